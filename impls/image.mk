@@ -1,0 +1,35 @@
+# How a version folder becomes an image. Included by impls/<family>/<version>/Makefile.
+#
+#   make             builds this version's image and writes image.json: {"imageID": "sha256:…"}
+#   make lock        refreshes the locked dependencies, where the family defines it
+#   make clean       forgets image.json, the image itself stays
+#
+# The folder is sent with its links followed, so sources shared by all versions of a family are links
+# here and files in exactly one place. Works with the classic builder and with BuildKit.
+
+BASE       ?= interop/base:trixie
+BUILD_BASE ?= interop/build-base:trixie
+BUILD_ARGS ?=
+
+# $(call build,Dockerfile,arguments): build from this folder and print the image id.
+define build
+tar -ch --exclude='*image.json' --exclude='./node_modules' --exclude='./target' . \
+  | docker build -q -f $(1) --build-arg BASE=$(BASE) --build-arg BUILD_BASE=$(BUILD_BASE) $(BUILD_ARGS) $(2) - \
+  | tail -n 1
+endef
+
+# $(call write,file,id): image.json appears whole or not at all.
+define write
+case "$(2)" in sha256:*) printf '{"imageID": "%s"}\n' "$(2)" >$(1).tmp && mv $(1).tmp $(1);; *) exit 1;; esac
+endef
+
+SOURCES := $(shell find -L . -type f ! -name '*image.json' ! -path './node_modules/*' ! -path './target/*')
+
+.PHONY: all clean
+all: image.json
+
+image.json: $(SOURCES)
+	@id=$$($(call build,Dockerfile)) && $(call write,$@,$$id)
+
+clean:
+	rm -f *image.json
