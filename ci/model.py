@@ -1,0 +1,238 @@
+"""The vocabulary: what is tested, what a case is, how an attempt ended. Imports nothing of this package.
+
+Names follow the field: a *version* is one row of `versions.yaml`, a *case* one cell of a matrix. What was
+measured (`Outcome`, `Reason`) is kept apart from what was expected; expectations are applied when results are
+merged and never rewrite a measurement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Literal, TypeAlias, get_args
+
+__all__ = [
+    "MUXERS",
+    "ROLES",
+    "SECURE_CHANNELS",
+    "STANDALONE",
+    "TRANSPORTS",
+    "BuildRecipe",
+    "Case",
+    "Contract",
+    "ImageSource",
+    "Outcome",
+    "PublishedImage",
+    "Reason",
+    "ReasonCode",
+    "Role",
+    "Side",
+    "Stack",
+    "Transport",
+    "Verdict",
+    "Version",
+]
+
+# --- capability words -------------------------------------------------------------------------------------
+
+TRANSPORTS: Final = (
+    "tcp", "ws", "wss", "quic", "quic-v1", "webtransport", "webrtc", "webrtc-direct",
+)  # fmt: skip
+SECURE_CHANNELS: Final = ("noise", "tls", "plaintext")
+MUXERS: Final = ("yamux", "mplex")
+
+# Transports that bring their own security and streams; their cases have neither dimension
+# (transport-interop contract, "standalone").
+STANDALONE: Final = frozenset({"quic", "quic-v1", "webtransport", "webrtc", "webrtc-direct"})
+
+Role: TypeAlias = Literal["dialer", "listener"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+
+class Contract(str, Enum):
+    """Which generation of the container contract the runner speaks to an image."""
+
+    CLASSIC = "classic"  # lower-case variables, key `listenerAddr`, JSON result
+    UNIFIED = "unified"  # upper-case variables, key `<TEST_KEY>_listener_multiaddr`, YAML result
+
+    __str__ = str.__str__
+
+
+# --- versions ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transport:
+    """A transport a version speaks; `dial_only` where it cannot listen (a browser, mostly)."""
+
+    name: str
+    dial_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRecipe:
+    """The image is built here: `make` in `folder` (relative to the checkout) writes `image_file`."""
+
+    folder: str
+    image_file: str = "image.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedImage:
+    """The image is somebody else's and is pulled by `reference`."""
+
+    reference: str
+
+
+ImageSource: TypeAlias = "BuildRecipe | PublishedImage"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One row of `versions.yaml`: a released implementation and what it can do."""
+
+    id: str
+    family: str
+    source: ImageSource
+    transports: tuple[Transport, ...]
+    secure_channels: tuple[str, ...] = ()
+    muxers: tuple[str, ...] = ()
+    contract: Contract = Contract.CLASSIC
+    # Seconds the application gives itself, sent to it as test_timeout_seconds. None: its own default.
+    timeout_seconds: int | None = None
+    owner: str | None = None
+
+    def dials(self, transport: str) -> bool:
+        return any(t.name == transport for t in self.transports)
+
+    def listens(self, transport: str) -> bool:
+        return any(t.name == transport and not t.dial_only for t in self.transports)
+
+
+# --- cases ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class Stack:
+    """What two versions talk through. Standalone transports have no secure channel and no muxer."""
+
+    transport: str
+    secure_channel: str | None = None
+    muxer: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The stack's words in the order of a case's name."""
+        return tuple(word for word in (self.transport, self.secure_channel, self.muxer) if word is not None)
+
+    def __str__(self) -> str:
+        return ", ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell: who dials whom over which stack. Its name is its identity (contract, section 2.2)."""
+
+    dialer: str
+    listener: str
+    stack: Stack
+
+    @property
+    def name(self) -> str:
+        return f"{self.dialer} x {self.listener} ({self.stack})"
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits that join records of the same case; readers never parse a name."""
+        identity = json.dumps(["transport", self.dialer, self.listener, *self.stack.words])
+        return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+    def version_of(self, role: Role) -> str:
+        return self.dialer if role == "dialer" else self.listener
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# --- outcomes ---------------------------------------------------------------------------------------------
+
+
+class Outcome(str, Enum):
+    """What was measured in one attempt, six words and no more."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # the endpoints ran, the evidence is negative
+    TIMED_OUT = "timed-out"  # the deadline passed and both sides were alive
+    UNSUPPORTED = "unsupported"  # the endpoint itself said so
+    NOT_RUN = "not-run"  # planned, no conclusive attempt
+    ERROR = "error"  # the harness or the host broke: says nothing about the implementations
+
+    __str__ = str.__str__
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether the attempt says something about the two implementations."""
+        return self not in (Outcome.NOT_RUN, Outcome.ERROR)
+
+
+class ReasonCode(str, Enum):
+    """Why, from a closed list; the words are stable and may be counted."""
+
+    # failed
+    NEVER_PUBLISHED = "never-published"
+    DIALER_EXIT = "dialer-exit"
+    LISTENER_EXIT = "listener-exit"
+    SIGNAL = "signal"
+    OUT_OF_MEMORY = "out-of-memory"
+    NO_RESULT = "no-result"
+    BAD_RESULT = "bad-result"
+    WRONG_STACK = "wrong-stack"
+    # timed out
+    BEFORE_PUBLISH = "before-publish"
+    NOT_CONSUMED = "not-consumed"
+    DIALING = "dialing"
+    STOPPING = "stopping"
+    # not run
+    PLANNED_OUT = "planned-out"
+    SHARD_MISSING = "shard-missing"
+    SHARD_TRUNCATED = "shard-truncated"
+    CANCELLED = "cancelled"
+    BUILD_FAILED = "build-failed"
+    # error
+    ENGINE_LOST = "engine-lost"
+    REDIS_LOST = "redis-lost"
+    CONTAINER_START = "container-start"
+    ILLEGAL_INSTRUCTION = "illegal-instruction"
+    DISK_FULL = "disk-full"
+    BUG = "bug"
+
+    __str__ = str.__str__
+
+
+Side: TypeAlias = Literal["dialer", "listener", "both", "harness", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why an attempt did not pass: a code for machines, a sentence of at most 1 KiB for people, a side."""
+
+    code: ReasonCode
+    text: str
+    side: Side = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How one attempt is judged from its evidence.
+
+    `metrics` holds `handshakePlusOneRTTMillis` and `pingRTTMilllis` in milliseconds, spelt as the established
+    contract spells them; `warnings` are defects that did not decide (a second record, a missing `/p2p` …).
+    """
+
+    outcome: Outcome
+    reason: Reason | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    negotiated: dict[str, str] | None = None
+    warnings: tuple[str, ...] = ()
