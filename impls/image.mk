@@ -13,7 +13,7 @@ BUILD_ARGS ?=
 
 # $(call build,Dockerfile,arguments): build from this folder and print the image id.
 define build
-tar -ch --exclude='*image.json' --exclude='./node_modules' --exclude='./target' . \
+tar -ch --exclude='*image.json' --exclude=build.log --exclude='./node_modules' --exclude='./target' . \
   | docker build -q -f $(1) --build-arg BASE=$(BASE) --build-arg BUILD_BASE=$(BUILD_BASE) $(BUILD_ARGS) $(2) - \
   | tail -n 1
 endef
@@ -23,7 +23,7 @@ define write
 case "$(2)" in sha256:*) printf '{"imageID": "%s"}\n' "$(2)" >$(1).tmp && mv $(1).tmp $(1);; *) exit 1;; esac
 endef
 
-SOURCES := $(shell find -L . -type f ! -name '*image.json' ! -path './node_modules/*' ! -path './target/*')
+SOURCES := $(shell find -L . -type f ! -name '*image.json' ! -name build.log ! -path './node_modules/*' ! -path './target/*')
 
 .PHONY: all clean
 all: image.json

@@ -1,0 +1,62 @@
+"""What the runner needs of an engine. `docker` and `local` implement it; neither knows what a test means."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci.model import Role
+    from ci.rendezvous import Rendezvous
+    from ci.scene import Actor, Stream, Surroundings
+
+__all__ = ["Engine", "RunningActor", "Sink", "Slot"]
+
+
+class Sink(Protocol):
+    """Where a running actor's output and end are reported, from the engine's own threads."""
+
+    def output(self, role: Role, stream: Stream, data: bytes) -> None: ...
+
+    def ended(self, role: Role, exit_code: int, *, out_of_memory: bool) -> None: ...
+
+    def lost(self, role: Role, why: str) -> None:
+        """The engine cannot tell any more what became of the actor."""
+
+
+class RunningActor(Protocol):
+    """One side of a case, created and not yet started, or running, or ended."""
+
+    def start(self) -> None:
+        """Start it; `Sink` is told everything from the first byte on. Raises `ActorStartError`."""
+
+    def stop(self, grace: float) -> None:
+        """Ask it to stop, wait `grace` seconds, then kill it. Returns once it has ended."""
+
+    def remove(self) -> None:
+        """Leave nothing of it behind."""
+
+
+class Slot(Protocol):
+    """A place where one case at a time runs: it owns a network and a Redis."""
+
+    @property
+    def rendezvous(self) -> Rendezvous: ...
+
+    @property
+    def surroundings(self) -> Surroundings: ...
+
+    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> RunningActor: ...
+
+
+class Engine(Protocol):
+    """Runs actors. Everything it makes is labelled and gone after `close`, whatever happens."""
+
+    name: str
+
+    def describe(self) -> dict[str, str | int]:
+        """Name, version, processors, memory: what a reader of the results wants to know."""
+
+    def slot(self, number: int) -> AbstractContextManager[Slot]: ...

@@ -1,0 +1,146 @@
+"""Talking to a Docker daemon: one place where its errors become ours, and where our labels are made and read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from ci.errors import EngineError
+
+__all__ = ["LABEL", "TROUBLE", "Daemon", "connect", "sweep"]
+
+LABEL: Final = "org.interop-matrix"
+MINIMUM_API: Final = (1, 41)
+
+# What an API call may fail with when the engine itself is in trouble.
+TROUBLE: Final = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+
+
+def connect() -> docker.DockerClient:
+    """A client of the engine that `docker` itself would use.
+
+    :raises EngineError: no engine answers, or it is too old
+    """
+    try:
+        client = docker.from_env(timeout=120, max_pool_size=64)
+        version = client.api.version()
+    except TROUBLE as error:
+        raise EngineError(
+            "engine-unreachable",
+            f"no Docker engine answers: {error}",
+            why="it is not installed, not started, or this user may not talk to it",
+            hint="start it (`systemctl start docker`, `dockerd`, Docker Desktop), check with `docker version`",
+        ) from error
+    api = tuple(int(part) for part in version["ApiVersion"].split("."))
+    if api < MINIMUM_API:
+        raise EngineError(
+            "engine-too-old",
+            f"Docker engine {version['Version']} speaks API {version['ApiVersion']}; the oldest that will do is 1.41",
+            why="it is older than Docker 20.10",
+            hint="upgrade the engine",
+        )
+    return client
+
+
+class Daemon:
+    """A Docker daemon as one run uses it: every object it makes can be told apart by its labels.
+
+    :param run: the run on whose behalf things are made; part of every label and name
+    """
+
+    def __init__(self, client: docker.DockerClient, *, run: str) -> None:
+        self.api = client.api
+        self._run = run
+        self._pid = os.getpid()
+        # Two runs of the same name on one host must not meet.
+        self.prefix = f"interop-{run[:12]}-{self._pid}"
+
+    def labels(self, **more: str) -> dict[str, str]:
+        """Labels that say what a thing is and whose: whether its owner still lives can be told from them alone."""
+        words = {
+            "run": self._run,
+            "host": socket.gethostname(),
+            "pid": str(self._pid),
+            "pid-started": _start_time(self._pid),
+            "created": str(int(time.time())),
+            **more,
+        }
+        return {LABEL: "1"} | {f"{LABEL}.{name}": value for name, value in words.items()}
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the engine.
+
+        :raises EngineError: whatever goes wrong here is the engine's trouble, not an implementation's
+        """
+        try:
+            return function(*args, **kwargs)
+        except TROUBLE as error:
+            raise self.trouble(str(error)) from error
+
+    def quietly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """For tidying up: what is already gone, or an engine that is, must not hide the first error."""
+        with contextlib.suppress(*TROUBLE):
+            function(*args, **kwargs)
+
+    def remove(self, container: str) -> None:
+        self.quietly(self.api.remove_container, container, force=True, v=True)
+
+    @staticmethod
+    def trouble(what: str) -> EngineError:
+        return EngineError(
+            "engine-lost",
+            f"the Docker engine failed: {what}",
+            why="it was stopped or restarted, its disk is full, or its address pools are used up",
+            hint="look at `docker info` and the engine's log, then run the same command again",
+        )
+
+
+def _start_time(pid: int) -> str:
+    """Start time of a process in clock ticks since boot: tells a process from a later one with the same number."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123 -- not a file
+            return stat.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _abandoned(labels: Mapping[str, str]) -> bool:
+    """Whether the process named in the labels ran on this host and is gone."""
+    if labels.get(f"{LABEL}.host") != socket.gethostname():
+        return False
+    pid = labels.get(f"{LABEL}.pid", "")
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return _start_time(int(pid)) != labels.get(f"{LABEL}.pid-started", "")
+
+
+def sweep(client: docker.DockerClient) -> int:
+    """Remove what killed runs have left on this host, and nothing else. Returns how many things that were."""
+    removed = 0
+    ours = {"label": LABEL}
+    with contextlib.suppress(*TROUBLE):
+        for container in client.api.containers(all=True, filters=ours):
+            if _abandoned(container["Labels"]):
+                with contextlib.suppress(docker.errors.APIError):
+                    client.api.remove_container(container["Id"], force=True, v=True)
+                    removed += 1
+        for network in client.api.networks(filters=ours):
+            if _abandoned(network["Labels"]):
+                with contextlib.suppress(docker.errors.APIError):
+                    client.api.remove_network(network["Id"])
+                    removed += 1
+    return removed

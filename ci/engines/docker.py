@@ -1,0 +1,226 @@
+"""The Docker engine: cases as pairs of containers inside long-lived network namespaces.
+
+A slot owns an internal network (no route out of the host), a Redis on it, and two *pods*: idle containers whose
+network namespaces the containers of every case join. So a case pays for two cheap container starts and for
+nothing else. Everything is labelled with its owner, and `daemon.sweep` removes what dead owners have left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+import docker.errors
+from docker.types import LogConfig, Ulimit
+
+from ci.engines.base import Sink
+from ci.engines.daemon import TROUBLE, Daemon
+from ci.model import ROLES, Role
+from ci.rendezvous import Rendezvous
+from ci.scene import CLASSIC_REDIS, MIB, Actor, Address, Surroundings
+
+__all__ = ["DockerEngine"]
+
+# Bound to every address because it sits on two networks; no data is ever written to disk.
+REDIS_SERVER: Final = [
+    *("redis-server", "--protected-mode", "no", "--bind", "0.0.0.0"),  # noqa: S104
+    *("--appendonly", "no", "--save", ""),
+]
+
+
+class DockerEngine:
+    """See the module's docstring.
+
+    :param helper: reference of the image that holds `redis-server` and `sleep`
+    """
+
+    name = "docker"
+
+    def __init__(self, daemon: Daemon, *, helper: str) -> None:
+        self._daemon = daemon
+        self._api = daemon.api
+        self._helper = helper
+
+    def describe(self) -> dict[str, str | int]:
+        info = self._daemon.call(self._api.info)
+        return {
+            "name": self.name,
+            "version": info["ServerVersion"],
+            "storage": info["Driver"],
+            "cgroup": info.get("CgroupVersion", "1"),
+            "kernel": info["KernelVersion"],
+            "architecture": info["Architecture"],
+            "cpus": info["NCPU"],
+            "memoryBytes": info["MemTotal"],
+        }
+
+    @contextmanager
+    def slot(self, number: int) -> Iterator[DockerSlot]:
+        """A network, its Redis and two pods; all gone when the block ends."""
+        prefix = f"{self._daemon.prefix}-{number}"
+        with ExitStack() as stack:
+            network = self._daemon.call(
+                self._api.create_network,
+                f"{prefix}-net",
+                driver="bridge",
+                internal=True,
+                labels=self._daemon.labels(role="network"),
+            )["Id"]
+            stack.callback(self._daemon.quietly, self._api.remove_network, network)
+
+            redis = self._helper_container(
+                f"{prefix}-redis",
+                REDIS_SERVER,
+                ports=[6379],
+                host_config=self._host_config(port_bindings={6379: ("127.0.0.1", None)}),
+            )
+            stack.callback(self._daemon.remove, redis)
+            pods: dict[Role, str] = {}
+            for role in ROLES:
+                pods[role] = self._helper_container(
+                    f"{prefix}-pod-{role}",
+                    ["sleep", "infinity"],
+                    host_config=self._host_config(
+                        network_mode=network,
+                        # A loopback with both families, as on an ordinary machine, whatever the engine's default.
+                        sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
+                    ),
+                )
+                stack.callback(self._daemon.remove, pods[role])
+
+            # The cases reach Redis on their own network, the runner by a port on the host's loopback.
+            self._daemon.call(self._api.connect_container_to_network, redis, network, aliases=[CLASSIC_REDIS.host])
+            with ThreadPoolExecutor() as pool:
+                for started in [
+                    pool.submit(self._daemon.call, self._api.start, it) for it in (redis, *pods.values())
+                ]:
+                    started.result()
+            port = self._daemon.call(self._api.port, redis, 6379)
+            if not port:
+                raise self._daemon.trouble(f"the container {prefix}-redis ended at once")
+            address = Address(host="127.0.0.1", port=int(port[0]["HostPort"]))
+            rendezvous = stack.enter_context(Rendezvous(address))
+            yield DockerSlot(self._daemon, prefix, pods, rendezvous)
+
+    def _helper_container(self, name: str, command: list[str], **more: Any) -> str:
+        created = self._daemon.call(
+            self._api.create_container,
+            self._helper,
+            command,
+            name=name,
+            labels=self._daemon.labels(role="helper"),
+            **more,
+        )
+        return str(created["Id"])
+
+    def _host_config(self, **more: Any) -> Any:
+        return self._api.create_host_config(
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            init=True,
+            mem_limit=256 * MIB,
+            pids_limit=64,
+            log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}),
+            **more,
+        )
+
+
+class DockerSlot:
+    """Where one case at a time runs."""
+
+    def __init__(self, daemon: Daemon, prefix: str, pods: Mapping[Role, str], rendezvous: Rendezvous) -> None:
+        self._daemon = daemon
+        self._prefix = prefix
+        self._pods = pods
+        self._count = 0
+        self.rendezvous = rendezvous
+        self.surroundings = Surroundings()
+
+    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> DockerActor:
+        """Create the actor's container, not started, its output attached."""
+        self._count += 1
+        api = self._daemon.api
+        host_config = api.create_host_config(
+            network_mode=f"container:{self._pods[actor.role]}",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            init=True,
+            mem_limit=actor.limits.memory_bytes,
+            memswap_limit=actor.limits.memory_bytes,
+            pids_limit=actor.limits.processes,
+            ulimits=[Ulimit(name="core", soft=0, hard=0)],
+            # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.
+            log_config=LogConfig(type="none"),
+        )
+        created = self._daemon.call(
+            api.create_container,
+            actor.image,
+            name=f"{self._prefix}-{self._count}-{actor.role}",
+            environment=dict(actor.environment),
+            host_config=host_config,
+            labels=self._daemon.labels(role=actor.role, **labels),
+        )
+        return DockerActor(self._daemon, str(created["Id"]), actor.role, sink)
+
+
+class DockerActor:
+    """One side of a case as a container."""
+
+    def __init__(self, daemon: Daemon, container: str, role: Role, sink: Sink) -> None:
+        self._daemon = daemon
+        self._api = daemon.api
+        self._container = container
+        self._role = role
+        self._sink = sink
+        self._reader: threading.Thread | None = None
+
+    def start(self) -> None:
+        # Attached before it starts, so that not one byte is missed.
+        output = self._daemon.call(
+            self._api.attach, self._container, stdout=True, stderr=True, stream=True, logs=False, demux=True
+        )
+        try:
+            self._api.start(self._container)
+        except TROUBLE as error:
+            if isinstance(error, docker.errors.APIError) and error.is_client_error():
+                # The image, not the engine: no such program, wrong architecture (contract, T20).
+                self._sink.output(self._role, "stderr", f"{error.explanation}\n".encode())
+                self._sink.ended(self._role, 127, out_of_memory=False)
+                return
+            raise self._daemon.trouble(str(error)) from error
+        self._reader = threading.Thread(target=self._read, args=(output,), daemon=True)
+        self._reader.start()
+
+    def _read(self, output: Iterator[tuple[bytes | None, bytes | None]]) -> None:
+        try:
+            for stdout, stderr in output:
+                if stdout:
+                    self._sink.output(self._role, "stdout", stdout)
+                if stderr:
+                    self._sink.output(self._role, "stderr", stderr)
+            # The stream may end before the program does, if that closes its output.
+            exit_code = self._api.wait(self._container, timeout=None)["StatusCode"]
+            state = self._api.inspect_container(self._container)["State"]
+        except TROUBLE as error:
+            self._sink.lost(self._role, str(error))
+        else:
+            self._sink.ended(self._role, exit_code, out_of_memory=bool(state.get("OOMKilled")))
+
+    def stop(self, grace: float) -> None:
+        if self._reader is None:
+            return
+        if self._reader.is_alive():
+            with contextlib.suppress(docker.errors.APIError):
+                self._api.kill(self._container, "SIGTERM")
+            self._reader.join(grace)
+        if self._reader.is_alive():
+            with contextlib.suppress(docker.errors.APIError):
+                self._api.kill(self._container, "SIGKILL")
+            self._reader.join(10)
+
+    def remove(self) -> None:
+        self._daemon.remove(self._container)

@@ -1,0 +1,274 @@
+"""From a row of `versions.yaml` to an image the engine can run: content key, cache, `make`, pull.
+
+Three rules: an image is fully determined by the content key of its folder; caching is only an optimisation, so
+any fault of a cache is a warning and a build; a hit costs one question to the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import docker.errors
+
+from ci.engines.daemon import TROUBLE, Daemon
+from ci.errors import BuildError
+from ci.model import BuildRecipe, PublishedImage, ReasonCode, Version
+
+if TYPE_CHECKING:
+    from ci.archives import ArchiveFolder
+
+__all__ = ["Image", "ImageReport", "ImageStatus", "Images", "Unavailable"]
+
+LOG_TAIL_LINES: Final = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image that is there: `digest` is its id in the engine, `build_key` the content key it was built from."""
+
+    digest: str
+    build_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unavailable:
+    """An image that cannot be had, and why: a reason for every case that needs it."""
+
+    code: ReasonCode
+    text: str
+
+
+class ImageStatus(str, Enum):
+    """How an image came to be there, or not."""
+
+    HIT = "hit"
+    LOADED = "loaded"
+    BUILT = "built"
+    PULLED = "pulled"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageReport:
+    """One line of `build-images`: what happened to one version's image.
+
+    :param seconds: of wall time
+    :param size: of the image in bytes, 0 where there is none
+    """
+
+    version: str
+    status: ImageStatus
+    seconds: float
+    size: int = 0
+    image: Image | Unavailable
+
+
+class Images:
+    """The images of a catalogue in one engine.
+
+    :param root: the checkout
+    :param key_of: content key of a build folder (relative to `root`)
+    :param archives: where images are kept outside the engine, if anywhere
+    :param warn: told about faults of a cache
+    """
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        *,
+        root: Path,
+        key_of: Callable[[str], str],
+        archives: ArchiveFolder | None = None,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._daemon = daemon
+        self._root = root
+        self._key_of = key_of
+        self._archives = archives
+        self._warn = warn
+
+    # --- what is there --------------------------------------------------------------------------------
+
+    def find(self, version: Version) -> Image | Unavailable:
+        """The image a case will run, without building anything; a published one is pulled if need be."""
+        if isinstance(version.source, PublishedImage):
+            return self._published(version.source.reference)
+        key = self._key_of(version.source.folder)
+        tag = self.tag(version, key)
+        digest = self._digest(tag) or self._from_archive(tag)
+        if digest is None:
+            return Unavailable(
+                code=ReasonCode.BUILD_FAILED,
+                text=f"no image {tag}: build it with `nox -s build-images -- {version.id}`, or see why that failed",
+            )
+        return Image(digest=digest, build_key=key)
+
+    @staticmethod
+    def tag(version: Version, key: str) -> str:
+        """The name an image has in the engine: version and content key, so an old image is never taken for new."""
+        return f"interop/{version.id.lower()}:{key[:16]}"
+
+    def _published(self, reference: str) -> Image | Unavailable:
+        digest = self._digest(reference)
+        if digest is not None:
+            return Image(digest=digest)
+        try:
+            self._daemon.api.pull(reference)
+        except TROUBLE as error:
+            words = str(getattr(error, "explanation", None) or error).strip().splitlines()
+            return Unavailable(
+                code=ReasonCode.PLANNED_OUT,
+                text=f"image {reference} cannot be pulled: {words[-1] if words else 'no reason given'}",
+            )
+        digest = self._digest(reference)
+        if digest is None:
+            return Unavailable(code=ReasonCode.PLANNED_OUT, text=f"image {reference} was pulled and is not there")
+        return Image(digest=digest)
+
+    def _digest(self, reference: str) -> str | None:
+        try:
+            return str(self._daemon.api.inspect_image(reference)["Id"])
+        except docker.errors.NotFound:
+            return None
+        except TROUBLE as error:
+            raise self._daemon.trouble(str(error)) from error
+
+    def _from_archive(self, tag: str) -> str | None:
+        if self._archives is None:
+            return None
+        try:
+            loaded = self._archives.load(tag, self._daemon)
+        except TROUBLE as error:
+            self._warn(f"cache: {tag} could not be loaded, it is built instead: {error}")
+            return None
+        return self._digest(tag) if loaded else None
+
+    def _size(self, digest: str) -> int:
+        return int(self._daemon.call(self._daemon.api.inspect_image, digest)["Size"])
+
+    # --- making what is not there ---------------------------------------------------------------------
+
+    def provide(self, versions: Iterable[Version], report: Callable[[ImageReport], None]) -> None:
+        """Build or fetch the images of these versions; `report` is told about each as it is done.
+
+        Folders are built one after the other (each build uses all cores by itself), images are pulled meanwhile.
+        """
+        folders: dict[str, list[Version]] = {}
+        published: list[Version] = []
+        for version in versions:
+            if isinstance(version.source, BuildRecipe):
+                folders.setdefault(version.source.folder, []).append(version)
+            else:
+                published.append(version)
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            pulls = [pool.submit(self._fetch, version) for version in published]
+            for folder, members in folders.items():
+                for line in self._build(folder, members):
+                    report(line)
+            for pull in pulls:
+                report(pull.result())
+
+    def _fetch(self, version: Version) -> ImageReport:
+        started = time.monotonic()
+        assert isinstance(version.source, PublishedImage)  # noqa: S101 -- sorted by the caller
+        there = self._digest(version.source.reference) is not None
+        image = self._published(version.source.reference)
+        if isinstance(image, Unavailable):
+            status = ImageStatus.UNAVAILABLE
+        else:
+            status = ImageStatus.HIT if there else ImageStatus.PULLED
+        return self._line(version, status, started, image)
+
+    def _build(self, folder: str, members: list[Version]) -> list[ImageReport]:
+        started = time.monotonic()
+        key = self._key_of(folder)
+        tags = {version.id: self.tag(version, key) for version in members}
+        digests = {version.id: self._digest(tags[version.id]) for version in members}
+        statuses = {name: ImageStatus.HIT for name, digest in digests.items() if digest is not None}
+        for name, digest in digests.items():
+            if digest is None and (loaded := self._from_archive(tags[name])) is not None:
+                digests[name], statuses[name] = loaded, ImageStatus.LOADED
+
+        self._write_image_files(folder, members, digests)
+        if missing := [version for version in members if digests[version.id] is None]:
+            # image.json is there and counts as up to date: only what derives from it is built.
+            base_is_there = any(_file(version) == "image.json" and digests[version.id] for version in members)
+            failure = self._make(folder, ["-o", "image.json"] if base_is_there else [])
+            for version in missing:
+                digest = None if failure else self._read_image_file(folder, _file(version))
+                if digest is None:
+                    text = failure or f"`make` in {folder} wrote no {_file(version)}"
+                    image = Unavailable(code=ReasonCode.BUILD_FAILED, text=text)
+                    return [self._line(it, ImageStatus.FAILED, started, image) for it in missing]
+                self._daemon.call(self._daemon.api.tag, digest, *tags[version.id].rsplit(":", 1))
+                digests[version.id], statuses[version.id] = digest, ImageStatus.BUILT
+                self._keep(tags[version.id])
+        return [
+            self._line(it, statuses[it.id], started, Image(digest=digests[it.id] or "", build_key=key)) for it in members
+        ]
+
+    def _write_image_files(self, folder: str, members: Iterable[Version], digests: Mapping[str, str | None]) -> None:
+        """`image.json` says what the engine has for these very sources; a stale one would mislead `make`."""
+        for version in members:
+            path = self._root / folder / _file(version)
+            digest = digests[version.id]
+            if digest is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_text(json.dumps({"imageID": digest}) + "\n", encoding="utf-8")
+
+    def _read_image_file(self, folder: str, name: str) -> str | None:
+        try:
+            return str(json.loads((self._root / folder / name).read_text(encoding="utf-8"))["imageID"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _make(self, folder: str, arguments: list[str]) -> str | None:
+        """Run make; None when it succeeded, else what it said last."""
+        command = ["make", "--no-print-directory", "-C", str(self._root / folder), *arguments]
+        log = self._root / folder / "build.log"
+        try:
+            with log.open("wb") as output:
+                done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+        except OSError as error:
+            raise BuildError(
+                "make-missing",
+                f"`make` could not be started: {error}",
+                why="it is not installed",
+                hint="install it (`apt-get install make`)",
+            ) from error
+        if done.returncode == 0:
+            return None
+        tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join([f"`make` in {folder} failed, its log is {folder}/build.log; it ends:", *tail])
+
+    def _keep(self, tag: str) -> None:
+        if self._archives is None:
+            return
+        try:
+            self._archives.save(tag, self._daemon)
+        except TROUBLE as error:
+            self._warn(f"cache: {tag} could not be kept: {error}")
+
+    def _line(
+        self, version: Version, status: ImageStatus, started: float, image: Image | Unavailable
+    ) -> ImageReport:
+        size = self._size(image.digest) if isinstance(image, Image) else 0
+        return ImageReport(
+            version=version.id, status=status, seconds=time.monotonic() - started, size=size, image=image
+        )
+
+
+def _file(version: Version) -> str:
+    return version.source.image_file if isinstance(version.source, BuildRecipe) else ""

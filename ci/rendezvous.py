@@ -1,0 +1,207 @@
+"""The place where both sides of a case meet: a Redis of their own, watched without touching what lies there.
+
+A dialer usually waits in BLPOP before the listener pushes, and Redis then hands the value over at once: it is
+never visible in the list. So the runner reads Redis's own MONITOR stream, which shows every command whether or
+not its value was there to be seen a moment later.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import redis
+from typing_extensions import Self
+
+from ci.errors import EngineError
+
+if TYPE_CHECKING:
+    from ci.scene import Address, Bridge
+
+__all__ = ["Asked", "Published", "Rendezvous", "RendezvousLost", "parse_monitor_line"]
+
+LINE: Final = re.compile(rb"^[\d.]+ \[\d+ [^\]]*\] (?P<words>.*)$", re.DOTALL)
+WORD: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+ESCAPE: Final = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
+
+PUSHES: Final = frozenset({"RPUSH", "LPUSH", "SET"})
+POPS: Final = frozenset({"BLPOP", "LPOP", "BRPOP", "RPOP", "LRANGE", "LINDEX", "GET", "BLMOVE", "LMOVE"})
+
+
+@dataclass(frozen=True)
+class Published:
+    """Somebody pushed values under `key`."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Somebody asked for what lies under `key`."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class RendezvousLost:
+    """Redis went away in the middle of a case."""
+
+    why: str
+
+
+Observer = Callable[["Published | Asked | RendezvousLost"], None]
+
+
+def parse_monitor_line(line: bytes) -> tuple[str, ...]:
+    """The words of one command as MONITOR prints it; empty where the line is not a command."""
+    match = LINE.match(line)
+    if match is None:
+        return ()
+    return tuple(_unescape(word).decode(errors="replace") for word in WORD.findall(match["words"]))
+
+
+def _unescape(word: bytes) -> bytes:
+    def one(match: re.Match[bytes]) -> bytes:
+        escape: bytes = match[1]
+        return bytes([int(escape[1:], 16)]) if len(escape) == 3 else ESCAPES.get(escape, escape)
+
+    return ESCAPE.sub(one, word)
+
+
+class Rendezvous:
+    """A Redis that belongs to one worker. Use as a context manager; `begin` before each case.
+
+    :param address: where the runner reaches it
+    :param patience: seconds Redis may take to answer the first PING
+    """
+
+    def __init__(self, address: Address, *, password: str | None = None, patience: float = 15.0) -> None:
+        self._address = address
+        self._connect: dict[str, Any] = {"host": address.host, "port": address.port, "password": password}
+        self._patience = patience
+        self._observer: Observer | None = None
+        self._bridge: Bridge | None = None
+        self._synced = threading.Event()
+        self._token = ""
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._await_ping()
+        self._client = redis.Redis(**self._connect, socket_timeout=10, protocol=2)
+        connection: Any = redis.Connection  # redis-py leaves its connections untyped
+        self._monitor = connection(**self._connect, socket_timeout=None, protocol=2)
+        self._monitor.connect()
+        self._monitor.send_command("MONITOR")
+        self._monitor.read_response()
+        self._thread = threading.Thread(target=self._watch, name=f"redis-{self._address.port}", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        self._observer = None
+        self._client.close()
+        # Only shutting the socket down wakes a thread that reads from it.
+        self._monitor.disconnect()
+        self._thread.join(timeout=5)
+
+    def begin(self, observer: Observer, *, bridge: Bridge | None = None) -> None:
+        """Empty the keyspace and report what happens from here on to `observer`, from another thread.
+
+        :raises EngineError: Redis does not answer
+        """
+        self._observer = None
+        try:
+            self._client.flushall()
+        except redis.RedisError as error:
+            raise self._lost(error) from error
+        # Whatever MONITOR still has to say about the case before this one must not be told to this one.
+        self.sync()
+        self._bridge = bridge
+        self._observer = observer
+
+    def sync(self) -> None:
+        """Return once everything Redis was asked so far has been reported.
+
+        :raises EngineError: Redis does not answer
+        """
+        self._token = secrets.token_hex(8)
+        self._synced.clear()
+        try:
+            self._client.echo(self._token)
+        except redis.RedisError as error:
+            raise self._lost(error) from error
+        if not self._synced.wait(self._patience):
+            raise self._lost("its MONITOR stream is silent")
+
+    def end(self) -> None:
+        """Stop reporting."""
+        self._observer = None
+
+    def _await_ping(self) -> None:
+        """Wait until PING is answered; some applications connect exactly once (contract, T1)."""
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                with redis.Redis(**self._connect, socket_timeout=1, protocol=2) as client:
+                    client.ping()
+            except redis.RedisError as error:
+                if time.monotonic() > until:
+                    raise self._lost(error) from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def _lost(self, error: object) -> EngineError:
+        return EngineError(
+            "redis-lost",
+            f"Redis at {self._address} does not answer: {error}",
+            why="its container or process died, or the host is out of memory",
+            hint="run the same command again: finished cases are kept",
+        )
+
+    def _watch(self) -> None:
+        while not self._closed:
+            try:
+                line = self._monitor.read_response(disable_decoding=True)
+            except (redis.RedisError, OSError, ValueError, AttributeError) as error:
+                # A socket closed by __exit__ surfaces as any of these, depending on where the reader stood.
+                self._tell(RendezvousLost(str(error)))
+                return
+            if isinstance(line, bytes):
+                self._read(parse_monitor_line(line))
+
+    def _read(self, words: tuple[str, ...]) -> None:
+        if len(words) < 2:
+            return
+        command, key, values = words[0].upper(), words[1], words[2:]
+        if command == "ECHO" and key == self._token:
+            self._synced.set()
+        elif command in PUSHES:
+            values = values[:1] if command == "SET" else values
+            bridge = self._bridge
+            if bridge is not None and key == bridge.target:
+                return  # our own push, already reported when it came to the source
+            self._tell(Published(key, values))
+            if bridge is not None and key == bridge.source and self._observer is not None:
+                self._carry(bridge.target, values)
+        elif command in POPS:
+            self._tell(Asked(key))
+
+    def _carry(self, target: str, values: tuple[str, ...]) -> None:
+        try:
+            self._client.rpush(target, *values)
+        except redis.RedisError as error:
+            self._tell(RendezvousLost(str(error)))
+
+    def _tell(self, event: Published | Asked | RendezvousLost) -> None:
+        observer = self._observer
+        if observer is not None:
+            observer(event)

@@ -1,0 +1,66 @@
+#!/bin/bash
+# A peer that obeys the container contract, both generations, and misbehaves as BEHAVIOUR says.
+# It speaks no libp2p: it exists so that the runner can be shown every way in which a peer can end.
+set -u
+if [ -n "${TEST_KEY:-}" ]; then
+    dialer=$IS_DIALER redis=$REDIS_ADDR key=${TEST_KEY}_listener_multiaddr ip=$LISTENER_IP transport=$TRANSPORT
+    channel=${SECURE_CHANNEL:-} muxer=${MUXER:-}
+else
+    dialer=$is_dialer redis=${redis_addr:-redis:6379} key=listenerAddr ip=$ip transport=$transport
+    channel=${security:-} muxer=${muxer:-}
+fi
+address=${PEER_ADDRESS:-/ip4/10.0.0.7/tcp/4001/p2p/QmListener}
+
+cli() { redis-cli -h "${redis%:*}" -p "${redis##*:}" "$@"; }
+publish() { cli rpush "$key" "$@" >/dev/null; }
+ask() { cli blpop "$key" "${1:-30}" | tail -n 1; }
+serve() { trap 'exit 0' TERM; while :; do sleep 0.05; done; }
+negotiated() { echo "negotiated: transport=$transport${channel:+ secureChannel=${1:-$channel}}${muxer:+ muxer=$muxer}" >&2; }
+record() {
+    if [ -n "${TEST_KEY:-}" ]; then
+        printf 'latency:\n  handshake_plus_one_rtt: 7.342\n  ping_rtt: 7.113\n  unit: ms\n'
+    else
+        printf '{"handshakePlusOneRTTMillis": 7.342, "pingRTTMilllis": 7.113}\n'
+    fi
+}
+
+behave() {
+    case "$1" in
+        # --- as either side -----------------------------------------------------------------------------
+        good) if [ "$dialer" = true ]; then ask >/dev/null; negotiated; record; else publish "$address"; serve; fi ;;
+        exit-*) echo "giving up" >&2; exit "${1#exit-}" ;;
+        hang) trap '' TERM; while :; do sleep 0.05; done ;;
+        flood) # 100 MB, then good
+            yes "a line of noise with a brace { in it, over and over again, until a hundred megabytes are full" |
+                head -c 104857600
+            behave good ;;
+        binary) head -c 65536 /dev/urandom; printf '\xff\xfe\n'; head -c 65536 /dev/urandom >&2; behave good ;;
+        hog) x=; while :; do x=$x$(head -c 1000000 /dev/zero | tr '\0' x); done ;;
+        fork) while :; do sleep 1000 & done ;;
+        # --- as a listener ------------------------------------------------------------------------------
+        silent) serve ;;
+        two-addresses) publish "$address" /ip4/127.0.0.1/tcp/4001; serve ;;
+        unreachable) publish /ip4/0.0.0.0/tcp/4001; serve ;;
+        leaves) publish "$address"; sleep 0.2; exit 0 ;;
+        crashes) publish "$address"; sleep 0.2; kill -SEGV $BASHPID ;;
+        stubborn) publish "$address"; behave hang ;;
+        # --- as a dialer --------------------------------------------------------------------------------
+        noisy) # npm's banner, a test report, colours, log objects, an unclosed brace, then the record over two lines
+            ask >/dev/null
+            printf '\n> peer@1.0.0 test\n> mocha\n\r\033[32m  ok\033[0m {"level":"info","fields":{"a":1}} {oops\n'
+            printf '\033[36m{"handshakePlusOneRTTMillis":\n  12,\r\n "pingRTTMilllis": 3e0}\033[0m\n  1 passing\n' ;;
+        two-records) ask >/dev/null; record; record ;;
+        no-record) ask >/dev/null ;;
+        bad-record) ask >/dev/null; printf '{"handshakePlusOneRTTMillis": NaN, "pingRTTMilllis": -1}\n' ;;
+        stays) ask >/dev/null; record; serve ;;
+        record-then-exit-*) ask >/dev/null; record; exit "${1#record-then-exit-}" ;;
+        slow) ask >/dev/null; sleep 0.6; record ;;
+        never-asks) serve ;;
+        never-gives-up) ask >/dev/null; echo "dialing again" >&2; serve ;;
+        wrong-stack) ask >/dev/null; negotiated plaintext; record ;;
+        flaky) # fails as long as nobody has left a mark on the address
+            ask >/dev/null; exit 1 ;;
+        *) echo "no such behaviour: $1" >&2; exit 64 ;;
+    esac
+}
+behave "${BEHAVIOUR:-good}"
