@@ -74,7 +74,7 @@ def load(path: Path, *, extra: Sequence[Path] = ()) -> Catalogue:
 
 def _check_schema(schema: Node | None, root: Place, problems: Problems, *, required: bool) -> None:
     if schema is not None:
-        schema.whole_number("`schema`", problems, maximum=_SCHEMA)
+        schema.whole_number("`schema` (this tool knows 1)", problems, maximum=_SCHEMA)
     elif required:
         problems.add(root, f"key `schema` is missing: begin the file with `schema: {_SCHEMA}`")
 

@@ -287,12 +287,10 @@ class Resolver:
     def _alias(self, name: str, role: Role | None, path: tuple[str, ...]) -> tuple[AllOf, ...]:
         if name in path:
             circle = " → ".join((*path[path.index(name) :], name))
-            raise _refusal(
-                "alias-circle", f"alias `{name}` leads back to itself: {circle}", "break the circle"
-            )
+            raise _refusal("alias-circle", f"`~{name}` leads back to itself: {circle}", "break the circle")
         if len(path) >= _DEEPEST_ALIAS:
             raise _refusal(
-                "alias-depth", f"alias `{name}` is nested more than {_DEEPEST_ALIAS} deep", "flatten it"
+                "alias-depth", f"`~{name}` is nested more than {_DEEPEST_ALIAS} deep", "flatten it"
             )
         known = self._known_aliases.get((name, role))
         if known is None:

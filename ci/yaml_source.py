@@ -115,7 +115,8 @@ class Node:
             return None
         for name, (key, _) in list(entries.items()):
             if name not in known:
-                problems.add(key.place, f"unknown key `{shown(name)}`{did_you_mean(name, known)}")
+                near = did_you_mean(name, known) or f": the keys are {', '.join(known)}"
+                problems.add(key.place, f"unknown key `{shown(name)}`{near}")
                 del entries[name]
         return {name: value for name, (_, value) in entries.items()}
 
@@ -168,10 +169,9 @@ class Node:
         plain = text.isascii() and text.isdigit() and text[0] != "0" and not quoted
         if plain and len(text) <= len(str(maximum)) and int(text) <= maximum:
             return int(text)
+        allowed = "1" if maximum == 1 else f"a whole number from 1 to {maximum}"
         advice = ": leave out the quotes" if quoted else ""
-        self._refuse(
-            problems, f"{what} must be a whole number from 1 to {maximum}, not `{shown(text)}`{advice}"
-        )
+        self._refuse(problems, f"{what} must be {allowed}, not `{shown(text)}`{advice}")
         return None
 
     def _refuse(self, problems: Problems, text: str) -> None:
@@ -290,7 +290,8 @@ class _Loader(yaml.SafeLoader):
             )
             event.anchor = None
         if event.tag is not None:
-            self._problems.add(place, f"`{shown(event.tag)}`: YAML tags are not used here, leave it out")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._problems.add(place, f"`{shown(tag)}`: YAML tags are not used here, leave it out")
             event.tag = None
         if self._depth >= _MAXIMUM_DEPTH:
             self._problems.add(place, f"nested more than {_MAXIMUM_DEPTH} levels deep")
