@@ -24,7 +24,7 @@ from typing import Final
 from pathspec import GitIgnoreSpec
 
 from ci.errors import ConfigurationError
-from ci.suggest import shown
+from ci.suggest import shown, shown_path
 
 __all__ = ["content_key"]
 
@@ -178,7 +178,7 @@ def _ignored(path: str, rules: Sequence[_Rules]) -> bool:
 def _unusable(path: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
         "no-content-key",
-        f"cannot fingerprint {shown(str(path))}: {reason}",
+        f"cannot fingerprint {shown_path(path)}: {reason}",
         why="the key covers every file of the folder that git does not ignore, links followed",
         hint="repair or remove it, or add it to .gitignore if no build needs it",
     )

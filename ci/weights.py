@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import ConfigurationError
-from ci.suggest import shown
+from ci.suggest import shown, shown_path
 
 if TYPE_CHECKING:
     from ci.model import Case
@@ -94,7 +94,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _unusable(path: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
         "bad-weights",
-        f"cannot use the weights in {shown(str(path))}: {reason}",
+        f"cannot use the weights in {shown_path(path)}: {reason}",
         why="it is a JSON object, name of a case → seconds",
         hint="restore the committed file; `{}` is a valid one",
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import yaml
 
 from ci.errors import ConfigurationError
-from ci.suggest import did_you_mean, shown
+from ci.suggest import did_you_mean, shown, shown_path
 
 if TYPE_CHECKING:  # the stubs have two classes where the library has one
     from yaml._yaml import Mark as _ForeignMark
@@ -39,7 +39,7 @@ class Place:
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{shown_path(Path(self.file))}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -59,7 +59,7 @@ class SourceError(ConfigurationError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        files = ", ".join(dict.fromkeys(shown(problem.place.file) for problem in problems))
+        files = ", ".join(dict.fromkeys(shown_path(Path(problem.place.file)) for problem in problems))
         lines = [f"{files}: {count}", *(f"  {problem}" for problem in problems)]
         super().__init__(
             "bad-versions-file",
@@ -198,7 +198,7 @@ def _text(path: Path, problems: Problems) -> str | None:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(
             "no-versions-file",
-            f"cannot read {shown(str(path))}: {reason}",
+            f"cannot read {shown_path(path)}: {reason}",
             why="the list of versions is looked for in the checkout's root unless another file is named",
             hint="run from the root of the checkout, or check the path",
         ) from None
