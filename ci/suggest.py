@@ -17,8 +17,11 @@ def near_matches(word: str, known: Iterable[str], *, limit: int = 3) -> tuple[st
     spelt: dict[str, str] = {}
     for candidate in sorted(known):
         spelt.setdefault(candidate.lower(), candidate)
-    found = difflib.get_close_matches(word.lower()[:_LONGEST], list(spelt), n=limit)
-    return tuple(spelt[lowered] for lowered in found)
+    meant = word.lower()[:_LONGEST]
+    found = difflib.get_close_matches(meant, list(spelt), n=limit)
+    # Only those about as near as the nearest: a poor guess next to a good one is noise.
+    near = {lowered: difflib.SequenceMatcher(None, lowered, meant).ratio() for lowered in found}
+    return tuple(spelt[lowered] for lowered in found if near[lowered] > near[found[0]] - 0.1)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
