@@ -32,7 +32,14 @@ from ci.records import (
 from ci.signature import signature
 from ci.text import clip
 
-__all__ = ["REASON_LIMIT", "attempt_from_json", "from_json", "to_json"]
+__all__ = [
+    "REASON_LIMIT",
+    "attempt_from_json",
+    "from_json",
+    "reason_from_json",
+    "reason_to_json",
+    "to_json",
+]
 
 # Bytes of UTF-8 that a reason's text may have.
 REASON_LIMIT: Final = 1024
@@ -88,7 +95,7 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
         "kind": attempt.kind,
         "supersedes": attempt.supersedes,
         "outcome": attempt.outcome.value,
-        "reason": None if attempt.reason is None else _reason(attempt.reason),
+        "reason": None if attempt.reason is None else reason_to_json(attempt.reason),
         "startedAt": attempt.started_at,
         "durations": durations,
         "metrics": metrics,
@@ -129,7 +136,7 @@ def _role(ran: RoleRecord) -> dict[str, Json]:
     }
 
 
-def _reason(reason: Reason) -> dict[str, Json]:
+def reason_to_json(reason: Reason) -> dict[str, Json]:
     text = clip(reason.text, REASON_LIMIT)
     return {
         "code": reason.code.value,
@@ -205,7 +212,7 @@ def attempt_from_json(document: object) -> Attempt:
         kind=fields.word("kind", _kind),
         supersedes=fields.optional_text("supersedes"),
         outcome=fields.word("outcome", Outcome),
-        reason=fields.optional("reason", _reason_record),
+        reason=fields.optional("reason", reason_from_json),
         started_at=_started_at(fields),
         durations=fields.numbers("durations"),
         metrics=fields.numbers("metrics"),
@@ -283,7 +290,7 @@ def _role_record(document: object, role: str) -> RoleRecord:
     )
 
 
-def _reason_record(document: object) -> Reason:
+def reason_from_json(document: object) -> Reason:
     fields = Fields(document, "attempt.reason")
     side = fields.optional_text("side") or "unknown"
     if side not in _SIDES:
