@@ -217,11 +217,15 @@ Side: TypeAlias = Literal["dialer", "listener", "both", "harness", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Why an attempt did not pass: a code for machines, a sentence of at most 1 KiB for people, a side."""
+    """Why an attempt did not pass: a code for machines, a sentence of at most 1 KiB for people, a side.
+
+    `phase` is where in the case's life it happened (`dialing`, `handshake` …), where that is known.
+    """
 
     code: ReasonCode
     text: str
     side: Side = "unknown"
+    phase: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
