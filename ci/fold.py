@@ -139,11 +139,13 @@ def fold_run(
     shards_complete: bool,
     require_complete: bool = False,
     fail_on_flaky: bool = False,
+    accept_red: bool = False,
 ) -> ExitCode:
     """The exit code of a run: the first of these that applies.
 
     70 a bug of ours, 3 nothing selected, 1 a case is unexpectedly red, 6 the engine was lost for good (a case
     could not be tried because of it), 5 an image was not built, 4 anything else is missing, 0 otherwise.
+    `accept_red` passes over the third, for runs whose purpose is to publish red cells too.
     What the plan left out is missing only with `require_complete`, or if that is all there was: a run that
     tried nothing is not green.
     """
@@ -157,7 +159,7 @@ def fold_run(
     rules = (
         (any(_because(result, ReasonCode.BUG) for result in errors), ExitCode.BUG),
         (not results, ExitCode.NOTHING_SELECTED),
-        (bool(verdicts & red), ExitCode.FAILED),
+        (bool(verdicts & red) and not accept_red, ExitCode.FAILED),
         (any(_because(result, ReasonCode.ENGINE_LOST) for result in errors), ExitCode.ENGINE),
         (any(_because(result, ReasonCode.BUILD_FAILED) for result in results), ExitCode.BUILD),
         (bool(verdicts & incomplete) or not shards_complete, ExitCode.INCOMPLETE),

@@ -116,13 +116,16 @@ class Merged:
     def shards_complete(self) -> bool:
         return not self.unreadable and all(shard.state is ShardState.COMPLETE for shard in self.shards)
 
-    def exit_code(self, *, require_complete: bool = False, fail_on_flaky: bool = False) -> ExitCode:
+    def exit_code(
+        self, *, require_complete: bool = False, fail_on_flaky: bool = False, accept_red: bool = False
+    ) -> ExitCode:
         """What the run comes to; see `ci.fold.fold_run`."""
         return fold_run(
             (case.result for case in self.cases),
             shards_complete=self.shards_complete,
             require_complete=require_complete,
             fail_on_flaky=fail_on_flaky,
+            accept_red=accept_red,
         )
 
     def to_json(self) -> dict[str, Json]:
