@@ -86,7 +86,8 @@ class Plan:
             document = json.loads(text)
             if document["schema"] != _SCHEMA:
                 raise _unusable(f"it has schema {shown(repr(document['schema']))}, this tool knows {_SCHEMA}")
-            cases = tuple(_planned(entry) for entry in document["cases"])
+            stacks: dict[Stack, Stack] = {}
+            cases = tuple(_planned(entry, stacks) for entry in document["cases"])
             digest = _text(document, "plan")
         except (TypeError, KeyError, ValueError, RecursionError) as error:
             raise _unusable(shown(f"{type(error).__name__}: {error}")) from None
@@ -188,10 +189,11 @@ def _entry(planned: PlannedCase) -> dict[str, object]:
     }
 
 
-def _planned(entry: Mapping[str, object]) -> PlannedCase:
+def _planned(entry: Mapping[str, object], stacks: dict[Stack, Stack]) -> PlannedCase:
+    """One case; `stacks` holds those met so far, since thousands of cases share a few."""
     layers = [None if entry[key] is None else _text(entry, key) for key in ("secureChannel", "muxer")]
     stack = Stack(_text(entry, "transport"), *layers)
-    case = Case(_text(entry, "dialer"), _text(entry, "listener"), stack)
+    case = Case(_text(entry, "dialer"), _text(entry, "listener"), stacks.setdefault(stack, stack))
     if (entry["name"], entry["key"]) != (case.name, case.key):
         raise ValueError(f"name and key of {entry['name']!r} do not belong to its fields")
     selected, seconds = entry["selected"], entry["seconds"]

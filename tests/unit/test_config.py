@@ -71,6 +71,18 @@ def test_the_committed_catalogue_is_right() -> None:
     assert ids >= published | {f"go-v0.{n}" for n in (46, 47, 48)} | {f"rust-v0.{n}" for n in (53, 54, 55)}
 
 
+def test_the_documentation_is_right(checkout: Path) -> None:
+    text = (CHECKOUT / "docs" / "versions.md").read_text(encoding="utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    (checkout / "versions.yaml").write_text(example, encoding="utf-8")
+    assert [version.id for version in load(checkout / "versions.yaml").versions] == ["go-v0.51"]
+    with pytest.raises(SourceError) as caught:
+        catalogue(checkout, row(zzzzzz="1"))
+    keys = mistakes(caught)[0].partition("the keys are ")[2].split(", ")
+    assert keys[0] == "id"
+    assert not [key for key in keys if f"`{key}`" not in text]
+
+
 def test_reads_every_key(checkout: Path) -> None:
     read = catalogue(
         checkout,
