@@ -114,9 +114,7 @@ def _aliases(node: Node, problems: Problems) -> dict[str, _Alias]:
         if not is_plain(name):
             problems.add(key.place, f"alias `{shown(name)}`: use letters, digits, `.`, `_` and `-`")
             continue
-        texts = [
-            (item.place, item.word(f"alias `{name}`", problems)) for item in _expressions(value, problems)
-        ]
+        texts = [(item.place, item.word(f"alias `{name}`", problems)) for item in _expressions(value, problems)]
         aliases[name] = _Alias(
             place=key.place, expressions=tuple((place, text) for place, text in texts if text is not None)
         )

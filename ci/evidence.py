@@ -70,9 +70,7 @@ def write_evidence(
         keep(f"{role}.{stream}.txt", capture.data(), role=role, stream=stream, truncated=capture.truncated)
     both = {f"{role}/{stream}": capture for (role, stream), capture in evidence.streams.items()}
     keep("output.txt", interleave(both).encode(), role="both", stream="output")
-    facts = _facts(
-        scene, evidence, verdict, images=images, attempt=attempt, started_at=started_at, durations=durations
-    )
+    facts = _facts(scene, evidence, verdict, images=images, attempt=attempt, started_at=started_at, durations=durations)
     keep("case.json", (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode(), role="harness", stream="case")
     return tuple(files)
 

@@ -210,9 +210,7 @@ class Resolver:
         if colon and kind in ("version", "family") and glob:
             return self._versions(text, glob, role, by_id=kind == "version", by_family=kind == "family")
         if colon:
-            raise _refusal(
-                "bad-selection", f"`{shown(text)}`: a role says something about versions only", _HELP
-            )
+            raise _refusal("bad-selection", f"`{shown(text)}`: a role says something about versions only", _HELP)
         if rest in self.aliases:
             return self._alias_term(text, rest, role, path)
         return self._versions(text, rest, role, by_id=True, by_family=True)
@@ -289,9 +287,7 @@ class Resolver:
             circle = " → ".join((*path[path.index(name) :], name))
             raise _refusal("alias-circle", f"`~{name}` leads back to itself: {circle}", "break the circle")
         if len(path) >= _DEEPEST_ALIAS:
-            raise _refusal(
-                "alias-depth", f"`~{name}` is nested more than {_DEEPEST_ALIAS} deep", "flatten it"
-            )
+            raise _refusal("alias-depth", f"`~{name}` is nested more than {_DEEPEST_ALIAS} deep", "flatten it")
         known = self._known_aliases.get((name, role))
         if known is None:
             known = tuple(self._expression(text, role, (*path, name)) for text in self.aliases[name])

@@ -120,9 +120,7 @@ def _rules(folder: str) -> Iterator[_Rules]:
     yield _Rules(above=folder.rstrip("/") + "/", spec=GitIgnoreSpec.from_lines(text.split("\n")))
 
 
-def _walk(
-    folder: str, name: bytes, rules: tuple[_Rules, ...], inside: tuple[tuple[int, int], ...]
-) -> Iterator[_File]:
+def _walk(folder: str, name: bytes, rules: tuple[_Rules, ...], inside: tuple[tuple[int, int], ...]) -> Iterator[_File]:
     """The files below `folder`.
 
     :param name: `folder` relative to the top, with a closing slash

@@ -69,9 +69,7 @@ def superseded(attempts: Sequence[Attempt]) -> frozenset[int]:
         if key == attempt.key and run != attempt.run:
             replaced[run] = max(replaced.get(run, 0), number)
     return frozenset(
-        position
-        for position, attempt in enumerate(attempts)
-        if attempt.attempt <= replaced.get(attempt.run, 0)
+        position for position, attempt in enumerate(attempts) if attempt.attempt <= replaced.get(attempt.run, 0)
     )
 
 

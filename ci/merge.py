@@ -101,8 +101,7 @@ def merge(
         shards=states,
         unreadable=unreadable,
         cases=tuple(
-            _merged_case(case, attempts.get(case.key, ()), states, shard_of or {})
-            for case in document.selected
+            _merged_case(case, attempts.get(case.key, ()), states, shard_of or {}) for case in document.selected
         ),
     )
 
@@ -209,9 +208,7 @@ def _first_start(shard: _Shard) -> str:
     return min((attempt.started_at or "" for attempt in shard.results.attempts), default="")
 
 
-def _by_case(
-    slices: Iterable[_Shard], reruns: Iterable[_Shard], plan: PlanDocument
-) -> dict[str, list[Attempt]]:
+def _by_case(slices: Iterable[_Shard], reruns: Iterable[_Shard], plan: PlanDocument) -> dict[str, list[Attempt]]:
     """Attempts by case key in the order they were made: slices first, then re-runs by their time."""
     planned = {case.key: case for case in plan.selected}
     attempts: dict[str, list[Attempt]] = {}

@@ -190,9 +190,7 @@ def read_merged(path: Path) -> Merged:
     except ValueError as error:
         raise ConfigurationError("record-malformed", f"{path} is not JSON: {error}") from error
     except ConfigurationError as error:
-        raise ConfigurationError(
-            error.reference, f"{path}: {error.message}", why=error.why, hint=error.hint
-        ) from error
+        raise ConfigurationError(error.reference, f"{path}: {error.message}", why=error.why, hint=error.hint) from error
 
 
 # --- JSON of the parts ------------------------------------------------------------------------------------
@@ -258,9 +256,7 @@ def _case_from_json(document: object) -> MergedCase:
         key=fields.text("key"),
         dialer=fields.text("dialer"),
         listener=fields.text("listener"),
-        stack=Stack(
-            params.text("transport"), params.optional_text("secureChannel"), params.optional_text("muxer")
-        ),
+        stack=Stack(params.text("transport"), params.optional_text("secureChannel"), params.optional_text("muxer")),
         result=Result(
             outcome=fields.word("outcome", Outcome),
             reason=fields.optional("reason", reason_from_json),

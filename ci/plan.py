@@ -126,9 +126,7 @@ def make_plan(
 # --- digest -----------------------------------------------------------------------------------------------
 
 
-def _digest(
-    planned: Sequence[PlannedCase], versions: Mapping[str, Version], fingerprints: Mapping[str, str]
-) -> str:
+def _digest(planned: Sequence[PlannedCase], versions: Mapping[str, Version], fingerprints: Mapping[str, str]) -> str:
     selected = [one for one in planned if one.selected]
     involved = {name for one in selected for name in (one.case.dialer, one.case.listener)}
     identity = {

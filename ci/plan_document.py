@@ -94,17 +94,13 @@ def _plan(document: object) -> PlanDocument:
         if len(set(values)) != len(values):
             twice = next(value for value in values if values.count(value) > 1)
             raise fields.refusal("cases", f"holds two cases of the {what} {twice!r}")
-    return PlanDocument(
-        plan=fields.text("plan"), cases=cases, suite=fields.optional_text("suite") or "transport"
-    )
+    return PlanDocument(plan=fields.text("plan"), cases=cases, suite=fields.optional_text("suite") or "transport")
 
 
 def _case(document: object) -> PlannedCase:
     fields = Fields(document, "case")
     dialer, listener = fields.text("dialer"), fields.text("listener")
-    stack = Stack(
-        fields.text("transport"), fields.optional_text("secureChannel"), fields.optional_text("muxer")
-    )
+    stack = Stack(fields.text("transport"), fields.optional_text("secureChannel"), fields.optional_text("muxer"))
     return PlannedCase(
         name=fields.text("name"),
         key=fields.optional_text("key") or Case(dialer, listener, stack).key,

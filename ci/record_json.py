@@ -118,9 +118,7 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
         "seed": attempt.seed,
         "limits": dict(attempt.limits),
         "repro": attempt.repro,
-        "reused": None
-        if attempt.reused is None
-        else {"run": attempt.reused.run, "attempt": attempt.reused.attempt},
+        "reused": None if attempt.reused is None else {"run": attempt.reused.run, "attempt": attempt.reused.attempt},
     }
 
 
@@ -151,9 +149,7 @@ def reason_to_json(reason: Reason) -> dict[str, Json]:
 def _finite(what: str, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
     """JSON has no infinities: such a measurement is left out, and a warning says so."""
     kept = {name: value for name, value in values.items() if math.isfinite(value)}
-    return kept, [
-        f"{what} {name} was {value} and is left out" for name, value in values.items() if name not in kept
-    ]
+    return kept, [f"{what} {name} was {value} and is left out" for name, value in values.items() if name not in kept]
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -203,9 +199,7 @@ def attempt_from_json(document: object) -> Attempt:
         key=fields.text("key"),
         suite=sys.intern(fields.text("suite")),
         params=_stack(fields.mapping("params")),
-        roles={
-            _role_name(name): _role_record(value, name) for name, value in fields.mapping("roles").items()
-        },
+        roles={_role_name(name): _role_record(value, name) for name, value in fields.mapping("roles").items()},
         inputs=fields.optional_text("inputs"),
         attempt=fields.integer("attempt", least=1),
         of=fields.integer_or("of", 1, least=1),
@@ -271,9 +265,7 @@ def _stack(document: object) -> Stack:
 
 def _role_name(name: str) -> Role:
     if name not in ROLES:
-        raise ConfigurationError(
-            "record-malformed", f"attempt.roles: {name!r} is neither dialer nor listener"
-        )
+        raise ConfigurationError("record-malformed", f"attempt.roles: {name!r} is neither dialer nor listener")
     return name
 
 

@@ -62,9 +62,7 @@ def _encode(document: dict[str, Json]) -> bytes:
     try:
         text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False, default=str)
     except ValueError:  # an infinity in a free-form object
-        text = json.dumps(
-            _without_infinities(document), ensure_ascii=True, separators=(",", ":"), default=str
-        )
+        text = json.dumps(_without_infinities(document), ensure_ascii=True, separators=(",", ":"), default=str)
     return text.encode("ascii") + b"\n"
 
 

@@ -222,14 +222,10 @@ def read_shard(folder: Path) -> ShardResults:
         elif pending is not None:
             _corrupt(path, *pending)
         elif start is None:
-            _corrupt(
-                path, number, ConfigurationError("record-malformed", "the first line is not a start line")
-            )
+            _corrupt(path, number, ConfigurationError("record-malformed", "the first line is not a start line"))
         elif isinstance(record, Attempt):
             if (record.plan, record.shard) != (start.plan, start.shard):
-                problem = (
-                    f"an attempt of shard {record.shard} of plan {record.plan}, which is not the file's own"
-                )
+                problem = f"an attempt of shard {record.shard} of plan {record.plan}, which is not the file's own"
                 _corrupt(path, number, ConfigurationError("record-malformed", problem))
             attempts.append(record)
             end = None

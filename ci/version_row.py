@@ -112,9 +112,7 @@ class _RowReader:
             return None
         if not is_plain(name):
             advice = " (` x ` stands between the two versions of a case)" if " x " in name else ""
-            self.problems.add(
-                node.place, f"{key} `{shown(name)}`: use letters, digits, `.`, `_` and `-`{advice}"
-            )
+            self.problems.add(node.place, f"{key} `{shown(name)}`: use letters, digits, `.`, `_` and `-`{advice}")
             return None
         if name in (*TRANSPORTS, *SECURE_CHANNELS, *MUXERS, *RESERVED):
             self.problems.add(node.place, f"{key} `{name}` is a word that selections need for something else")
@@ -219,9 +217,7 @@ class _RowReader:
             elif word in words:
                 self.problems.add(item.place, f"{what} `{word}` is listed twice: keep one")
             elif among is not None and word not in among:
-                self.problems.add(
-                    item.place, f"`{word}` is marked dial-only and not listed under `transports`"
-                )
+                self.problems.add(item.place, f"`{word}` is marked dial-only and not listed under `transports`")
             else:
                 words.append(word)
         return tuple(words)
@@ -265,9 +261,7 @@ class _RowReader:
         node = self.entries.get("owner")
         owner = node.word("`owner`", self.problems) if node is not None else None
         if node is not None and owner is not None and not _OWNER.fullmatch(owner):
-            self.problems.add(
-                node.place, f"owner `{shown(owner)}` must be a GitHub name or `name/repository`"
-            )
+            self.problems.add(node.place, f"owner `{shown(owner)}` must be a GitHub name or `name/repository`")
             return None
         return owner
 

@@ -44,15 +44,11 @@ def load_weights(path: Path) -> dict[str, float]:
     for name, seconds in document.items():
         number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
         if not number or not 0 <= seconds <= _LONGEST_SECONDS:  # false for NaN, too
-            raise _unusable(
-                path, f"`{shown(name)}` has no sensible number of seconds: {shown(repr(seconds))}"
-            )
+            raise _unusable(path, f"`{shown(name)}` has no sensible number of seconds: {shown(repr(seconds))}")
     return {name: round(float(seconds), 1) for name, seconds in document.items()}
 
 
-def estimate(
-    cases: Sequence[Case], families: Mapping[str, str], weights: Mapping[str, float]
-) -> tuple[float, ...]:
+def estimate(cases: Sequence[Case], families: Mapping[str, str], weights: Mapping[str, float]) -> tuple[float, ...]:
     """Seconds for each case, in the order given.
 
     :param cases: the whole matrix, so that medians do not depend on what is selected

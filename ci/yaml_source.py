@@ -156,9 +156,7 @@ class Node:
             return str(node.value)
         else:
             text = shown(node.value)
-            self._refuse(
-                problems, f'{what} must be a word, YAML reads `{text}` as {self.kind}: write "{text}"'
-            )
+            self._refuse(problems, f'{what} must be a word, YAML reads `{text}` as {self.kind}: write "{text}"')
         return None
 
     def whole_number(self, what: str, problems: Problems, *, maximum: int) -> int | None:
@@ -285,9 +283,7 @@ class _Loader(yaml.SafeLoader):
             super().get_event()  # type: ignore[no-untyped-call]
             return yaml.ScalarNode(_REFUSED, name, event.start_mark, event.end_mark)  # type: ignore[arg-type]
         if event.anchor is not None:
-            self._problems.add(
-                place, f"`&{shown(event.anchor)}`: YAML anchors are not used here, leave it out"
-            )
+            self._problems.add(place, f"`&{shown(event.anchor)}`: YAML anchors are not used here, leave it out")
             event.anchor = None
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")

@@ -84,15 +84,11 @@ def build(
         size = f"{line.size / 1e6:7.0f} MB" if line.size else " " * 10
         console.info(f"{line.status:11} {line.seconds:7.1f} s {size}  {line.version}")
         if isinstance(line.image, Unavailable):
-            (console.error if line.status is ImageStatus.FAILED else console.warn)(
-                f"{line.version}: {line.image.text}"
-            )
+            (console.error if line.status is ImageStatus.FAILED else console.warn)(f"{line.version}: {line.image.text}")
 
     images_of(workspace, daemon, console, folder).provide(versions, report)
     counts = {status: sum(line.status is status for line in lines) for status in ImageStatus}
-    console.info(
-        f"{len(lines)} images: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    )
+    console.info(f"{len(lines)} images: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
     return ExitCode.BUILD if counts[ImageStatus.FAILED] else ExitCode.GREEN
 
 

@@ -37,12 +37,8 @@ __all__ = ["add_parser", "add_run_arguments", "run", "run_one_shard"]
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to run")
-    group.add_argument(
-        "--workers", type=_positive, default=os.cpu_count() or 1, help="cases at once (default: cores)"
-    )
-    group.add_argument(
-        "--retries", type=int, default=1, help="how often a red case is tried again, alone (default: 1)"
-    )
+    group.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="cases at once (default: cores)")
+    group.add_argument("--retries", type=int, default=1, help="how often a red case is tried again, alone (default: 1)")
     group.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="per case, instead of what the versions declare"
     )

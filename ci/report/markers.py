@@ -113,9 +113,7 @@ def _replaced(path: Path, text: bytes, body: str) -> bytes:
     try:
         return replace(text, body)
     except ConfigurationError as error:
-        raise ConfigurationError(
-            error.reference, f"{path}: {error.message}", why=error.why, hint=error.hint
-        ) from error
+        raise ConfigurationError(error.reference, f"{path}: {error.message}", why=error.why, hint=error.hint) from error
 
 
 # --- finding the markers ----------------------------------------------------------------------------------

@@ -157,19 +157,13 @@ MISTAKES = [
     pytest.param({"family": None}, "4:5: the version lacks `family`", id="no family"),
     pytest.param({"image": None}, "4:5: the version lacks `build` (a folder) or `image`", id="no source"),
     pytest.param({"transports": None}, "4:5: the version lacks `transports`", id="no transports"),
-    pytest.param(
-        {"id": "1.0"}, '4:9: `id` must be a word, YAML reads `1.0` as a number: write "1.0"', id="number"
-    ),
+    pytest.param({"id": "1.0"}, '4:9: `id` must be a word, YAML reads `1.0` as a number: write "1.0"', id="number"),
     pytest.param({"id": "yes"}, "4:9: `id` must be a word, YAML reads `yes` as a truth value", id="boolean"),
-    pytest.param(
-        {"id": "2026-01-02"}, "4:9: `id` must be a word, YAML reads `2026-01-02` as a date", id="date"
-    ),
+    pytest.param({"id": "2026-01-02"}, "4:9: `id` must be a word, YAML reads `2026-01-02` as a date", id="date"),
     pytest.param({"id": ""}, "4:8: `id` is empty", id="nothing"),
     pytest.param({"id": '" "'}, "4:9: `id` is empty", id="blank"),
     pytest.param({"id": "[a]"}, "4:9: `id` must be a word, this is a list", id="list for a word"),
-    pytest.param(
-        {"id": "a x b"}, "4:9: id `a x b`: use letters, digits, `.`, `_` and `-` (` x `", id="a x b"
-    ),
+    pytest.param({"id": "a x b"}, "4:9: id `a x b`: use letters, digits, `.`, `_` and `-` (` x `", id="a x b"),
     pytest.param({"id": "é"}, "4:9: id `é`: use letters", id="not ascii"),
     pytest.param({"id": '"a\\nb"'}, "4:9: id `a\\nb`: use letters", id="line break"),
     pytest.param({"id": '"\\uD800"'}, "4:9: id `\\ud800`: use letters", id="lone surrogate"),
@@ -192,9 +186,7 @@ MISTAKES = [
         id="no Makefile",
     ),
     pytest.param({"image": None, "build": "../go"}, "9:12: `../go` must be a folder inside", id="outside"),
-    pytest.param(
-        {"image": None, "build": "/impls/go/v0.51"}, "9:12: `/impls/go/v0.51` must be", id="absolute"
-    ),
+    pytest.param({"image": None, "build": "/impls/go/v0.51"}, "9:12: `/impls/go/v0.51` must be", id="absolute"),
     pytest.param({"imageFile": "image.json"}, "10:16: `imageFile` belongs to `build`", id="imageFile alone"),
     pytest.param(
         {"image": None, "build": "impls/go/v0.51", "imageFile": "../image.json"},
@@ -202,12 +194,8 @@ MISTAKES = [
         id="imageFile elsewhere",
     ),
     pytest.param({"image": "go"}, "6:12: image `go` names no tag and no digest", id="no tag"),
-    pytest.param(
-        {"image": "localhost:5000/go"}, "6:12: image `localhost:5000/go` names no tag", id="port only"
-    ),
-    pytest.param(
-        {"image": "Go:1"}, "6:12: image `Go:1`: `Go` is not a repository name: upper case", id="upper"
-    ),
+    pytest.param({"image": "localhost:5000/go"}, "6:12: image `localhost:5000/go` names no tag", id="port only"),
+    pytest.param({"image": "Go:1"}, "6:12: image `Go:1`: `Go` is not a repository name: upper case", id="upper"),
     pytest.param({"image": "a//b:1"}, "6:12: image `a//b:1`: `a//b` is not a repository name", id="slashes"),
     pytest.param({"image": "a:-1"}, "6:12: image `a:-1`: `-1` is not a tag", id="bad tag"),
     pytest.param({"image": "a@sha256:0a"}, "6:12: image `a@sha256:0a`: after `@` stands", id="bad digest"),
@@ -219,9 +207,7 @@ MISTAKES = [
     ),
     pytest.param({"transports": "[TCP]"}, "7:18: unknown transport `TCP`: did you mean `tcp`?", id="case"),
     pytest.param({"transports": "[tcp, tcp]"}, "7:23: transport `tcp` is listed twice", id="twice"),
-    pytest.param(
-        {"transports": "tcp"}, "7:17: `transports` must be a list, this is text", id="word for a list"
-    ),
+    pytest.param({"transports": "tcp"}, "7:17: `transports` must be a list, this is text", id="word for a list"),
     pytest.param({"transports": "[]"}, "7:17: `transports` lists nothing", id="empty list"),
     pytest.param({"transports": "[tcp, no]"}, "7:23: a transport must be a word", id="boolean in a list"),
     pytest.param(
@@ -231,9 +217,7 @@ MISTAKES = [
     ),
     pytest.param({"dialOnly": "[ws]"}, "10:16: `ws` is marked dial-only and not listed", id="dial-only"),
     pytest.param({"dialOnly": "[tcp, tcp]"}, "10:21: transport `tcp` is listed twice", id="dial-only twice"),
-    pytest.param(
-        {"secureChannels": "[nose]"}, "8:22: unknown secure channel `nose`: did you mean `noise`?", id="s"
-    ),
+    pytest.param({"secureChannels": "[nose]"}, "8:22: unknown secure channel `nose`: did you mean `noise`?", id="s"),
     pytest.param({"muxers": "[yamuxx]"}, "9:14: unknown muxer `yamuxx`: did you mean `yamux`?", id="muxer"),
     pytest.param({"secureChannels": None}, "8:13: `muxers` without `secureChannels`", id="muxers alone"),
     pytest.param({"muxers": None}, "8:21: `secureChannels` without `muxers`", id="secure channels alone"),
@@ -242,19 +226,11 @@ MISTAKES = [
         "4:5: the version lacks `secureChannels` and `muxers`, which tcp needs",
         id="layered without layers",
     ),
-    pytest.param(
-        {"transports": "[quic-v1]"}, "8:21: `secureChannels` has no use here", id="layers without layered"
-    ),
-    pytest.param(
-        {"contract": "modern"}, "10:15: unknown contract `modern`: it is classic or unified", id="modern"
-    ),
-    pytest.param(
-        {"contract": "clasic"}, "10:15: unknown contract `clasic`: did you mean `classic`?", id="clasic"
-    ),
+    pytest.param({"transports": "[quic-v1]"}, "8:21: `secureChannels` has no use here", id="layers without layered"),
+    pytest.param({"contract": "modern"}, "10:15: unknown contract `modern`: it is classic or unified", id="modern"),
+    pytest.param({"contract": "clasic"}, "10:15: unknown contract `clasic`: did you mean `classic`?", id="clasic"),
     *(
-        pytest.param(
-            {"timeoutSecs": text}, "10:18: `timeoutSecs` must be a whole number from 1 to 3600", id=text
-        )
+        pytest.param({"timeoutSecs": text}, "10:18: `timeoutSecs` must be a whole number from 1 to 3600", id=text)
         for text in (
             "0",
             "-1",
@@ -274,9 +250,7 @@ MISTAKES = [
     pytest.param({"owner": "a b"}, "10:12: owner `a b` must be a GitHub name", id="owner"),
     pytest.param({"owner": "*x"}, "10:12: `*x`: YAML aliases are not used here", id="alias"),
     pytest.param({"owner": "&x a"}, "10:12: `&x`: YAML anchors are not used here", id="anchor"),
-    pytest.param(
-        {"owner": "!!python/name:os.system a"}, "10:12: `!!python/name:os.system`: YAML tags", id="tag"
-    ),
+    pytest.param({"owner": "!!python/name:os.system a"}, "10:12: `!!python/name:os.system`: YAML tags", id="tag"),
 ]
 
 
@@ -291,9 +265,7 @@ def test_one_mistake_in_a_row(checkout: Path, changed: dict[str, str | None], sa
 def test_a_key_twice(checkout: Path) -> None:
     with pytest.raises(SourceError) as caught:
         catalogue(checkout, row() + "    id: y\n")
-    assert mistakes(caught) == [
-        f"9:5: key `id` is given twice, first at {checkout / 'versions.yaml'}:3:5: keep one"
-    ]
+    assert mistakes(caught) == [f"9:5: key `id` is given twice, first at {checkout / 'versions.yaml'}:3:5: keep one"]
 
 
 def test_all_mistakes_at_once_in_order(checkout: Path) -> None:
@@ -316,16 +288,12 @@ def test_all_mistakes_at_once_in_order(checkout: Path) -> None:
         pytest.param(b"", "1:1: the file is empty", id="empty"),
         pytest.param(b"# only\n", "1:1: the file is empty", id="comment only"),
         pytest.param(b"---\n", "2:1: the file must be a mapping", id="empty document"),
-        pytest.param(
-            b"- a\n", "1:1: the file must be a mapping (`key: value` lines), this is a list", id="list"
-        ),
+        pytest.param(b"- a\n", "1:1: the file must be a mapping (`key: value` lines), this is a list", id="list"),
         pytest.param(b"schema: 1\nversions: []\n", "2:11: `versions` lists nothing", id="no rows"),
         pytest.param(b"schema: 1\n", "1:1: key `versions` is missing", id="no versions"),
         pytest.param(b"versions:\n" + GOOD_ROW.encode(), "1:1: key `schema` is missing", id="no schema"),
         pytest.param(b"schema: 2\nversions:\n" + GOOD_ROW.encode(), "1:9: `schema` (this tool", id="schema"),
-        pytest.param(
-            b"schema: 1\nversions:\n  - x\n", "3:5: a version must be a mapping", id="word for a row"
-        ),
+        pytest.param(b"schema: 1\nversions:\n  - x\n", "3:5: a version must be a mapping", id="word for a row"),
         pytest.param(b"schema: 1\n\tversions: x\n", "2:1: a tab: use spaces", id="tab"),
         pytest.param(b"schema: 1\nid: \xe9\n", "2:5: byte 0xe9 is not UTF-8", id="latin-1"),
         pytest.param("schema: 1\n".encode("utf-16"), "1:1: byte 0xff is not UTF-8", id="utf-16"),
@@ -385,9 +353,7 @@ def test_an_id_taken_in_another_file(checkout: Path) -> None:
     ("aliases", "said"),
     [
         pytest.param("  a: nobody\n", ["3:6: alias `a`: `nobody` matches nothing"], id="nothing"),
-        pytest.param(
-            "  a: go-v2\n", ["3:6: alias `a`: `go-v2` matches nothing: did you mean `go-v1`"], id="near"
-        ),
+        pytest.param("  a: go-v2\n", ["3:6: alias `a`: `go-v2` matches nothing: did you mean `go-v1`"], id="near"),
         pytest.param("  a: ''\n", ["3:6: alias `a` is empty"], id="empty"),
         pytest.param("  a:\n", ["3:5: alias `a` is empty"], id="null"),
         pytest.param("  a: []\n", ["3:6: the alias is empty"], id="empty list"),

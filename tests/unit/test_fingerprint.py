@@ -80,9 +80,7 @@ def test_alters_the_key(folder: Path, change: Callable[[Path], None]) -> None:
         pytest.param(lambda folder: (folder / "empty").mkdir(), id="an empty folder"),
         pytest.param(lambda folder: (folder / "Makefile").chmod(0o604), id="other bits of the mode"),
         pytest.param(lambda folder: os.utime(folder / "Makefile", (1, 1)), id="times"),
-        pytest.param(
-            lambda folder: (folder / "image.json").symlink_to("nowhere"), id="an ignored dangling link"
-        ),
+        pytest.param(lambda folder: (folder / "image.json").symlink_to("nowhere"), id="an ignored dangling link"),
         pytest.param(lambda folder: (folder / "image.json").symlink_to("image.json"), id="an ignored loop"),
     ],
 )
@@ -130,9 +128,7 @@ def test_without_git_the_root_is_said(folder: Path) -> None:
     assert content_key(folder, root=checkout) == before
 
 
-def test_name_of_the_folder_and_working_folder_do_not_count(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_name_of_the_folder_and_working_folder_do_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = content_key(folder)
     monkeypatch.chdir(folder.parent)
     assert content_key(Path("v0.51")) == before
@@ -151,9 +147,7 @@ def test_arguments_and_platform_count(folder: Path) -> None:
         content_key(folder, arguments={"A1": "B2"}),
     }
     assert len(keys) == 7
-    assert content_key(folder, arguments={"B": "2", "A": "1"}) == content_key(
-        folder, arguments={"A": "1", "B": "2"}
-    )
+    assert content_key(folder, arguments={"B": "2", "A": "1"}) == content_key(folder, arguments={"A": "1", "B": "2"})
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,7 @@ README = b"# Title\n\n" + START + b"\nold\n" + END + b"\n\ntail"
 any_bytes = st.lists(
     st.one_of(
         st.binary(max_size=8),
-        st.sampled_from(
-            (b"\n", b"\r\n", b"\r", b" ", b"x " + START, END + b" y", b"`" + START + b"`", b"\xff")
-        ),
+        st.sampled_from((b"\n", b"\r\n", b"\r", b" ", b"x " + START, END + b" y", b"`" + START + b"`", b"\xff")),
     ),
     max_size=8,
 ).map(b"".join)
@@ -36,9 +34,7 @@ outside = any_bytes.filter(free_of_fences_and_markers)
 
 
 @given(outside, outside, outside, bodies, st.sampled_from((b"\n", b"\r\n")))
-def test_outside_bytes_never_change(
-    before: bytes, old: bytes, after: bytes, body: str, line_end: bytes
-) -> None:
+def test_outside_bytes_never_change(before: bytes, old: bytes, after: bytes, body: str, line_end: bytes) -> None:
     head = before + b"\n" + START + line_end
     tail = END + b"\n" + after
     text = head + old + b"\n" + tail
@@ -50,8 +46,7 @@ def test_outside_bytes_never_change(
     inside = new[len(head) : len(new) - len(tail)]
     assert inside.count(b"\n") == inside.count(line_end)
     assert (
-        inside.replace(line_end, b"\n").strip(b"\n") == body.replace("\r\n", "\n").encode().strip(b"\n")
-        or "\r" in body
+        inside.replace(line_end, b"\n").strip(b"\n") == body.replace("\r\n", "\n").encode().strip(b"\n") or "\r" in body
     )
 
 

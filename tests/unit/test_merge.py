@@ -22,9 +22,7 @@ from ci.model import Case, Outcome, Reason, ReasonCode
 from ci.records import EvidenceFile
 from ci.results import RESULTS_FILE
 
-CASES = [
-    Case(dialer, listener, YAMUX) for dialer in ("a-v1", "b-v1", "c-v1") for listener in ("a-v1", "b-v1")
-]
+CASES = [Case(dialer, listener, YAMUX) for dialer in ("a-v1", "b-v1", "c-v1") for listener in ("a-v1", "b-v1")]
 DOCUMENT = plan_of(CASES, ignored=[Case("z-v1", "z-v1", QUIC)])
 
 
@@ -169,9 +167,7 @@ def test_only_the_end_line_is_gone(tmp_path: Path) -> None:
 
 def test_missing_and_truncated_are_told_apart_where_the_division_is_known(tmp_path: Path) -> None:
     folders = three_shards(tmp_path)
-    (folders[1] / RESULTS_FILE).write_bytes(
-        (folders[1] / RESULTS_FILE).read_bytes().splitlines(keepends=True)[0]
-    )
+    (folders[1] / RESULTS_FILE).write_bytes((folders[1] / RESULTS_FILE).read_bytes().splitlines(keepends=True)[0])
     shutil.rmtree(folders[2])
     owed = {case.key: f"{number // 2 + 1}/3" for number, case in enumerate(CASES)}
     merged = merge(folders[:2], shard_of=owed)

@@ -142,9 +142,7 @@ def test_digest_looks_like_one() -> None:
         dataclasses.replace(RUST, id="rust-v2"),
         dataclasses.replace(RUST, muxers=("yamux", "mplex")),
         dataclasses.replace(RUST, secure_channels=("noise",)),
-        dataclasses.replace(
-            RUST, transports=(Transport(name="tcp"), Transport(name="quic-v1", dial_only=True))
-        ),
+        dataclasses.replace(RUST, transports=(Transport(name="tcp"), Transport(name="quic-v1", dial_only=True))),
     ],
 )
 def test_digest_names_what_is_run(changed: Version) -> None:
@@ -168,9 +166,7 @@ def test_digest_does_not_depend_on_what_does_not_matter() -> None:
     )
     assert digest(turned, GO) == digest(GO, RUST)
     assert digest(GO, RUST, selects=["go", "rust"]) == digest(GO, RUST)
-    assert digest(GO, RUST, ignores=["tls"]) == digest(
-        GO, RUST, ignores=["security:tls", "* x * (tcp, tls, *)"]
-    )
+    assert digest(GO, RUST, ignores=["tls"]) == digest(GO, RUST, ignores=["security:tls", "* x * (tcp, tls, *)"])
     elsewhere = {"rust-v1 x rust-v1 (quic-v1)": 9.0}  # the median of quic-v1 changes, but is not used
     everything = {"go-v1 x go-v1 (quic-v1)": 2.0, "go-v1 x rust-v1 (quic-v1)": 2.0}
     assert digest(GO, RUST, selects=["go-v1 x * (quic-v1)"], weights=everything) == digest(
@@ -202,9 +198,7 @@ def test_errors_of_the_selection_pass_through() -> None:
 def test_slices_hold_each_selected_case_once() -> None:
     plan = make_plan(PUBLISHED, selects=["go"], weights={"go-v0.46 x go-v0.46 (quic-v1)": 60.0})
     slices = [plan.slice(Shard(index, 7)) for index in range(1, 8)]
-    assert sorted(one.case.name for part in slices for one in part) == sorted(
-        one.case.name for one in plan.selected
-    )
+    assert sorted(one.case.name for part in slices for one in part) == sorted(one.case.name for one in plan.selected)
     loads = [sum(one.seconds for one in part) for part in slices]
     assert max(loads) <= plan.seconds / 7 + 60
     for part in slices:

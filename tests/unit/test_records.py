@@ -126,9 +126,7 @@ def test_names_that_cannot_fit_are_refused() -> None:
 
 
 def test_what_json_lacks_is_left_out_and_said() -> None:
-    odd = dataclasses.replace(
-        ATTEMPT, metrics={"ping": float("nan"), "dial": 1.5}, host={"load": float("inf")}
-    )
+    odd = dataclasses.replace(ATTEMPT, metrics={"ping": float("nan"), "dial": 1.5}, host={"load": float("inf")})
     back = read_back(odd)
     assert isinstance(back, Attempt)
     assert back.metrics == {"dial": 1.5}
@@ -169,9 +167,7 @@ def test_a_wrong_type_is_named(change: dict[str, Any], complaint: str) -> None:
     assert complaint in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "line", [b"", b"{", b"[]", b"null", b'{"type":"attempt"}', b"[" * 100_000, b"\xff\xfe"]
-)
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b"null", b'{"type":"attempt"}', b"[" * 100_000, b"\xff\xfe"])
 def test_a_line_that_is_no_record_is_refused(line: bytes) -> None:
     with pytest.raises(ConfigurationError) as caught:
         from_line(line)
@@ -204,9 +200,7 @@ def test_shard_numbers(shard: str, numbers: tuple[int, int]) -> None:
     assert shard_numbers(shard) == numbers
 
 
-@pytest.mark.parametrize(
-    "shard", ["", "0/8", "9/8", "1/0", "3-8", "a/b", " 1/2", "1/2\n", "1/9999999", "１/2"]
-)
+@pytest.mark.parametrize("shard", ["", "0/8", "9/8", "1/0", "3-8", "a/b", " 1/2", "1/2\n", "1/9999999", "１/2"])
 def test_what_names_no_shard(shard: str) -> None:
     with pytest.raises(ConfigurationError, match="does not name a shard"):
         shard_numbers(shard)

@@ -134,9 +134,7 @@ def test_a_file_without_its_start_is_damaged(tmp_path: Path) -> None:
     ],
 )
 def test_a_mixture_within_a_file_is_damage(tmp_path: Path, line: bytes) -> None:
-    (tmp_path / RESULTS_FILE).write_bytes(
-        to_line(START) + line + to_line(RunEnd(planned=1, reported=1, ok=True))
-    )
+    (tmp_path / RESULTS_FILE).write_bytes(to_line(START) + line + to_line(RunEnd(planned=1, reported=1, ok=True)))
     with pytest.raises(ConfigurationError, match="line 2") as caught:
         read_shard(tmp_path)
     assert caught.value.reference == "results-corrupt"
@@ -205,9 +203,7 @@ writer.finish(2, 2)
 
 def test_a_write_that_fails_half_way_is_isolated(tmp_path: Path) -> None:
     """A limit on the file's size stands in for a full disk: half the line is written, the rest refused."""
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "results-unwritable"
     shard = read_shard(tmp_path)
     assert shard.attempts == (passed(0), passed(1))

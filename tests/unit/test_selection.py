@@ -198,9 +198,7 @@ def outcome(selects: tuple[str, ...], ignores: tuple[str, ...]) -> set[Case]:
 
 @settings(deadline=None, max_examples=30)
 @given(LISTS, LISTS)
-def test_selects_are_joined_by_or_and_ignores_taken_away(
-    selects: tuple[str, ...], ignores: tuple[str, ...]
-) -> None:
+def test_selects_are_joined_by_or_and_ignores_taken_away(selects: tuple[str, ...], ignores: tuple[str, ...]) -> None:
     chosen = set().union(*(selected(text) for text in selects)) if selects else set(MATRIX)
     dropped = set().union(*(selected(text) for text in ignores))
     assert outcome(selects, ignores) == chosen - dropped

@@ -89,9 +89,7 @@ def test_each_case_in_exactly_one_shard_longest_first(weights: list[float], coun
     assert len(shards) == count
     assert sorted(c.name for shard in shards for c in shard) == sorted(seconds)
     for shard in shards:
-        assert [(-seconds[c.name], c.name) for c in shard] == sorted(
-            (-seconds[c.name], c.name) for c in shard
-        )
+        assert [(-seconds[c.name], c.name) for c in shard] == sorted((-seconds[c.name], c.name) for c in shard)
 
 
 @settings(deadline=None)
@@ -121,11 +119,7 @@ def optimum(weights: list[int], count: int) -> int:
     """The least makespan, by trying every packing."""
     loads = {(0,) * count}
     for weight in weights:
-        loads = {
-            tuple(sorted((*load[:i], load[i] + weight, *load[i + 1 :])))
-            for load in loads
-            for i in range(count)
-        }
+        loads = {tuple(sorted((*load[:i], load[i] + weight, *load[i + 1 :]))) for load in loads for i in range(count)}
     return min(load[-1] for load in loads)
 
 

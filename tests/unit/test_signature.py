@@ -46,6 +46,4 @@ def test_normalising_does_not_grow_the_text(text: str) -> None:
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.ip_addresses(v=4), st.ip_addresses(v=4))
 def test_runs_that_differ_only_in_numbers_agree(a: int, b: int, here: object, there: object) -> None:
-    assert signature(f"dial {here}: {a} of 7 failed in {a}ms") == signature(
-        f"dial {there}: {b} of 9 failed in {b}ms"
-    )
+    assert signature(f"dial {here}: {a} of 7 failed in {a}ms") == signature(f"dial {there}: {b} of 9 failed in {b}ms")

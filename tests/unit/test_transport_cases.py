@@ -69,9 +69,7 @@ def tables(matrix: Sequence[Case]) -> dict[str, tuple[int, int, int]]:
         pytest.param("versions-2026.yaml", 24, 1263, TABLES_2026, id="2026"),
     ],
 )
-def test_published_tables(
-    file: str, count: int, total: int, expected: dict[str, tuple[int, int, int]]
-) -> None:
+def test_published_tables(file: str, count: int, total: int, expected: dict[str, tuple[int, int, int]]) -> None:
     matrix = cases(load(DATA / file).versions[:count])
     assert len(matrix) == total
     assert tables(matrix) == expected
@@ -90,9 +88,7 @@ def test_order_is_standalone_first_then_stack_dialer_listener() -> None:
         "webrtc",
         "webrtc-direct",
         "webtransport",
-        *sorted(
-            str(case.stack) for case in {case.stack: case for case in matrix}.values() if case.stack.muxer
-        ),
+        *sorted(str(case.stack) for case in {case.stack: case for case in matrix}.values() if case.stack.muxer),
     ]
     quic = [(case.dialer, case.listener) for case in matrix if str(case.stack) == "quic-v1"]
     assert quic == sorted(quic)
@@ -168,9 +164,7 @@ def test_both_directions_exist_where_both_sides_listen(versions: list[Version]) 
 
 @settings(deadline=None)
 @given(version_lists(), st.randoms(use_true_random=False))
-def test_names_and_keys_are_unique_and_order_of_rows_is_nothing(
-    versions: list[Version], random: object
-) -> None:
+def test_names_and_keys_are_unique_and_order_of_rows_is_nothing(versions: list[Version], random: object) -> None:
     matrix = cases(versions)
     assert len({case.name for case in matrix}) == len({case.key for case in matrix}) == len(matrix)
     shuffled = sorted(versions, key=lambda _: random.random())  # type: ignore[attr-defined]
