@@ -136,7 +136,7 @@ func dial(ctx context.Context, cfg config, fail context.CancelCauseFunc) error {
 	}
 	rtt, err := pingOnce(ctx, h, listener.ID)
 	if err != nil {
-		return fmt.Errorf("ping: %w", err)
+		return fmt.Errorf("pinging %s: %w", addr, err)
 	}
 	total := time.Since(start)
 

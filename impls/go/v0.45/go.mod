@@ -2,7 +2,8 @@ module interop/impls/go/ping
 
 go 1.24.6
 
-toolchain go1.26.8
+// quic-go 0.55 panics in every QUIC listener when compiled with Go 1.26: https://github.com/quic-go/quic-go/pull/5462
+toolchain go1.25.12
 
 require (
 	github.com/libp2p/go-libp2p v0.45.0
