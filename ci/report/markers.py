@@ -57,8 +57,8 @@ def replace(text: bytes | str, body: str) -> bytes | str:
 def update_file(path: Path, body: str) -> bool:
     """Bring the file up to date; whether it had to change. An up-to-date file is not written at all.
 
-    :raises ConfigurationError: as `replace`, and `markers-file` if the file cannot be read or written; the file
-        is then as it was
+    :raises ConfigurationError: as `replace`, and `markers-file` if the file cannot be read or written; it is
+        left as it was
     """
     before = _read(path)
     after = _replaced(path, before, body)
