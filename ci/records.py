@@ -104,7 +104,7 @@ class RunEnd:
     ok: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RoleRecord:
     """What ran in one role and how it ended.
 
@@ -124,7 +124,7 @@ class RoleRecord:
     oom: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EvidenceFile:
     """A file kept for one attempt.
 
@@ -151,7 +151,7 @@ class Reused:
     attempt: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """One attempt at one case, or the statement that there was none (`outcome` not-run).
 
