@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -153,6 +153,10 @@ class Stage:
             why="the engine or the Redis container was stopped, or the host is out of memory",
             hint="look at `docker ps -a` and at the engine's log, then run the same command again",
         )
+
+    def wait_ended(self, players: Sequence[Player], seconds: float) -> bool:
+        """Wait until all of these have ended by themselves; False if some still run after `seconds`."""
+        return self.wait(lambda: all(player.end is not None for player in players), seconds)
 
     def sync(self) -> None:
         """Return once everything Redis was told so far is known here."""
