@@ -141,6 +141,16 @@ class Rendezvous:
         if not self._synced.wait(self._patience):
             raise self._lost("its MONITOR stream is silent")
 
+    def push(self, key: str, *values: str) -> None:
+        """Publish something in a listener's place.
+
+        :raises EngineError: Redis does not answer
+        """
+        try:
+            self._client.rpush(key, *values)
+        except redis.RedisError as error:
+            raise self._lost(error) from error
+
     def end(self) -> None:
         """Stop reporting."""
         self._observer = None
