@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import docker.errors
 
@@ -138,7 +138,8 @@ class Images:
 
     def _digest(self, reference: str) -> str | None:
         try:
-            return str(self._daemon.api.inspect_image(reference)["Id"])
+            inspect: Any = self._daemon.api.inspect_image  # the SDK leaves it untyped
+            return str(inspect(reference)["Id"])
         except docker.errors.NotFound:
             return None
         except TROUBLE as error:

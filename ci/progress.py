@@ -134,6 +134,15 @@ class Progress:
             line = f"{count} {outcome:<11} {seconds:>5.1f} s  eta {eta:<6}  {name}"
             self._console.info(f"{line}: {note}" if note else line, style=OUTCOME_STYLES.get(outcome, ""))
 
+    def skipped(self, note: str = "") -> None:
+        """A case will not run; `note` says why, given once for all cases of one cause."""
+        with self._printing:
+            with self._state:
+                self._total -= 1
+                self._outcomes["not-run"] += 1
+            if note:
+                self._console.info(f"not-run: {printable(note)}", style=OUTCOME_STYLES.get("not-run", ""))
+
     def _remaining(self) -> float:
         """Seconds to go at the pace so far."""
         if not self._done:

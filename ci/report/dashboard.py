@@ -128,10 +128,7 @@ def _shown_and_absent(merged: Merged) -> tuple[frozenset[str], list[str]]:
     """Versions with a result, and those without a single one."""
     everyone = {version for case in merged.cases for version in (case.dialer, case.listener)}
     shown = {
-        version
-        for case in merged.cases
-        if case.result.outcome.conclusive
-        for version in (case.dialer, case.listener)
+        version for case in merged.cases if case.result.outcome.conclusive for version in (case.dialer, case.listener)
     }
     return frozenset(shown), sorted(everyone - shown, key=_by_code_unit)
 
@@ -161,9 +158,7 @@ def _table(stack: Stack, cases: Sequence[MergedCase], symbols: Mapping[str, str]
 def _notes(cases: Iterable[MergedCase]) -> Iterable[str]:
     """White cells that were planned, counted by reason."""
     reasons = Counter(
-        f"{case.result.outcome.replace('-', ' ')}{_why(case)}"
-        for case in cases
-        if not case.result.outcome.conclusive
+        f"{case.result.outcome.replace('-', ' ')}{_why(case)}" for case in cases if not case.result.outcome.conclusive
     )
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     for reason, count in ordered[:_MOST_REASONS]:

@@ -72,10 +72,7 @@ def matrix_table(console: Console, merged: Merged) -> None:
             _print_table(
                 console,
                 [corner, *(names[name] for name in part)],
-                [
-                    [names[dialer], *(cells.get((dialer, listener), Text()) for listener in part)]
-                    for dialer in dialers
-                ],
+                [[names[dialer], *(cells.get((dialer, listener), Text()) for listener in part)] for dialer in dialers],
             )
     signs = ", ".join(f"{console.symbol(*signs)} {outcome}" for outcome, signs in _SIGNS.items())
     console.info(f"{signs}; numbers are milliseconds from dial to first pong")

@@ -53,9 +53,7 @@ def test_lines_are_never_wrapped() -> None:
     assert file.text == "word " * 100 + "end\n"
 
 
-@given(
-    st.text(st.characters()), st.sampled_from(({}, GITHUB)), st.sampled_from(("utf-8", "ascii", "latin-1"))
-)
+@given(st.text(st.characters()), st.sampled_from(({}, GITHUB)), st.sampled_from(("utf-8", "ascii", "latin-1")))
 def test_no_text_can_do_anything(text: str, environment: dict[str, str], encoding: str) -> None:
     file = File(environment, encoding)
     file.console.info(text)

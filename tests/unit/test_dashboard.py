@@ -67,9 +67,7 @@ def test_the_bytes_of_the_established_format() -> None:
     case = Case("a-v1", "b-v1", QUIC)
     self_case = Case("b-v1", "b-v1", QUIC)
     merged = merged_of({case: [attempt(case)], self_case: [attempt(self_case, FAILED)]})
-    corner = bytes.fromhex(
-        "e2ac87efb88f206469616c657220f09f939e205c2020e29ea1efb88f206c697374656e657220f09f8ea7"
-    )
+    corner = bytes.fromhex("e2ac87efb88f206469616c657220f09f939e205c2020e29ea1efb88f206c697374656e657220f09f8ea7")
     assert corner.decode() == CORNER
     assert tables(merged).encode() == (
         b"## Using: quic-v1\n"

@@ -33,9 +33,7 @@ def schema(name: str) -> Any:
 
 RESULTS: Final = schema("results.schema.json")
 MERGED: Final = schema("merged.schema.json")
-REGISTRY: Final[Registry[Any]] = Registry().with_resource(
-    "results.schema.json", Resource.from_contents(RESULTS)
-)
+REGISTRY: Final[Registry[Any]] = Registry().with_resource("results.schema.json", Resource.from_contents(RESULTS))
 line_validator: Final = jsonschema.Draft202012Validator(RESULTS)
 merged_validator: Final = jsonschema.Draft202012Validator(MERGED, registry=REGISTRY)
 
