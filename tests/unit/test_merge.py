@@ -111,7 +111,7 @@ def test_nothing_planned_drops_out(
     assert [case.name for case in merged.cases] == [case.name for case in CASES]
     assert sum(merged.counts.outcomes.values()) == merged.counts.planned == 6
     assert Merged.from_json(merged.to_json()) == merged
-    assert canonical(merged.to_json()) == canonical(merge(folders, DOCUMENT).to_json())
+    assert canonical(merged.to_json()) == canonical(merge(folders, DOCUMENT).to_json()) == merged.to_bytes()
     if not all(ends) or not all(outcomes):
         assert merged.exit_code() is not ExitCode.GREEN
     for case, tried_outcomes in zip(merged.cases, outcomes, strict=True):
