@@ -41,6 +41,11 @@ await build({
 
 await copyFile('src/page.html', 'target/page.html')
 
+// npm installs the bindings for glibc and for musl where it does not know which one this is
+const other = process.report.getReport().header.glibcVersionRuntime == null ? '-gnu' : '-musl'
+
 for await (const folder of glob(NATIVE.map(name => `node_modules/${name}`))) {
-  await cp(folder, `target/${folder}`, { recursive: true })
+  if (!folder.endsWith(other)) {
+    await cp(folder, `target/${folder}`, { recursive: true })
+  }
 }
