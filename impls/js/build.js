@@ -27,7 +27,7 @@ await build({
   splitting: true,
   external: [...NATIVE, '*.node', '@ipshipyard/node-datachannel'],
   // what is bundled from CommonJS still asks for require()
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' }
 })
 
 await build({

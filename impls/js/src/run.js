@@ -46,5 +46,7 @@ function explain (err) {
     .map(reason => reason?.message?.split('\n')[0])
     .filter(Boolean)
 
-  return `error: ${reasons.filter((reason, i) => !reasons.slice(0, i).some(earlier => earlier.includes(reason))).join(': ') || err}`
+  const distinct = reasons.filter((reason, i) => !reasons.slice(0, i).some(earlier => earlier.includes(reason)))
+
+  return `error: ${distinct.join(': ') || err}`
 }
