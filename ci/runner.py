@@ -154,7 +154,7 @@ class Runner:
             case,
             images={version: image.digest for version, image in ready.images.items()},
             surroundings=slot.surroundings,
-            attempt=f"{self._start.run}/{self._start.shard}/{count}/{os.getpid()}",
+            attempt=f"{self._start.run}/{self._start.shard}/{count}",
         )
         labels = {"shard": self._start.shard, "case": case.name}
         try:
