@@ -296,6 +296,32 @@ def test_t1_a_redis_that_never_answers() -> None:
     assert caught.value.reference == "redis-lost"
 
 
+def test_a_question_is_asked_once() -> None:
+    """The client library would try again for seconds by itself, and might push twice what is to be carried over."""
+    calls = 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            nonlocal calls
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    calls += 1
+                    if connection.recv(6) == b"enough":
+                        return
+
+        callee = threading.Thread(target=hang_up)
+        callee.start()
+        host, port = server.getsockname()
+        with pytest.raises(EngineError), Rendezvous(Address(host=host, port=port), patience=0):
+            pytest.fail("that is no Redis")
+        with socket.create_connection((host, port)) as connection:
+            connection.sendall(b"enough")
+        callee.join()
+
+    assert calls == 2, "one for the question, one to end this test"
+
+
 @needs_process
 def test_t1_a_redis_that_is_slow_to_start(tmp_path: Path) -> None:
     """Its port refuses at first, then something hangs up on whoever calls, then Redis is there."""
