@@ -1,0 +1,161 @@
+"""`check-image` on real containers: a peer that keeps the contract, and the same one with faults put in."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ci.check_image import check
+from ci.checks.image import Status
+from ci.engines.daemon import Daemon, connect
+from ci.engines.docker import DockerEngine
+from ci.errors import ConfigurationError, EngineError
+from ci.model import Contract, Stack
+from ci.report.check_image import render
+
+if TYPE_CHECKING:
+    from ci.checks.image import Report
+    from ci.engines.base import Slot
+
+pytestmark = pytest.mark.docker
+
+TCP = Stack("tcp", "noise", "yamux")
+PEER = Path(__file__).parent / "model_peer.sh"
+HELPER = Path(__file__).parents[2] / "ci" / "data" / "helper" / "Dockerfile"
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Daemon]:
+    try:
+        client = connect()
+    except EngineError as error:
+        pytest.skip(f"no Docker engine: {error.message}")
+    yield Daemon(client, run="check-image")
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def build(machine: Daemon) -> Iterator[Callable[..., str]]:
+    """Builds an image from a Dockerfile's text; all of them are gone at the end."""
+    with ExitStack() as stack:
+
+        def from_text(dockerfile: str, *files: Path) -> str:
+            archive = io.BytesIO()
+            with tarfile.open(fileobj=archive, mode="w") as tar:
+                content = {"Dockerfile": dockerfile.encode()} | {file.name: file.read_bytes() for file in files}
+                for name, data in content.items():
+                    entry = tarfile.TarInfo(name)
+                    entry.size, entry.mode = len(data), 0o755
+                    tar.addfile(entry, io.BytesIO(data))
+            archive.seek(0)
+            lines = machine.api.build(fileobj=archive, custom_context=True, rm=True, decode=True)
+            said: list[dict[str, Any]] = list(lines)
+            identity = next((line["aux"]["ID"] for line in reversed(said) if "aux" in line), None)
+            assert identity is not None, said[-1]
+            stack.callback(machine.quietly, machine.api.remove_image, identity, force=False)
+            return str(identity)
+
+        yield from_text
+
+
+@pytest.fixture(scope="module")
+def helper(build: Callable[..., str]) -> str:
+    return build(HELPER.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def place(machine: Daemon, helper: str) -> Iterator[Slot]:
+    with DockerEngine(machine, helper=helper).slot(0) as slot:
+        yield slot
+
+
+@pytest.fixture(scope="module")
+def model(build: Callable[..., str], helper: str) -> Callable[..., str]:
+    def with_faults(*faults: str, user: str = "1000", entrypoint: str = '["/model_peer.sh"]') -> str:
+        return build(
+            f'FROM {helper}\nCOPY model_peer.sh /\nENV FAULTS="{" ".join(faults)}"\n'
+            f"USER {user}\nENTRYPOINT {entrypoint}\n",
+            PEER,
+        )
+
+    return with_faults
+
+
+def failed(report: Report) -> set[str]:
+    return {result.code for result in report.results if result.status is Status.FAILED}
+
+
+def test_an_image_that_keeps_the_contract_passes_everything(
+    machine: Daemon, place: Slot, model: Callable[..., str]
+) -> None:
+    report = check(machine, place, model(), stacks=[TCP], required=True, contracts=list(Contract), patience=5)
+
+    assert {result.status for result in report.results} == {Status.PASSED}, render(report)
+    assert {result.contract for result in report.results} == {None, *Contract}
+    assert report.passed
+
+
+@pytest.mark.parametrize(
+    ("faults", "found"),
+    [
+        pytest.param(
+            ("chatty", "anonymous", "two-results", "lingering", "unproven", "deaf"),
+            {"clean-stdout", "one-address", "one-result", "leaves-promptly", "reports-stack", "stops-on-sigterm"},
+            id="manners",
+        ),
+        pytest.param(
+            ("mute",), {"unknown-transport", "unknown-secure-channel", "unknown-muxer", "missing-transport"}
+        ),
+        pytest.param(("leaves-with-0",), {"listener-times-out", "dialer-times-out", "missing-redis"}),
+        pytest.param(("single-use",), {"keeps-serving"}),
+    ],
+)
+def test_each_fault_is_found_and_nothing_else(
+    machine: Daemon, place: Slot, model: Callable[..., str], faults: tuple[str, ...], found: set[str]
+) -> None:
+    report = check(machine, place, model(*faults), stacks=[TCP], contracts=[Contract.CLASSIC], patience=5)
+
+    assert failed(report) == found, render(report)
+    assert not report.passed
+
+
+def test_a_dialer_that_does_not_wait_for_its_address_is_found(
+    machine: Daemon, place: Slot, model: Callable[..., str]
+) -> None:
+    report = check(machine, place, model("hasty"), stacks=[TCP], contracts=[Contract.UNIFIED], patience=5)
+
+    assert "dialer-times-out" in failed(report), render(report)
+
+
+def test_how_the_image_is_made_is_looked_at(machine: Daemon, place: Slot, model: Callable[..., str]) -> None:
+    image = model(user="root", entrypoint="/model_peer.sh")
+    report = check(machine, place, image, stacks=[Stack("quic")], contracts=[Contract.CLASSIC], patience=5)
+
+    assert {"not-root", "exec-form-entrypoint"} <= failed(report), render(report)
+
+
+def test_an_image_that_takes_no_stack_fails_and_says_what_the_roles_said(
+    machine: Daemon, place: Slot, model: Callable[..., str]
+) -> None:
+    report = check(machine, place, model(), stacks=[Stack("quic-v1")], patience=5)
+
+    assert "accepts-stacks" in failed(report)
+    assert "cannot do quic-v1" in render(report)
+
+
+def test_an_image_that_is_not_there_is_the_user_s_mistake(machine: Daemon, place: Slot) -> None:
+    with pytest.raises(ConfigurationError, match="no image interop-matrix/no-such-image"):
+        check(machine, place, "interop-matrix/no-such-image")
+
+
+def test_nothing_is_left_behind(machine: Daemon, place: Slot, model: Callable[..., str]) -> None:
+    check(machine, place, model(), stacks=[TCP], contracts=[Contract.UNIFIED], patience=5)
+
+    left = machine.api.containers(all=True, filters={"label": "org.interop-matrix.check", "name": machine.prefix})
+    assert left == []
