@@ -215,7 +215,8 @@ class Images:
                 digests[version.id], statuses[version.id] = digest, ImageStatus.BUILT
                 self._keep(tags[version.id])
         return [
-            self._line(it, statuses[it.id], started, Image(digest=digests[it.id] or "", build_key=key)) for it in members
+            self._line(it, statuses[it.id], started, Image(digest=digests[it.id] or "", build_key=key))
+            for it in members
         ]
 
     def _write_image_files(self, folder: str, members: Iterable[Version], digests: Mapping[str, str | None]) -> None:
@@ -261,9 +262,7 @@ class Images:
         except TROUBLE as error:
             self._warn(f"cache: {tag} could not be kept: {error}")
 
-    def _line(
-        self, version: Version, status: ImageStatus, started: float, image: Image | Unavailable
-    ) -> ImageReport:
+    def _line(self, version: Version, status: ImageStatus, started: float, image: Image | Unavailable) -> ImageReport:
         size = self._size(image.digest) if isinstance(image, Image) else 0
         return ImageReport(
             version=version.id, status=status, seconds=time.monotonic() - started, size=size, image=image

@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Final, Literal, TypeAlias, get_args
 
 __all__ = [
@@ -122,7 +123,7 @@ class Stack:
     secure_channel: str | None = None
     muxer: str | None = None
 
-    @property
+    @cached_property
     def words(self) -> tuple[str, ...]:
         """The stack's words in the order of a case's name."""
         return tuple(word for word in (self.transport, self.secure_channel, self.muxer) if word is not None)
@@ -139,7 +140,7 @@ class Case:
     listener: str
     stack: Stack
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.dialer} x {self.listener} ({self.stack})"
 
@@ -216,11 +217,15 @@ Side: TypeAlias = Literal["dialer", "listener", "both", "harness", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Why an attempt did not pass: a code for machines, a sentence of at most 1 KiB for people, a side."""
+    """Why an attempt did not pass: a code for machines, a sentence of at most 1 KiB for people, a side.
+
+    `phase` is where in the case's life it happened (`dialing`, `handshake` …), where that is known.
+    """
 
     code: ReasonCode
     text: str
     side: Side = "unknown"
+    phase: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,9 +24,7 @@ CARRIERS: Final = {
 }
 
 
-def address_defects(
-    published: tuple[str, ...], transport: str, *, loopback_expected: bool = False
-) -> tuple[str, ...]:
+def address_defects(published: tuple[str, ...], transport: str, *, loopback_expected: bool = False) -> tuple[str, ...]:
     """Findings about what a listener published, in words; empty when there is nothing to say.
 
     :param loopback_expected: both sides share one loopback interface, so 127.0.0.1 is right

@@ -96,9 +96,7 @@ def _yaml_records(text: str) -> list[PingRecord]:
     records = []
     for match in YAML_RECORD.finditer(text):
         fields = {field["key"]: field["value"] for field in YAML_FIELD.finditer(match["body"])}
-        record = _record(
-            _number(fields.get("handshake_plus_one_rtt")), _number(fields.get("ping_rtt")), match.start()
-        )
+        record = _record(_number(fields.get("handshake_plus_one_rtt")), _number(fields.get("ping_rtt")), match.start())
         if record is not None:
             records.append(record)
     return records

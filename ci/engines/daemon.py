@@ -128,19 +128,19 @@ def _abandoned(labels: Mapping[str, str]) -> bool:
     return _start_time(int(pid)) != labels.get(f"{LABEL}.pid-started", "")
 
 
-def sweep(client: docker.DockerClient) -> int:
+def sweep(api: docker.APIClient) -> int:
     """Remove what killed runs have left on this host, and nothing else. Returns how many things that were."""
     removed = 0
     ours = {"label": LABEL}
     with contextlib.suppress(*TROUBLE):
-        for container in client.api.containers(all=True, filters=ours):
+        for container in api.containers(all=True, filters=ours):
             if _abandoned(container["Labels"]):
                 with contextlib.suppress(docker.errors.APIError):
-                    client.api.remove_container(container["Id"], force=True, v=True)
+                    api.remove_container(container["Id"], force=True, v=True)
                     removed += 1
-        for network in client.api.networks(filters=ours):
+        for network in api.networks(filters=ours):
             if _abandoned(network["Labels"]):
                 with contextlib.suppress(docker.errors.APIError):
-                    client.api.remove_network(network["Id"])
+                    api.remove_network(network["Id"])
                     removed += 1
     return removed

@@ -95,9 +95,7 @@ class DockerEngine:
             # The cases reach Redis on their own network, the runner by a port on the host's loopback.
             self._daemon.call(self._api.connect_container_to_network, redis, network, aliases=[CLASSIC_REDIS.host])
             with ThreadPoolExecutor() as pool:
-                for started in [
-                    pool.submit(self._daemon.call, self._api.start, it) for it in (redis, *pods.values())
-                ]:
+                for started in [pool.submit(self._daemon.call, self._api.start, it) for it in (redis, *pods.values())]:
                     started.result()
             port = self._daemon.call(self._api.port, redis, 6379)
             if not port:

@@ -71,9 +71,7 @@ class TransportSuite:
         )
 
     def judge(self, case: Case, evidence: Evidence, surroundings: Surroundings) -> Verdict:
-        return judge(
-            case, evidence, shared_loopback=surroundings.shared_loopback, strict_exit=self._strict_exit
-        )
+        return judge(case, evidence, shared_loopback=surroundings.shared_loopback, strict_exit=self._strict_exit)
 
 
 def _test_key(text: str) -> str:

@@ -216,9 +216,7 @@ def _warnings(
         found.append(f"the listener left by itself with exit code {listener.exit_code}")
     for (role, stream), capture in evidence.streams.items():
         if capture.truncated:
-            found.append(
-                f"the {role} wrote {capture.total} bytes to {stream}, {capture.dropped} of them were not kept"
-            )
+            found.append(f"the {role} wrote {capture.total} bytes to {stream}, {capture.dropped} of them were not kept")
     return tuple(found)
 
 

@@ -1,0 +1,31 @@
+# Everything here is short for a nox session or for `make` in one folder under impls/.
+
+NOX ?= .venv/bin/nox
+
+.DEFAULT_GOAL := help
+.PHONY: help interop check images base lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+interop: $(NOX) ## the whole job: build, run, merge, dashboard
+	$(NOX) -s interop
+
+check: $(NOX) ## lint, types and tests
+	$(NOX)
+
+images: $(NOX) ## build or fetch all images; one alone: make -C impls/go/v0.51
+	$(NOX) -s build-images
+
+base: ## the two base images that all others are built from
+	$(MAKE) -C impls/base
+
+lock: ## refresh the locked dependencies of every version
+	for folder in $(dir $(wildcard impls/*/v*/Makefile)); do $(MAKE) -C $$folder lock || exit; done
+
+clean: ## forget what was built; images stay in the engine
+	rm -f impls/*/*/*image.json impls/*/*/build.log
+
+$(NOX):
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet nox

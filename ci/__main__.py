@@ -1,0 +1,67 @@
+"""`python -m ci COMMAND …`: the only place that turns an error into text and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from ci.commands import (
+    build_images,
+    check_image,
+    interop,
+    list_cases,
+    merge_results,
+    run_shard,
+    update_readme,
+)
+from ci.console import Console
+from ci.errors import ExitCode, InteropError
+
+__all__ = ["main"]
+
+COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    :param words: command line without the program's name; the process's own by default
+    :return: exit status, see `ci.errors.ExitCode`
+    """
+    console = Console.for_stream(sys.stdout, os.environ)
+    try:
+        arguments = _parser().parse_args(words)
+        return int(arguments.run(arguments, console))
+    except InteropError as error:
+        console.error(f"{error}\n  reference: {error.reference}")
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        console.error("interrupted")
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has left (`… | head`): nothing to say and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.GREEN)
+    except Exception:
+        console.error(f"this is a bug of this program, please report it with the following:\n{traceback.format_exc()}")
+        return int(ExitCode.BUG)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ci",
+        description="Runs implementations of a network protocol against each other and publishes the matrix.",
+        epilog="exit status: 0 green, 1 red cells, 2 bad configuration, 3 nothing selected, 4 results incomplete, "
+        "5 image build, 6 engine, 70 bug, 130 interrupted",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""`build-images`: content key, cache, `make`; one line per image."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ci.archives import ArchiveFolder
+from ci.engines.daemon import Daemon, connect
+from ci.errors import ConfigurationError, ExitCode
+from ci.helper_image import ensure_base, helper_image
+from ci.images import ImageReport, Images, ImageStatus, Unavailable
+from ci.model import BuildRecipe, Version
+from ci.workspace import Workspace, add_selection_arguments, folders_of
+
+if TYPE_CHECKING:
+    from ci.console import Console
+
+__all__ = ["add_archive_argument", "add_parser", "archives", "build", "images_of", "run"]
+
+ARCHIVES_VARIABLE: Final = "INTEROP_ARCHIVES"
+
+
+def add_archive_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--archives",
+        type=Path,
+        metavar="FOLDER",
+        default=os.environ.get(ARCHIVES_VARIABLE) or None,
+        help=f"keep images there as files too, and take them from there (default: ${ARCHIVES_VARIABLE})",
+    )
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "build-images",
+        help="build or fetch the images of the selected versions",
+        epilog="example: nox -s build-images -- go-v0.51 js",
+    )
+    add_selection_arguments(parser)
+    add_archive_argument(parser)
+    parser.add_argument("selection", nargs="*", metavar="SELECTION", help="versions, families, aliases: as --select")
+    parser.add_argument("--folder", metavar="FOLDER", help="only what is built in this folder, e.g. impls/go/v0.51")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    arguments.select += arguments.selection
+    workspace = Workspace.from_arguments(arguments)
+    versions = workspace.selected_versions
+    if arguments.folder:
+        versions = _built_in(arguments.folder, versions)
+    return build(workspace, versions, Daemon(connect(), run="images"), console, archives(arguments))
+
+
+def archives(arguments: argparse.Namespace) -> ArchiveFolder | None:
+    return ArchiveFolder(Path(arguments.archives)) if arguments.archives else None
+
+
+def images_of(workspace: Workspace, daemon: Daemon, console: Console, folder: ArchiveFolder | None) -> Images:
+    # What runs in the engine is for the engine's platform, which need not be the host's.
+    version = daemon.call(daemon.api.version)
+    keys = workspace.content_keys(platform=f"{version['Os']}/{version['Arch']}")
+    return Images(daemon, root=workspace.root, key_of=keys.__getitem__, archives=folder, warn=console.warn)
+
+
+def build(
+    workspace: Workspace,
+    versions: tuple[Version, ...],
+    daemon: Daemon,
+    console: Console,
+    folder: ArchiveFolder | None,
+) -> ExitCode:
+    """Provide images and print a line about each; a failed one does not keep the others from being built."""
+    if any(isinstance(version.source, BuildRecipe) for version in versions):
+        ensure_base(daemon, workspace.root)
+    helper_image(daemon, workspace.root)
+    lines: list[ImageReport] = []
+
+    def report(line: ImageReport) -> None:
+        lines.append(line)
+        size = f"{line.size / 1e6:7.0f} MB" if line.size else " " * 10
+        console.info(f"{line.status:11} {line.seconds:7.1f} s {size}  {line.version}")
+        if isinstance(line.image, Unavailable):
+            (console.error if line.status is ImageStatus.FAILED else console.warn)(f"{line.version}: {line.image.text}")
+
+    images_of(workspace, daemon, console, folder).provide(versions, report)
+    counts = {status: sum(line.status is status for line in lines) for status in ImageStatus}
+    console.info(f"{len(lines)} images: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
+    return ExitCode.BUILD if counts[ImageStatus.FAILED] else ExitCode.GREEN
+
+
+def _built_in(folder: str, versions: tuple[Version, ...]) -> tuple[Version, ...]:
+    members = tuple(it for it in versions if isinstance(it.source, BuildRecipe) and it.source.folder == folder)
+    if not members:
+        raise ConfigurationError(
+            "no-such-folder",
+            f"no selected version is built in `{folder}`",
+            hint=f"one of: {', '.join(folders_of(versions))}",
+        )
+    return members

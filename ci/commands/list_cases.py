@@ -1,0 +1,81 @@
+"""`list`: which cases are selected and ignored, why, and what they will cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci.errors import ConfigurationError, ExitCode
+from ci.shard import Shard
+from ci.workspace import Workspace, add_selection_arguments, folders_of
+
+if TYPE_CHECKING:
+    from ci.console import Console
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "list",
+        help="the cases selected and ignored, with the reason, and the cost estimate",
+        epilog="example: nox -s list -- --select 'js and py' --ignore mplex",
+    )
+    add_selection_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="the plan as one JSON document")
+    parser.add_argument("--shards", type=int, metavar="N", help="also say how N shards would share the work")
+    parser.add_argument(
+        "--github-output",
+        action="store_true",
+        help="write `shards` and `images`, two matrices for fromJSON, to the file $GITHUB_OUTPUT names",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    workspace = Workspace.from_arguments(arguments)
+    plan = workspace.plan
+    shards = [Shard(index, arguments.shards) for index in range(1, arguments.shards + 1)] if arguments.shards else []
+    if arguments.shards is not None and not shards:
+        Shard.parse(f"1/{arguments.shards}")  # says what is wrong with the number
+    if arguments.github_output:
+        _write_matrices(workspace, shards or [Shard(1, 1)])
+    if arguments.json:
+        sys.stdout.write(plan.to_json())
+        return ExitCode.GREEN
+    for one in plan.cases:
+        console.info(
+            f"{'selected' if one.selected else 'ignored ':8} {one.seconds:6.1f} s  {one.case.name}  ({one.why})"
+        )
+    selected = len(plan.selected)
+    console.info(f"{selected} of {len(plan.cases)} cases selected, {plan.seconds / 60:.1f} min one after the other")
+    for shard in shards:
+        slice_ = plan.slice(shard)
+        seconds = sum(one.seconds for one in slice_)
+        console.info(f"shard {shard}: {len(slice_)} cases, {seconds / 60:.1f} min")
+    console.info(f"plan {plan.digest}")
+    return ExitCode.GREEN
+
+
+def _write_matrices(workspace: Workspace, shards: list[Shard]) -> None:
+    path = os.environ.get("GITHUB_OUTPUT")
+    if not path:
+        raise ConfigurationError(
+            "no-github-output",
+            "GITHUB_OUTPUT is not set",
+            why="this is not a step of a GitHub workflow",
+            hint="leave --github-output out, or name a file in that variable",
+        )
+    matrices = {
+        "shards": [{"shard": str(it), "name": f"{it.index}-of-{it.count}"} for it in shards],
+        "images": [
+            {"folder": folder, "name": folder.removeprefix("impls/").replace("/", "-")}
+            for folder in folders_of(workspace.selected_versions)
+        ],
+    }
+    with Path(path).open("a", encoding="utf-8") as output:
+        output.writelines(f"{name}={json.dumps(rows)}\n" for name, rows in matrices.items())

@@ -1,0 +1,111 @@
+"""`merge-results`: all shards against the plan; says of every planned case what became of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci.errors import ConfigurationError, ExitCode
+from ci.fold import CaseVerdict
+from ci.merge import find_shards, merge
+from ci.merged import Merged, write_merged
+from ci.report.published import green_cases
+from ci.results import read_shard
+from ci.shard import Shard
+from ci.workspace import Workspace, add_selection_arguments
+
+if TYPE_CHECKING:
+    from ci.console import Console
+
+__all__ = ["add_parser", "merge_run", "report", "run"]
+
+MOST_NAMES = 40
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "merge-results",
+        help="reconcile the shards' results with the plan",
+        epilog="example: nox -s merge-results, after all shards; the selection must be the one they were run with",
+    )
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: the run's under --results")
+    add_selection_arguments(parser)
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    parser.add_argument("--accept-red", action="store_true", help="exit 0 although cells are red")
+    parser.add_argument("--require-complete", action="store_true", help="exit 4 if any image could not be had")
+    parser.add_argument("--fail-on-flaky", action="store_true", help="exit 1 if a case passed only on a retry")
+    parser.add_argument(
+        "--no-worse-than", type=Path, metavar="README", help="exit 1 if a case is not green that is green there"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    workspace = Workspace.from_arguments(arguments)
+    run_folder = arguments.results / workspace.run_name(arguments.run_name)
+    merged = merge_run(workspace, arguments.folders or [run_folder])
+    write_merged(run_folder / "merged.json", merged)
+    report(merged, console)
+    console.info(f"merged: {run_folder / 'merged.json'}")
+    if arguments.no_worse_than and (worse := _worse(merged, arguments.no_worse_than)):
+        console.error(f"green in {arguments.no_worse_than} and not here:\n  " + "\n  ".join(worse))
+        return ExitCode.FAILED
+    return merged.exit_code(
+        require_complete=arguments.require_complete,
+        fail_on_flaky=arguments.fail_on_flaky,
+        accept_red=arguments.accept_red,
+    )
+
+
+def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
+    """:raises ConfigurationError: see `ci.merge.merge`"""
+    shards = find_shards(folders)
+    plan = workspace.plan
+    counts = {start.shard.partition("/")[2] for it in shards if (start := read_shard(it).start) is not None}
+    owed: dict[str, str] = {}
+    for count in counts:
+        for index in range(1, int(count) + 1):
+            owed |= {one.case.key: f"{index}/{count}" for one in plan.slice(Shard(index, int(count)))}
+    return merge(shards, json.loads(plan.to_json()), shard_of=owed)
+
+
+def report(merged: Merged, console: Console) -> None:
+    """What a person wants to know, the worst last so that it stays on the screen."""
+    console.closing_table(merged)
+    reasons: dict[str, int] = {}
+    for case in merged.cases:
+        if case.verdict is CaseVerdict.GREY and case.result.reason is not None:
+            reasons[case.result.reason.text] = reasons.get(case.result.reason.text, 0) + 1
+    for text, count in sorted(reasons.items()):
+        console.info(f"not run: {count} cases: {text}")
+    for verdict, title in (
+        (CaseVerdict.FLAKY, "flaky"),
+        (CaseVerdict.UNEXPECTED, "red"),
+        (CaseVerdict.ERROR, "error"),
+        (CaseVerdict.INCOMPLETE, "missing"),
+    ):
+        cases = [case for case in merged.cases if case.verdict is verdict]
+        for case in cases[:MOST_NAMES]:
+            why = case.result.reason.text if case.result.reason else ""
+            console.info(f"{title}: {case.name}{f': {why}' if why else ''}")
+        if len(cases) > MOST_NAMES:
+            console.info(f"{title}: and {len(cases) - MOST_NAMES} more, all of them in merged.json")
+
+
+def _worse(merged: Merged, readme: Path) -> list[str]:
+    try:
+        green = {case.name for case in green_cases(readme.read_text(encoding="utf-8"))}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError("no-dashboard", f"{readme} cannot be read: {error}") from error
+    compared = [case for case in merged.cases if case.name in green]
+    if not compared:
+        raise ConfigurationError(
+            "nothing-to-compare",
+            f"none of the cases of this run is green in {readme}",
+            why="it holds no dashboard, or one of other versions",
+            hint="compare with the dashboard of the same versions.yaml",
+        )
+    return [case.name for case in compared if case.verdict is not CaseVerdict.GREEN]

@@ -1,0 +1,216 @@
+"""`run-shard`: one deterministic slice of the plan, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ci.archives import ArchiveFolder
+from ci.commands.build_images import add_archive_argument, archives, images_of
+from ci.engines.daemon import Daemon, connect, sweep
+from ci.engines.docker import DockerEngine
+from ci.errors import ConfigurationError, ExitCode
+from ci.helper_image import helper_image
+from ci.images import Image, Unavailable
+from ci.model import Case, Outcome, ReasonCode
+from ci.records import RunStart
+from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
+from ci.runner import Runner, Settings, Summary
+from ci.shard import Shard
+from ci.suites.transport import TransportSuite
+from ci.workspace import Workspace, add_selection_arguments
+
+if TYPE_CHECKING:
+    from ci.console import Console
+
+__all__ = ["add_parser", "add_run_arguments", "run", "run_one_shard"]
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to run")
+    group.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="cases at once (default: cores)")
+    group.add_argument("--retries", type=int, default=1, help="how often a red case is tried again, alone (default: 1)")
+    group.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="per case, instead of what the versions declare"
+    )
+    group.add_argument("--strict-exit", action="store_true", help="fail a dialer that stays after its result")
+    group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+    group.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    group.add_argument("--fresh", action="store_true", help="put earlier results of this shard aside and start over")
+    group.add_argument(
+        "--accept-red", action="store_true", help="exit 0 although cells are red: a dashboard of them is the purpose"
+    )
+    add_archive_argument(parser)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "run-shard",
+        help="run a deterministic slice of the cases",
+        epilog="example: nox -s run-shard -- 3/8. After an interruption the same command goes on where it stopped.",
+    )
+    parser.add_argument("shard", metavar="INDEX/COUNT", help="3/8 is the third of eight")
+    add_selection_arguments(parser)
+    add_run_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    shard = Shard.parse(arguments.shard)
+    workspace = Workspace.from_arguments(arguments)
+    folder, summary = run_one_shard(arguments, workspace, shard, console)
+    console.info(f"results: {folder}")
+    return exit_code(summary, accept_red=arguments.accept_red)
+
+
+def run_one_shard(
+    arguments: argparse.Namespace, workspace: Workspace, shard: Shard, console: Console
+) -> tuple[Path, Summary]:
+    """Run what is left of a shard and return its folder and what came of it."""
+    name = workspace.run_name(arguments.run_name)
+    planned = [one.case for one in workspace.plan.slice(shard)]
+    folder = shard_folder(arguments.results, name, str(shard))
+    if arguments.fresh:
+        _put_aside(folder)
+    earlier = read_shard(folder)
+    finished = finished_cases(earlier.attempts)
+    left = [case for case in planned if case.key not in finished]
+    console.info(
+        f"shard {shard} of run {name}: {len(planned)} cases"
+        + (f", {len(planned) - len(left)} of them finished earlier" if finished else "")
+    )
+    start = RunStart(
+        run=name,
+        plan=workspace.plan.digest,
+        shard=str(shard),
+        ci_attempt=int(os.environ.get("GITHUB_RUN_ATTEMPT") or 1),
+        tool_version=_tool_version(),
+        host=_host(),
+    )
+    if not left and earlier.end is not None:
+        console.info("every case of this shard has a result already; --fresh runs them again")
+        return folder, Summary(outcomes={it.key: it.outcome for it in earlier.attempts})
+
+    daemon = Daemon(connect(), run=name)
+    if swept := sweep(daemon.api):
+        console.info(f"removed {swept} containers and networks that a killed run had left behind")
+    engine = DockerEngine(daemon, helper=helper_image(daemon, workspace.root))
+    suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
+    with (
+        ResultsWriter(folder, start) as writer,
+        _interruptible(console) as cancelled,
+        console.progress(len(left), arguments.workers) as progress,
+        ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
+    ):
+        (folder / "plan.json").write_text(workspace.plan.to_json(), encoding="utf-8")
+        runner = Runner(
+            engine=engine,
+            suite=suite,
+            writer=writer,
+            start=start,
+            folder=folder,
+            progress=progress,
+            settings=Settings(workers=arguments.workers, retries=arguments.retries),
+            cancelled=cancelled,
+        )
+        summary = runner.run(left, _find_images(workspace, daemon, console, archives(arguments), left, pool))
+        reported = len({*finished, *summary.outcomes} & {case.key for case in planned})
+        if not (summary.cancelled or summary.lost):
+            writer.finish(planned=len(planned), reported=reported)
+    for note in summary.notes:
+        console.info(note)
+    summary.outcomes = {it.key: it.outcome for it in earlier.attempts} | summary.outcomes
+    return folder, summary
+
+
+def exit_code(summary: Summary, *, accept_red: bool) -> ExitCode:
+    """What the shard says by itself; the merge has the last word on the run."""
+    if summary.cancelled:
+        return ExitCode.INTERRUPTED
+    outcomes = set(summary.outcomes.values())
+    if {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNSUPPORTED} & outcomes and not accept_red:
+        return ExitCode.FAILED
+    if summary.lost is not None:
+        raise summary.lost
+    if any(it is not None and it.code is ReasonCode.BUILD_FAILED for it in summary.reasons.values()):
+        return ExitCode.BUILD
+    return ExitCode.INCOMPLETE if summary.left or Outcome.ERROR in outcomes else ExitCode.GREEN
+
+
+def _find_images(
+    workspace: Workspace,
+    daemon: Daemon,
+    console: Console,
+    folder: ArchiveFolder | None,
+    cases: list[Case],
+    pool: ThreadPoolExecutor,
+) -> dict[str, Future[Image | Unavailable]]:
+    images = images_of(workspace, daemon, console, folder)
+    ids = dict.fromkeys(name for case in cases for name in (case.dialer, case.listener))
+    # Built ones first: they are there at once, while a pull may take its time.
+    order = sorted(ids, key=lambda name: workspace.versions[name].source.__class__.__name__)
+    return {name: pool.submit(images.find, workspace.versions[name]) for name in order}
+
+
+@contextmanager
+def _interruptible(console: Console) -> Iterator[threading.Event]:
+    """The first Ctrl-C (or SIGTERM) finishes cleaning up, the second one ends at once."""
+    cancelled = threading.Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        del frame
+        if cancelled.is_set():
+            os._exit(ExitCode.INTERRUPTED)
+        cancelled.set()
+        name = signal.Signals(number).name
+        console.warn(f"{name}: stopping and cleaning up; once more ends at once")
+
+    earlier: dict[int, Any] = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancelled
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _put_aside(folder: Path) -> None:
+    """Results are never thrown away: earlier ones of the same name are numbered."""
+    if not folder.exists():
+        return
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}.earlier")).exists():
+        number += 1
+    folder.rename(aside)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ConfigurationError("no-worker", f"{number} workers can run nothing", hint="give at least 1")
+    return number
+
+
+def _tool_version() -> str:
+    try:
+        return version("interop-matrix")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def _host() -> dict[str, str | int]:
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count() or 1,
+    }

@@ -1,0 +1,66 @@
+"""`update-readme`: the dashboard between the markers, and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci.errors import ExitCode
+from ci.merged import read_merged
+from ci.publish import push_dashboard
+from ci.report.dashboard import render
+from ci.report.markers import check_file, update_file
+from ci.workspace import Workspace, add_selection_arguments
+
+if TYPE_CHECKING:
+    from ci.console import Console
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "update-readme",
+        help="write the dashboard between the markers of the README",
+        epilog="example: nox -s update-readme -- --check",
+    )
+    parser.add_argument("merged", nargs="?", type=Path, metavar="MERGED.JSON", help="default: the run's")
+    add_selection_arguments(parser)
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--check", action="store_true", help="change nothing, exit 1 if the file is out of date")
+    group.add_argument("--push", metavar="BRANCH", help="commit to this branch of `origin` and push, if it changed")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    path = arguments.merged
+    if path is None:
+        workspace = Workspace.from_arguments(arguments)
+        path = arguments.results / workspace.run_name(arguments.run_name) / "merged.json"
+    body = render(read_merged(path), run_url=_run_url())
+    readme: Path = arguments.readme
+    if arguments.check:
+        drift = check_file(readme, body)
+        if drift is None:
+            console.info(f"{readme} is up to date")
+            return ExitCode.GREEN
+        console.error(f"{readme} is out of date:\n{drift}")
+        return ExitCode.FAILED
+    if arguments.push:
+        commit = push_dashboard(Path.cwd(), str(readme), body, branch=arguments.push)
+        console.info(f"pushed {commit} to {arguments.push}" if commit else f"{arguments.push} is up to date")
+        return ExitCode.GREEN
+    console.info(f"{readme} updated" if update_file(readme, body) else f"{readme} is up to date")
+    return ExitCode.GREEN
+
+
+def _run_url() -> str | None:
+    """Where a reader of the cells finds the run, where a CI provider says so."""
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    server, repository, number = (os.environ.get(name) for name in names)
+    return f"{server}/{repository}/actions/runs/{number}" if server and repository and number else None

@@ -1,0 +1,77 @@
+"""The one image the runner itself needs: Redis and a process that sleeps, made from the configured base."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import docker.errors
+
+from ci.engines.daemon import Daemon
+from ci.errors import BuildError
+
+__all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image"]
+
+BASE: Final = "interop/base:trixie"
+BUILD_BASE: Final = "interop/build-base:trixie"
+
+
+def ensure_base(daemon: Daemon, root: Path, *, target: str = BUILD_BASE) -> None:
+    """Make the base images where they are missing (`impls/base`): pulled, or made from a Debian mirror.
+
+    :raises BuildError: neither is possible here
+    """
+    if _is_there(daemon, target):
+        return
+    goal = "base" if target == BASE else "build-base"
+    command = ["make", "--no-print-directory", "-C", str(root / "impls/base"), goal]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise BuildError(
+            "make-missing", f"`make` could not be started: {error}", hint="install it (`apt-get install make`)"
+        ) from error
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
+        raise BuildError(
+            "base-image",
+            f"the base image {target} could not be made:\n{tail}",
+            why="debian:trixie-slim cannot be pulled here, and there is no Debian mirror or no root",
+            hint="look at impls/base/Makefile: UPSTREAM names another image, MIRROR another mirror",
+        )
+
+
+def helper_image(daemon: Daemon, root: Path) -> str:
+    """The tag of the helper image, built where it is missing.
+
+    :raises BuildError: the base, or a package mirror, is out of reach
+    """
+    recipe = resources.files("ci").joinpath("data/helper/Dockerfile").read_bytes()
+    tag = f"interop/helper:{hashlib.sha256(recipe).hexdigest()[:16]}"
+    if _is_there(daemon, tag):
+        return tag
+    ensure_base(daemon, root, target=BASE)
+    command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", "-"]
+    done = subprocess.run(command, input=recipe, capture_output=True, check=False)
+    if done.returncode != 0:
+        tail = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-10:])
+        raise BuildError(
+            "helper-image",
+            f"the helper image {tag} could not be built:\n{tail}",
+            why="the Debian mirror is out of reach from inside containers",
+            hint="check the network of the engine, then run the same command again",
+        )
+    return tag
+
+
+def _is_there(daemon: Daemon, reference: str) -> bool:
+    try:
+        daemon.call(daemon.api.inspect_image, reference)
+    except Exception as error:
+        if isinstance(error.__cause__, docker.errors.NotFound):
+            return False
+        raise
+    return True

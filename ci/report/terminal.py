@@ -1,0 +1,134 @@
+"""Merged results on a console: how many of what, and a matrix per stack.
+
+Rich tables on a terminal, aligned plain text elsewhere. Signs as well as colours, so that either is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import rich.box
+from rich.table import Table
+from rich.text import Text
+
+from ci.merged import Counts, Merged, MergedCase
+from ci.model import Outcome
+from ci.progress import OUTCOME_STYLES
+from ci.report.dashboard import stack_order
+
+if TYPE_CHECKING:
+    from ci.console import Console
+
+__all__ = ["closing_table", "matrix_table"]
+
+LATENCY: Final = "handshakePlusOneRTTMillis"
+_CORNER: Final = ("dialer ↓ listener →", "dialer \\ listener")
+# Outcome → sign, plain word.
+_SIGNS: Final = {
+    "passed": ("✔", "ok"),
+    "flaky": ("≈", "flaky"),
+    "failed": ("✘", "FAIL"),
+    "timed-out": ("⌛", "TIME"),
+    "unsupported": ("∅", "UNSUP"),
+    "not-run": ("·", "-"),
+    "error": ("!", "error"),
+}
+
+
+def closing_table(console: Console, results: Merged | Counts) -> None:
+    """How many cases had each outcome; every number is there, zeros too."""
+    counts = results.counts if isinstance(results, Merged) else results
+    rows: list[tuple[str, int, str]] = []
+    for outcome in Outcome:
+        rows.append((str(outcome), counts.of(outcome), OUTCOME_STYLES[outcome]))
+        if outcome is Outcome.PASSED:
+            rows.append(("  of these flaky", counts.flaky, OUTCOME_STYLES["flaky"]))
+        if outcome is Outcome.NOT_RUN:
+            rows.append(("  of these planned out", counts.planned_out, OUTCOME_STYLES["not-run"]))
+    rows.append(("planned", counts.planned, "bold"))
+    body = []
+    for name, count, style in rows:
+        shown = style if count else "dim"
+        share = f"{100 * count / counts.planned:.1f} %" if counts.planned else ""
+        body.append([Text(name, shown), Text(str(count), shown), Text(share, shown)])
+    _print_table(console, [Text("outcome"), Text("cases"), Text("share")], body)
+
+
+def matrix_table(console: Console, merged: Merged) -> None:
+    """One matrix per stack, dialers down, listeners across, with the milliseconds from dial to first pong."""
+    stacks: dict[tuple[str, ...], list[MergedCase]] = {}
+    for case in sorted(merged.cases, key=lambda case: stack_order(case.stack)):
+        stacks.setdefault(case.stack.words, []).append(case)
+    for words, cases in stacks.items():
+        console.info(f"\n{', '.join(words)}", style="bold")
+        cells = {(case.dialer, case.listener): _cell(console, case) for case in cases}
+        dialers = sorted({dialer for dialer, _ in cells})
+        listeners = sorted({listener for _, listener in cells})
+        names = {name: console.styled(name) for name in {*dialers, *listeners}}
+        first = max(names[dialer].cell_len for dialer in dialers)
+        corner = console.styled(console.symbol(*_CORNER))
+        for part in _that_fit(console, max(first, corner.cell_len), listeners, names, cells):
+            _print_table(
+                console,
+                [corner, *(names[name] for name in part)],
+                [
+                    [names[dialer], *(cells.get((dialer, listener), Text()) for listener in part)]
+                    for dialer in dialers
+                ],
+            )
+    signs = ", ".join(f"{console.symbol(*signs)} {outcome}" for outcome, signs in _SIGNS.items())
+    console.info(f"{signs}; numbers are milliseconds from dial to first pong")
+
+
+def _cell(console: Console, case: MergedCase) -> Text:
+    word = "flaky" if case.result.flaky is not None else str(case.result.outcome)
+    latency = case.result.metrics.get(LATENCY)
+    sign = console.symbol(*_SIGNS[word])
+    return console.styled(sign if latency is None else f"{sign} {latency:.0f}", OUTCOME_STYLES[word])
+
+
+def _that_fit(
+    console: Console,
+    first: int,
+    listeners: Sequence[str],
+    names: dict[str, Text],
+    cells: dict[tuple[str, str], Text],
+) -> Iterable[list[str]]:
+    """The listeners in groups whose columns fit beside each other; a log has no width."""
+    room = console.rich.width if console.terminal else 10**6
+    columns: dict[str, list[Text]] = {}
+    for (_, listener), text in cells.items():
+        columns.setdefault(listener, []).append(text)
+    widths = {
+        listener: 3 + max(names[listener].cell_len, *(text.cell_len for text in columns[listener]))
+        for listener in listeners
+    }
+    part: list[str] = []
+    used = start = first + 3
+    for listener in listeners:
+        if part and used + widths[listener] > room:
+            yield part
+            part, used = [], start
+        part.append(listener)
+        used += widths[listener]
+    yield part
+
+
+def _print_table(console: Console, header: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
+    if console.terminal:
+        table = Table(box=rich.box.SIMPLE_HEAD if console.unicode else rich.box.ASCII)
+        for number, title in enumerate(header):
+            table.add_column(title, justify="right" if number else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        console.show(table)
+        return
+    widths = [max(row[column].cell_len for row in [header, *rows]) for column in range(len(header))]
+    for row in [header, *rows]:
+        line = Text()
+        for column, text in enumerate(row):
+            gap = " " * (widths[column] - text.cell_len)
+            line.append_text(Text.assemble(text, gap) if column == 0 else Text.assemble("  ", gap, text))
+        line.rstrip()
+        console.line(line)

@@ -1,0 +1,54 @@
+"""Text that came from somebody else: made harmless for a terminal, cut to a length with a visible mark.
+
+Names, reasons and addresses reach this package from containers and from other people's result files. Nothing
+here knows about Markdown or markup; it only guarantees that what is left is ordinary characters.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["byte_length", "clip", "printable", "printable_lines"]
+
+# CSI, OSC (with or without its end) and the two-character escapes of ECMA-48.
+_ANSI: Final = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
+)
+# C0 without newline, DEL, C1, line and paragraph separators, and the marks that reorder what a person reads.
+_CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def printable_lines(text: str) -> str:
+    """The same text without escape sequences or control characters; its line breaks stay."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", _ANSI.sub("", text)))
+
+
+def printable(text: str) -> str:
+    """The same text as one line of ordinary characters, runs of white space made one space."""
+    return " ".join(printable_lines(text).split())
+
+
+def byte_length(text: str) -> int:
+    """Length in UTF-8; a lone surrogate counts as the three bytes it would take."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8; what was cut is counted in a mark at the end.
+
+    Cutting twice to the same limit changes nothing. A limit too small for the mark leaves only an ellipsis.
+    """
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) <= limit:
+        return text
+    # The mark's length depends on the count in it; twenty digits of room are plenty for both.
+    room = max(0, limit - len("… [ bytes more]".encode()) - 20)
+    # Step back over continuation bytes so that no character is cut in two.
+    while room > 0 and encoded[room] & 0xC0 == 0x80:
+        room -= 1
+    if room == 0:
+        return "…"
+    return f"{encoded[:room].decode('utf-8', 'surrogatepass')}… [{len(encoded) - room} bytes more]"

@@ -1,0 +1,120 @@
+"""What every command starts from: the checkout, its catalogue, the plan for a selection, the content keys."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ci.config import Catalogue, load
+from ci.fingerprint import content_key
+from ci.model import BuildRecipe, Version
+from ci.plan import Plan, make_plan
+from ci.weights import load_weights
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["Workspace", "add_selection_arguments"]
+
+# Shared by all families and outside their folders, so their content goes into every content key.
+SHARED_RECIPES: Final = ("impls/image.mk", "impls/base/Dockerfile")
+RUN_VARIABLE: Final = "INTEROP_RUN"
+
+
+def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to run")
+    group.add_argument(
+        "--select",
+        action="append",
+        default=[],
+        metavar="EXPRESSION",
+        help="only these cases, e.g. 'go-* and tcp', 'dialer:js and listener:py'; may be repeated (docs/selection.md)",
+    )
+    group.add_argument(
+        "--ignore", action="append", default=[], metavar="EXPRESSION", help="not these cases; may be repeated"
+    )
+    group.add_argument(
+        "--versions", type=Path, default=Path("versions.yaml"), metavar="FILE", help="default: versions.yaml"
+    )
+    group.add_argument(
+        "--extra-versions",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="rows to add, such as the image of a pull request; may be repeated",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A checkout and the selection made in it.
+
+    :param root: the folder that `versions.yaml` stands in
+    """
+
+    root: Path
+    catalogue: Catalogue
+    selects: Sequence[str]
+    ignores: Sequence[str]
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> Workspace:
+        """:raises ConfigurationError: versions.yaml or an extra file has mistakes"""
+        path: Path = arguments.versions
+        return cls(
+            root=path.resolve().parent,
+            catalogue=load(path, extra=arguments.extra_versions),
+            # An empty word is what an unset input of a workflow becomes.
+            selects=[word for word in arguments.select if word.strip()],
+            ignores=[word for word in arguments.ignore if word.strip()],
+        )
+
+    @cached_property
+    def plan(self) -> Plan:
+        """:raises ConfigurationError, NothingSelectedError: see `make_plan`"""
+        return make_plan(
+            self.catalogue,
+            selects=self.selects,
+            ignores=self.ignores,
+            weights=load_weights(Path(str(resources.files("ci").joinpath("data/weights.json")))),
+            fingerprints=self.content_keys(),
+        )
+
+    @property
+    def versions(self) -> Mapping[str, Version]:
+        return self.catalogue.by_id()
+
+    @property
+    def selected_versions(self) -> tuple[Version, ...]:
+        """The versions that take part in a selected case, in the catalogue's order."""
+        ids = {name for one in self.plan.selected for name in (one.case.dialer, one.case.listener)}
+        return tuple(version for version in self.catalogue.versions if version.id in ids)
+
+    def content_keys(self, *, platform: str = "") -> dict[str, str]:
+        """Content key by build folder; without a platform the same on every machine."""
+        folders = sorted({it.source.folder for it in self.catalogue.versions if isinstance(it.source, BuildRecipe)})
+        recipes = {name: _digest(self.root / name) for name in SHARED_RECIPES}
+        return {
+            folder: content_key(self.root / folder, arguments=recipes, platform=platform, root=self.root)
+            for folder in folders
+        }
+
+    def run_name(self, given: str | None) -> str:
+        """The run's folder: as given, from the CI provider, else named after the plan, so that its shards meet."""
+        return given or os.environ.get(RUN_VARIABLE) or self.plan.digest.partition(":")[2][:12]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def folders_of(versions: Iterable[Version]) -> tuple[str, ...]:
+    """The build folders of these versions, each once."""
+    return tuple(dict.fromkeys(it.source.folder for it in versions if isinstance(it.source, BuildRecipe)))

@@ -1,0 +1,136 @@
+#!/usr/bin/env -S python3
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""All commands of this project. Each session is a thin call of `python -m ci …`; `nox -s list -- --help` and so on.
+
+Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, check-image),
+`check` (lint, types, tests: the default sessions).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import sys
+import venv
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).resolve().parent
+ACTIONLINT = "v1.7.7"
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+
+def environment(session: nox.Session, *groups: str) -> str:
+    """A virtual environment with the project's dependencies; returns its Python.
+
+    One per set of dependencies, shared by all sessions that want the same and made under a lock: shards started
+    side by side on a fresh checkout must not build it twice, and the second start of anything must be quick.
+    """
+    wanted = [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
+    key = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:12]
+    folder = ROOT / ".nox" / "-".join(["env", *groups, key])
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            venv.create(folder, with_pip=True)
+            python = str(folder / "bin" / "python")
+            session.run(python, "-m", "pip", "install", "--quiet", *wanted, external=True)
+            (folder / "complete").touch()
+    return str(folder / "bin" / "python")
+
+
+def pipeline(session: nox.Session, command: str) -> None:
+    """Forward to `python -m ci`, which keeps all exit codes of docs/commands.md for itself."""
+    session.run(environment(session), "-m", "ci", command, *session.posargs, external=True)
+
+
+@nox.session(name="interop", venv_backend="none", tags=["pipeline"])
+def interop(session: nox.Session) -> None:
+    """The whole job on this machine: build, run, merge, and a dashboard in a scratch copy of the README."""
+    pipeline(session, "interop")
+
+
+@nox.session(name="list", venv_backend="none", tags=["pipeline"])
+def list_cases(session: nox.Session) -> None:
+    """Which cases are selected and ignored, why, and what they cost. `--json` for programs."""
+    pipeline(session, "list")
+
+
+@nox.session(name="build-images", venv_backend="none", tags=["pipeline"])
+def build_images(session: nox.Session) -> None:
+    """Build or fetch the images of the selected versions."""
+    pipeline(session, "build-images")
+
+
+@nox.session(name="run-shard", venv_backend="none", tags=["pipeline"])
+def run_shard(session: nox.Session) -> None:
+    """Run a deterministic slice of the cases: `-- 3/8`."""
+    pipeline(session, "run-shard")
+
+
+@nox.session(name="merge-results", venv_backend="none", tags=["pipeline"])
+def merge_results(session: nox.Session) -> None:
+    """Reconcile the shards' results with the plan."""
+    pipeline(session, "merge-results")
+
+
+@nox.session(name="update-readme", venv_backend="none", tags=["pipeline"])
+def update_readme(session: nox.Session) -> None:
+    """Write the dashboard between the markers of the README; `-- --check` fails on drift."""
+    pipeline(session, "update-readme")
+
+
+@nox.session(name="check-image", venv_backend="none", tags=["pipeline"])
+def check_image(session: nox.Session) -> None:
+    """Judge one image by itself: `-- IMAGE`."""
+    pipeline(session, "check-image")
+
+
+@nox.session(venv_backend="none", tags=["check"])
+def tests(session: nox.Session) -> None:
+    """All tests; those that need Docker are skipped by name where there is none."""
+    session.run(environment(session, "tests"), "-m", "pytest", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", tags=["check"])
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    session.run(environment(session, "tests", "types"), "-m", "mypy", *session.posargs, external=True)
+
+
+def actionlint(session: nox.Session) -> None:
+    """The workflows' linter has no wheel: take the one installed, else have Go fetch it."""
+    if shutil.which("actionlint"):
+        session.run("actionlint", external=True)
+    elif shutil.which("go"):
+        session.run("go", "run", f"github.com/rhysd/actionlint/cmd/actionlint@{ACTIONLINT}", external=True)
+    else:
+        session.warn("actionlint skipped: neither actionlint nor go is on PATH")
+
+
+@nox.session(venv_backend="none", tags=["check"])
+def lint(session: nox.Session) -> None:
+    """ruff, the workflows' linters, and each family's own linter where its tools are present."""
+    python = environment(session, "lint")
+    session.run(python, "-m", "ruff", "check", external=True)
+    session.run(python, "-m", "ruff", "format", "--check", external=True)
+    if (ROOT / ".github").is_dir():
+        zizmor = str(Path(python).with_name("zizmor"))
+        session.run(zizmor, "--offline", "--quiet", "--persona=pedantic", ".github", external=True)
+        actionlint(session)
+    for makefile in sorted(ROOT.glob("impls/*/Makefile")):
+        if "lint:" in makefile.read_text(encoding="utf-8"):
+            session.run("make", "--no-print-directory", "-C", str(makefile.parent), "lint", external=True)
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
+
+from ci.errors import ConfigurationError
+from ci.merged import Merged, MergedShard, ShardState
+from ci.model import Case, Outcome, Reason, ReasonCode, Stack
+from ci.report.dashboard import CORNER, cell, code, render, stack_order, tables
+from ci.report.markers import replace
+
+if TYPE_CHECKING:
+    from ci.records import Attempt
+
+GOLDEN: Final = Path(__file__).parents[1] / "data" / "dashboard.md"
+LOST: Final = Reason(code=ReasonCode.ENGINE_LOST, text="the engine went away", side="harness")
+MISSING: Final = Reason(code=ReasonCode.SHARD_MISSING, text="no shard reported this case (missing: 2/3)")
+
+
+def mixed_run() -> Merged:
+    """Every symbol, every kind of note, two versions without a result."""
+    red = attempt(Case("x", "x", YAMUX), FAILED)
+    cells: dict[Case, list[Attempt]] = {}
+
+    def put(dialer: str, listener: str, stack: Stack, outcome: Outcome, reason: Reason | None = None) -> None:
+        case = Case(dialer, listener, stack)
+        cells[case] = [attempt(case, outcome, reason)]
+
+    put("go-v0.9", "go-v0.45", YAMUX, PASSED)
+    put("go-v0.45", "go-v0.9", YAMUX, FAILED)
+    put("go-v0.45", "go-v0.45", YAMUX, Outcome.ERROR, LOST)
+    put("go-v0.9", "go-v0.9", YAMUX, Outcome.NOT_RUN, MISSING)
+    flaky = Case("go-v0.45", "rust-v0.56", YAMUX)
+    cells[flaky] = [attempt(flaky, FAILED), attempt(flaky, PASSED, attempt=2, kind="retry")]
+    put("rust-v0.56", "go-v0.45", YAMUX, Outcome.TIMED_OUT)
+    put("chromium-v1", "rust-v0.56", Stack("webtransport"), PASSED)
+    put("go-v0.9", "go-v0.9", QUIC, PASSED)
+    put("go-v0.9", "go-v0.9", Stack("tcp", "noise", "mplex"), Outcome.UNSUPPORTED, red.reason)
+    for other in ("go-v0.9", "jvm-v1.3"):
+        put("jvm-v1.3", other, YAMUX, Outcome.NOT_RUN, PLANNED_OUT)
+    put("nim-v1.14", "nim-v1.14", YAMUX, Outcome.NOT_RUN, PLANNED_OUT)
+    put("c-v0.0.1", "c-v0.0.1", QUIC, Outcome.ERROR, LOST)
+    merged = merged_of(cells)
+    shards = (
+        MergedShard(shard="1/3", state=ShardState.COMPLETE),
+        MergedShard(shard="2/3", state=ShardState.MISSING),
+        MergedShard(shard="3/3", state=ShardState.TRUNCATED),
+    )
+    return Merged(plan=PLAN, cases=merged.cases, shards=shards)
+
+
+def test_golden() -> None:
+    assert render(mixed_run()) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_order_of_cases_does_not_matter() -> None:
+    merged = mixed_run()
+    assert tables(Merged(plan=PLAN, cases=merged.cases[::-1])) == tables(merged)
+
+
+def test_the_bytes_of_the_established_format() -> None:
+    case = Case("a-v1", "b-v1", QUIC)
+    self_case = Case("b-v1", "b-v1", QUIC)
+    merged = merged_of({case: [attempt(case)], self_case: [attempt(self_case, FAILED)]})
+    corner = bytes.fromhex(
+        "e2ac87efb88f206469616c657220f09f939e205c2020e29ea1efb88f206c697374656e657220f09f8ea7"
+    )
+    assert corner.decode() == CORNER
+    assert tables(merged).encode() == (
+        b"## Using: quic-v1\n"
+        b"| " + corner + b" | a-v1 | b-v1 |\n"
+        b"| " + b"-" * 30 + b" | ---- | ---- |\n"
+        b"| a-v1 | :white_circle: | :green_circle: |\n"
+        b"| b-v1 | :white_circle: | :red_circle: |\n\n"
+    )
+    assert render(merged).startswith(tables(merged) + "Rows dial")
+
+
+def test_every_symbol_links_to_the_run() -> None:
+    case = Case("a-v1", "a-v1", QUIC)
+    text = tables(merged_of({case: [attempt(case)]}), run_url="https://ci.example/runs/1?a=b")
+    assert "| a-v1 | [:green_circle:](https://ci.example/runs/1?a=b) |" in text
+
+
+@pytest.mark.parametrize(
+    "url", ["", "javascript:alert(1)", "https://x/)", "https://x/ y", "https://x/|", "https://x\n"]
+)
+def test_an_address_that_breaks_a_table_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be linked"):
+        render(mixed_run(), run_url=url)
+
+
+def test_nothing_to_show() -> None:
+    assert render(Merged(plan=PLAN, cases=())).startswith("No case has a result.\n\nRows dial")
+    case = Case("a-v1", "a-v1", QUIC)
+    text = render(merged_of({case: [attempt(case, Outcome.NOT_RUN, PLANNED_OUT)]}))
+    assert "green_circle: |" not in text
+    assert "* a-v1 (1 cell) – planned-out: `image cannot be pulled`\n" in text
+
+
+def test_tables_have_a_fixed_order() -> None:
+    stacks = [Stack("ws", "noise", "yamux"), Stack("tcp", "tls", "mplex"), Stack("tcp", "noise", "yamux")]
+    ordered = sorted([*stacks, Stack("webrtc-direct"), QUIC], key=stack_order)
+    assert [stack.words[0] for stack in ordered] == ["quic-v1", "webrtc-direct", "tcp", "tcp", "ws"]
+
+
+@given(
+    st.dictionaries(
+        st.builds(
+            Case,
+            st.sampled_from("abcd"),
+            st.sampled_from("abcd"),
+            st.sampled_from((QUIC, YAMUX)),
+        ),
+        st.lists(st.sampled_from(Outcome), min_size=1, max_size=3),
+    )
+)
+def test_only_what_always_passed_is_green(outcomes: dict[Case, list[Outcome]]) -> None:
+    merged = merged_of({case: [attempt(case, one) for one in tried] for case, tried in outcomes.items()})
+    text = tables(merged)
+    always = [{one for one in tried if one.conclusive} == {PASSED} for tried in outcomes.values()]
+    assert text.count(":green_circle:") == sum(always)
+    for table in text.split("## Using: ")[1:]:
+        rows = [row for row in table.splitlines() if row.startswith("| ")]
+        assert len({row.count(" | ") for row in rows}) == 1
+        assert len(rows) == rows[0].count(" | ") + 2
+
+
+# --- strangers' text --------------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters()))
+def test_escaped_text_stays_in_its_cell(text: str) -> None:
+    for escaped in (cell(text), code(text)):
+        assert escaped == text or (escaped[0] == escaped[-1] == "`" and "`" not in escaped[1:-1])
+        assert "|" not in escaped
+        assert "\n" not in escaped
+        assert "<!--" not in escaped
+        assert len(escaped) > 0
+
+
+@pytest.mark.parametrize("name", ["go-v0.45", "chromium-js-v1.x", "a_b", "x"])
+def test_names_are_left_alone(name: str) -> None:
+    assert cell(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["a|b", "</td>", "`", "a\nb", ":red_circle:", "@all", "-", "__x__", "[a](b)", "\\", ""]
+)
+def test_what_is_no_name_is_code(name: str) -> None:
+    assert cell(name).startswith("`")
+
+
+def test_hostile_names_and_reasons_are_inert() -> None:
+    evil = "</script>|`\n<!--INTEROP_DASHBOARD_END-->\n## @x \x1b[2J\ud800"
+    good, bad = Case("a-v1", "a-v1", QUIC), Case(evil, evil, Stack(evil))
+    absent = Case("z" + evil, "z" + evil, QUIC)
+    merged = merged_of(
+        {
+            good: [attempt(good)],
+            bad: [attempt(bad, PASSED)],
+            Case("a-v1", evil, QUIC): [attempt(bad, Outcome.ERROR, Reason(code=ReasonCode.BUG, text=evil))],
+            absent: [attempt(absent, Outcome.NOT_RUN, Reason(code=ReasonCode.PLANNED_OUT, text=evil * 99))],
+        }
+    )
+    text = render(merged)
+    assert "\x1b" not in text
+    assert "<!--" not in text
+    assert len([line for line in text.splitlines() if line.startswith("## ")]) == 2
+    assert all(len(line) < 2000 for line in text.splitlines())
+    readme = b"<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
+    assert replace(replace(readme, text), "") == readme

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.errors import ConfigurationError
+from ci.report.markers import END, START, check_file, replace, update_file
+
+README = b"# Title\n\n" + START + b"\nold\n" + END + b"\n\ntail"
+any_bytes = st.lists(
+    st.one_of(
+        st.binary(max_size=8),
+        st.sampled_from((b"\n", b"\r\n", b"\r", b" ", b"x " + START, END + b" y", b"`" + START + b"`", b"\xff")),
+    ),
+    max_size=8,
+).map(b"".join)
+bodies = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4).map("\n".join)
+
+
+def free_of_fences_and_markers(text: bytes) -> bool:
+    return (
+        b"```" not in text
+        and b"~~~" not in text
+        and not any(line.strip() in (START, END) for line in text.split(b"\n"))
+    )
+
+
+outside = any_bytes.filter(free_of_fences_and_markers)
+
+
+@given(outside, outside, outside, bodies, st.sampled_from((b"\n", b"\r\n")))
+def test_outside_bytes_never_change(before: bytes, old: bytes, after: bytes, body: str, line_end: bytes) -> None:
+    head = before + b"\n" + START + line_end
+    tail = END + b"\n" + after
+    text = head + old + b"\n" + tail
+    new = replace(text, body)
+    assert new.startswith(head)
+    assert new.endswith(tail)
+    assert replace(new, body) == new
+    assert replace(replace(text, "other"), body) == new
+    inside = new[len(head) : len(new) - len(tail)]
+    assert inside.count(b"\n") == inside.count(line_end)
+    assert (
+        inside.replace(line_end, b"\n").strip(b"\n") == body.replace("\r\n", "\n").encode().strip(b"\n") or "\r" in body
+    )
+
+
+def test_only_what_is_between_is_replaced() -> None:
+    assert replace(README, "new") == b"# Title\n\n" + START + b"\nnew\n" + END + b"\n\ntail"
+    assert replace(README, "new\n") == replace(README, "new")
+    assert replace(README, "") == b"# Title\n\n" + START + b"\n" + END + b"\n\ntail"
+    assert replace(README.decode(), "né") == replace(README, "né").decode()
+
+
+def test_crlf_files_stay_crlf() -> None:
+    text = README.replace(b"\n", b"\r\n")
+    assert replace(text, "a\nb\r\nc") == text.replace(b"old", b"a\r\nb\r\nc")
+
+
+def test_a_byte_order_mark_stays() -> None:
+    assert replace(b"\xef\xbb\xbf" + START + b"\n" + END, "x") == b"\xef\xbb\xbf" + START + b"\nx\n" + END
+
+
+def test_blank_space_beside_a_marker_stays() -> None:
+    assert replace(b"  " + START + b" \t\n\t" + END, "x") == b"  " + START + b" \t\nx\n\t" + END
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        b"Write `" + START + b"` and `" + END + b"`.\n",
+        b"```\n" + START + b"\n" + END + b"\n```\n",
+        b"~~~html\n" + START + b"\n```\n" + END + b"\n~~~~\n",
+        b"  ````\n" + START + b"\n```\n" + END + b"\n````  \n",
+        b"```not a fence``` " + b"\n",
+    ],
+)
+def test_quoted_markers_are_text(quoted: bytes) -> None:
+    text = quoted + README + b"\n" + quoted
+    assert replace(text, "new") == text.replace(b"\nold\n", b"\nnew\n")
+
+
+def test_an_open_fence_between_the_markers_does_not_hide_the_end() -> None:
+    assert replace(README.replace(b"old", b"```"), "new") == README.replace(b"old", b"new")
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        (b"", "markers-missing"),
+        (START, "markers-missing"),
+        (END, "markers-missing"),
+        (START + END, "markers-missing"),
+        (START + b" x\n" + END, "markers-missing"),
+        (README.decode().encode("utf-16"), "markers-missing"),
+        (END + b"\n" + START, "markers-reversed"),
+        (README + b"\n" + README, "markers-doubled"),
+        (START + b"\n" + README, "markers-doubled"),
+        (README + b"\n" + END, "markers-doubled"),
+    ],
+)
+def test_a_file_without_one_pair_is_left_alone(tmp_path: Path, text: bytes, reference: str) -> None:
+    path = tmp_path / "README.md"
+    path.write_bytes(text)
+    with pytest.raises(ConfigurationError) as caught:
+        update_file(path, "new")
+    assert caught.value.reference == reference
+    assert str(path) in caught.value.message
+    assert path.read_bytes() == text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("body", [START.decode(), f"a\n  {END.decode()}\r\nb"])
+def test_a_body_cannot_bring_its_own_markers(body: str) -> None:
+    with pytest.raises(ConfigurationError, match="holds a marker itself"):
+        replace(README, body)
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def readme(tmp_path: Path) -> Path:
+    path = tmp_path / "README.md"
+    path.write_bytes(README)
+    return path
+
+
+def test_a_file_is_written_only_when_it_changes(readme: Path) -> None:
+    assert update_file(readme, "new")
+    assert readme.read_bytes() == replace(README, "new")
+    before = readme.stat()
+    assert not update_file(readme, "new")
+    assert (readme.stat().st_ino, readme.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o755])
+def test_the_mode_stays(readme: Path, mode: int) -> None:
+    readme.chmod(mode)
+    update_file(readme, "new")
+    assert stat.S_IMODE(readme.stat().st_mode) == mode
+
+
+def test_a_link_stays_a_link(readme: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    link = tmp_path / "docs" / "index.md"
+    link.symlink_to("../README.md")
+    assert update_file(link, "new")
+    assert link.is_symlink()
+    assert readme.read_bytes() == replace(README, "new")
+    assert [path.name for path in (tmp_path / "docs").iterdir()] == ["index.md"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root gives files away")
+def test_the_owner_stays(readme: Path) -> None:
+    os.chown(readme, 12345, 23456)
+    update_file(readme, "new")
+    assert (readme.stat().st_uid, readme.stat().st_gid) == (12345, 23456)
+
+
+def test_drift_is_a_short_diff(readme: Path) -> None:
+    diff = check_file(readme, "new")
+    assert diff is not None
+    assert diff.splitlines()[2:] == [
+        "@@ -3,3 +3,3 @@",
+        f" {START.decode()}",
+        "-old",
+        "+new",
+        f" {END.decode()}",
+    ]
+    assert readme.read_bytes() == README
+    update_file(readme, "new")
+    assert check_file(readme, "new") is None
+
+
+def test_a_long_diff_is_cut(readme: Path) -> None:
+    diff = check_file(readme, "\n".join(map(str, range(500))))
+    assert diff is not None
+    assert len(diff.splitlines()) == 41
+    assert "more lines" in diff
+
+
+def test_drift_in_line_ends_only_is_said(readme: Path) -> None:
+    readme.write_bytes(README.replace(b"old\n", b"old\r\n"))
+    diff = check_file(readme, "old")
+    assert diff is not None
+    assert "only in line ends" in diff
+
+
+@pytest.mark.parametrize("name", ["absent.md", "."])
+def test_what_cannot_be_read_is_said(tmp_path: Path, name: str) -> None:
+    for act in (update_file, check_file):
+        with pytest.raises(ConfigurationError, match="cannot read"):
+            act(tmp_path / name, "new")

@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, plan_of, start, write_shard
+
+from ci.errors import ConfigurationError, ExitCode
+from ci.fold import CaseVerdict
+from ci.json_fields import canonical
+from ci.merge import find_shards, merge
+from ci.merged import Merged, ShardState, read_merged, write_merged
+from ci.model import Case, Outcome, Reason, ReasonCode
+from ci.records import EvidenceFile
+from ci.results import RESULTS_FILE
+
+CASES = [Case(dialer, listener, YAMUX) for dialer in ("a-v1", "b-v1", "c-v1") for listener in ("a-v1", "b-v1")]
+DOCUMENT = plan_of(CASES, ignored=[Case("z-v1", "z-v1", QUIC)])
+
+
+def three_shards(root: Path) -> list[Path]:
+    """Six green cases in three shards of two."""
+    return [
+        write_shard(
+            root / f"shard-{n}-of-3",
+            [attempt(case) for case in CASES[2 * n - 2 : 2 * n]],
+            begin=start(f"{n}/3"),
+            plan=DOCUMENT,
+        )
+        for n in (1, 2, 3)
+    ]
+
+
+def refused(*arguments: Any, **named: Any) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        merge(*arguments, **named)
+    assert caught.value.exit_code is ExitCode.CONFIGURATION
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_whole_run_is_green(tmp_path: Path) -> None:
+    merged = merge(three_shards(tmp_path))
+    assert [case.name for case in merged.cases] == [case.name for case in CASES]
+    assert {case.verdict for case in merged.cases} == {CaseVerdict.GREEN}
+    assert merged.counts.planned == merged.counts.of(PASSED) == 6
+    assert merged.exit_code() is ExitCode.GREEN
+
+
+def test_the_plan_may_be_given_instead(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    copies = merge(folders)
+    for folder in folders:
+        (folder / "plan.json").unlink()
+    assert merge(folders, DOCUMENT) == copies
+    assert refused(folders).reference == "plan-missing"
+
+
+# --- order and repetition ---------------------------------------------------------------------------------
+
+
+def test_any_order_and_any_repetition_give_the_same_bytes(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path / "run")
+    again = Path(shutil.copytree(folders[1], tmp_path / "artifact-of-two"))
+    wanted = canonical(merge(folders).to_json())
+    for order in itertools.permutations([*folders, again]):
+        assert canonical(merge(order).to_json()) == wanted
+    assert canonical(merge([*folders, *folders]).to_json()) == wanted
+
+
+def test_the_file_reads_back(tmp_path: Path) -> None:
+    merged = merge(three_shards(tmp_path / "run"))
+    write_merged(tmp_path / "merged.json", merged)
+    first = (tmp_path / "merged.json").read_bytes()
+    assert read_merged(tmp_path / "merged.json") == merged
+    write_merged(tmp_path / "merged.json", read_merged(tmp_path / "merged.json"))
+    assert (tmp_path / "merged.json").read_bytes() == first
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    outcomes=st.lists(st.lists(st.sampled_from(Outcome), max_size=3), min_size=6, max_size=6),
+    order=st.permutations(range(3)),
+    ends=st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_nothing_planned_drops_out(
+    tmp_path_factory: pytest.TempPathFactory,
+    outcomes: list[list[Outcome]],
+    order: list[int],
+    ends: list[bool],
+) -> None:
+    root = tmp_path_factory.mktemp("run")
+    folders = []
+    for n in range(3):
+        tried = [
+            attempt(CASES[position], outcome, attempt=number)
+            for position in (2 * n, 2 * n + 1)
+            for number, outcome in enumerate(outcomes[position], 1)
+        ]
+        folders.append(write_shard(root / str(n), tried, begin=start(f"{n + 1}/3"), ends=ends[n]))
+    merged = merge([folders[n] for n in order], DOCUMENT)
+    assert [case.name for case in merged.cases] == [case.name for case in CASES]
+    assert sum(merged.counts.outcomes.values()) == merged.counts.planned == 6
+    assert Merged.from_json(merged.to_json()) == merged
+    assert canonical(merged.to_json()) == canonical(merge(folders, DOCUMENT).to_json())
+    if not all(ends) or not all(outcomes):
+        assert merged.exit_code() is not ExitCode.GREEN
+    for case, tried_outcomes in zip(merged.cases, outcomes, strict=True):
+        assert len(case.attempts) == len(tried_outcomes)
+
+
+# --- what is missing --------------------------------------------------------------------------------------
+
+
+def test_a_deleted_shard(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    shutil.rmtree(folders[1])
+    merged = merge([folders[0], folders[2]])
+    assert merged.exit_code() is ExitCode.INCOMPLETE
+    missing = [case for case in merged.cases if case.result.outcome is Outcome.NOT_RUN]
+    assert [case.name for case in missing] == [case.name for case in CASES[2:4]]
+    for case in missing:
+        assert case.result.reason is not None
+        assert case.result.reason.code is ReasonCode.SHARD_MISSING
+        assert case.result.reason.text == "no shard reported this case (missing: 2/3)"
+    assert [shard.state for shard in merged.shards] == [
+        ShardState.COMPLETE,
+        ShardState.MISSING,
+        ShardState.COMPLETE,
+    ]
+
+
+def test_cut_last_bytes(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    path = folders[1] / RESULTS_FILE
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]) + lines[2][:-20])  # the end is gone, the second attempt torn
+    merged = merge(folders)
+    assert merged.cases[2].verdict is CaseVerdict.GREEN
+    reason = merged.cases[3].result.reason
+    assert reason is not None
+    assert (reason.code, reason.text) == (
+        ReasonCode.SHARD_TRUNCATED,
+        "no shard reported this case (cut short: 2/3)",
+    )
+    assert merged.shards[1].torn == 1
+    assert merged.exit_code() is ExitCode.INCOMPLETE
+
+
+def test_only_the_end_line_is_gone(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    path = folders[1] / RESULTS_FILE
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    merged = merge(folders)
+    assert merged.counts.of(PASSED) == 6
+    assert merged.shards[1].state is ShardState.TRUNCATED
+    assert merged.exit_code() is ExitCode.INCOMPLETE
+
+
+def test_missing_and_truncated_are_told_apart_where_the_division_is_known(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    (folders[1] / RESULTS_FILE).write_bytes((folders[1] / RESULTS_FILE).read_bytes().splitlines(keepends=True)[0])
+    shutil.rmtree(folders[2])
+    owed = {case.key: f"{number // 2 + 1}/3" for number, case in enumerate(CASES)}
+    merged = merge(folders[:2], shard_of=owed)
+    reasons = [case.result.reason for case in merged.cases]
+    codes = [None if reason is None else reason.code for reason in reasons]
+    assert codes == [None] * 2 + [ReasonCode.SHARD_TRUNCATED] * 2 + [ReasonCode.SHARD_MISSING] * 2
+
+
+def test_nothing_at_all_is_not_green(tmp_path: Path) -> None:
+    merged = merge([], DOCUMENT)
+    assert merged.counts.of(Outcome.NOT_RUN) == 6
+    assert merged.exit_code() is ExitCode.INCOMPLETE
+    (tmp_path / RESULTS_FILE).touch()
+    merged = merge([tmp_path], DOCUMENT)
+    assert merged.unreadable
+    assert merged.exit_code() is ExitCode.INCOMPLETE
+
+
+def test_an_empty_selection(tmp_path: Path) -> None:
+    folder = write_shard(tmp_path / "a", [], begin=start(), plan=plan_of([]))
+    assert merge([folder]).exit_code() is ExitCode.NOTHING_SELECTED
+
+
+def test_planned_out_is_grey(tmp_path: Path) -> None:
+    tried = [attempt(CASES[0]), *(attempt(case, Outcome.NOT_RUN, PLANNED_OUT) for case in CASES[1:])]
+    merged = merge([write_shard(tmp_path / "a", tried, begin=start())], DOCUMENT)
+    assert [case.verdict for case in merged.cases] == [CaseVerdict.GREEN] + [CaseVerdict.GREY] * 5
+    assert merged.counts.planned_out == 5
+    assert merged.exit_code() is ExitCode.GREEN
+    assert merged.exit_code(require_complete=True) is ExitCode.INCOMPLETE
+
+
+# --- duplicates and mixtures ------------------------------------------------------------------------------
+
+
+def test_the_higher_ci_attempt_of_a_shard_wins(tmp_path: Path) -> None:
+    one = [attempt(case, FAILED) for case in CASES]
+    two = [attempt(case, ci_attempt=2) for case in CASES]
+    first = write_shard(tmp_path / "z", one, begin=start(run="r9"))
+    second = write_shard(tmp_path / "a", two, begin=start(run="r1", ci_attempt=2))
+    assert merge([first, second], DOCUMENT) == merge([second, first], DOCUMENT)
+    assert merge([first, second], DOCUMENT).exit_code() is ExitCode.GREEN
+
+
+def test_the_same_attempt_with_other_content_is_refused(tmp_path: Path) -> None:
+    first = write_shard(tmp_path / "one", [attempt(case) for case in CASES], begin=start())
+    second = write_shard(tmp_path / "two", [attempt(case, FAILED) for case in CASES], begin=start())
+    error = refused([second, first], DOCUMENT)
+    assert error.reference == "shard-conflict"
+    assert f"{first} and {second}" in error.message
+
+
+def test_another_plan_is_refused_by_name(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    other = write_shard(tmp_path / "stranger", [], begin=start("2/3", plan="sha256:" + "b" * 64))
+    error = refused([*folders, other])
+    assert error.reference == "plan-mixture"
+    assert "stranger" in error.message
+
+
+def test_an_edited_copy_of_the_plan_is_refused(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    (folders[2] / "plan.json").write_text(json.dumps(plan_of(CASES[:4])), encoding="utf-8")
+    error = refused(folders)
+    assert error.reference == "plan-mixture"
+    assert "shard-3-of-3" in error.message
+
+
+def test_divisions_are_not_mixed(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    half = write_shard(tmp_path / "half", [attempt(CASES[5])], begin=start("2/2"))
+    assert "2/2, 1/3" in refused([*folders[:1], half], DOCUMENT).message
+
+
+def test_a_case_in_two_shards_is_refused(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path)
+    shutil.rmtree(folders[1])
+    folders[1] = write_shard(folders[1], [attempt(CASES[0])], begin=start("2/3"))
+    assert refused(folders, DOCUMENT).reference == "case-conflict"
+
+
+@pytest.mark.parametrize("case", [Case("z-v1", "z-v1", QUIC), Case("new-v1", "new-v1", QUIC)])
+def test_what_the_plan_does_not_select_is_refused(tmp_path: Path, case: Case) -> None:
+    folder = write_shard(tmp_path / "a", [attempt(case)], begin=start())
+    assert refused([folder], DOCUMENT).reference == "case-unplanned"
+
+
+def test_a_name_under_anothers_key_is_refused(tmp_path: Path) -> None:
+    renamed = dataclasses.replace(attempt(CASES[0]), case="<script>")
+    folder = write_shard(tmp_path / "a", [renamed], begin=start())
+    assert refused([folder], DOCUMENT).reference == "case-unplanned"
+
+
+# --- re-runs ----------------------------------------------------------------------------------------------
+
+
+def rerun(root: Path, outcome: Outcome) -> Path:
+    new = attempt(CASES[0], outcome, kind="rerun", supersedes=f"r1/{CASES[0].key}/2")
+    return write_shard(root, [new], begin=start("1/1", run="r2"))
+
+
+def failing(root: Path) -> Path:
+    red = [attempt(CASES[0], FAILED), attempt(CASES[0], FAILED, attempt=2, kind="retry")]
+    return write_shard(root, [*red, *(attempt(case) for case in CASES[1:])], begin=start(), plan=DOCUMENT)
+
+
+def test_a_rerun_supersedes_and_the_old_stays_visible(tmp_path: Path) -> None:
+    folders = [failing(tmp_path / "one"), rerun(tmp_path / "two", PASSED)]
+    merged = merge(folders)
+    assert merged == merge(folders[::-1])
+    assert merged.cases[0].verdict is CaseVerdict.GREEN
+    assert [one.outcome for one in merged.cases[0].attempts] == [FAILED, FAILED, PASSED]
+    assert merged.cases[0].superseded == {0, 1}
+    assert [shard.rerun for shard in merged.shards] == [False, True]
+    assert merged.exit_code() is ExitCode.GREEN
+
+
+def test_a_rerun_that_broke_hides_nothing(tmp_path: Path) -> None:
+    merged = merge([failing(tmp_path / "one"), rerun(tmp_path / "two", Outcome.ERROR)])
+    assert merged.cases[0].verdict is CaseVerdict.UNEXPECTED
+
+
+def test_a_green_rerun_alone_is_incomplete(tmp_path: Path) -> None:
+    merged = merge([rerun(tmp_path, PASSED)], DOCUMENT)
+    assert merged.counts.of(PASSED) == 1
+    assert merged.exit_code() is ExitCode.INCOMPLETE
+
+
+# --- strangers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "a/..",
+        "",
+        ".",
+        "a//b",
+        "./a",
+        "C:/x",
+        "C:x",
+        "a\\..\\b",
+        "\\\\host",
+        "a\x00b",
+    ],
+)
+def test_an_evidence_path_never_leaves_its_folder(tmp_path: Path, path: str) -> None:
+    file = EvidenceFile(role="dialer", stream="stdout", path=path, size=1, sha256="0" * 64)
+    folder = write_shard(tmp_path / "a", [attempt(CASES[0], evidence=(file,))], begin=start())
+    error = refused([folder], DOCUMENT)
+    assert error.reference == "evidence-escapes"
+    assert "\x00" not in error.message
+
+
+def test_a_good_path_is_kept(tmp_path: Path) -> None:
+    file = EvidenceFile(role="dialer", stream="stdout", path="a_b/tcp, x/..log", size=1, sha256="0" * 64)
+    folder = write_shard(tmp_path / "a", [attempt(CASES[0], evidence=(file,))], begin=start())
+    assert merge([folder], DOCUMENT).cases[0].attempts[0].evidence == (file,)
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../outside", "/"])
+@pytest.mark.parametrize("name", ["evidence/log.txt", "plan.json"])
+def test_a_link_out_is_refused(tmp_path: Path, target: str, name: str) -> None:
+    (tmp_path / "outside").write_text("secret", encoding="utf-8")
+    folder = write_shard(tmp_path / "a", [attempt(CASES[0])], begin=start())
+    (folder / "evidence").mkdir()
+    (folder / name).symlink_to(target)
+    assert refused([folder], DOCUMENT).reference == "evidence-escapes"
+
+
+def test_a_link_inside_is_fine_and_a_fifo_is_not(tmp_path: Path) -> None:
+    folder = write_shard(tmp_path / "a", [attempt(CASES[0])], begin=start())
+    (folder / "latest").symlink_to(RESULTS_FILE)
+    (folder / "loop").symlink_to(".")
+    merge([folder], DOCUMENT)
+    os.mkfifo(folder / "pipe")
+    assert "neither a file nor a folder" in refused([folder], DOCUMENT).message
+
+
+def test_hostile_reasons_are_only_data(tmp_path: Path) -> None:
+    text = "</script>|`\n\x00\ud800../../\x1b[2J"
+    bad = attempt(CASES[0], FAILED, Reason(code=ReasonCode.SIGNAL, text=text))
+    merged = merge([write_shard(tmp_path / "a", [bad], begin=start())], DOCUMENT)
+    document = canonical(merged.to_json())
+    assert document.isascii()
+    assert b"\n" not in document
+    reason = Merged.from_json(json.loads(document)).cases[0].result.reason
+    assert reason is not None
+    assert reason.text == text
+
+
+# --- finding shards, reading plans ------------------------------------------------------------------------
+
+
+def test_shards_are_found_below_a_run(tmp_path: Path) -> None:
+    folders = three_shards(tmp_path / "run")
+    (folders[0] / "evidence").mkdir()
+    (folders[0] / "evidence" / RESULTS_FILE).write_text("a trap")
+    assert list(find_shards([tmp_path])) == folders
+    assert list(find_shards([folders[2], tmp_path / "run"])) == [folders[2], *folders[:2]]
+
+
+def test_a_path_without_results_is_an_error(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(ConfigurationError, match="holds no"):
+            find_shards([path])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"schema": 2}, "`schema` must be 1"),
+        ({"plan": None}, "`plan` must be text"),
+        ({"cases": {}}, "`cases` must be a list"),
+        ({"cases": [{"name": "x"}]}, "case: `dialer` is missing"),
+        ({"cases": [DOCUMENT["cases"][0]] * 2}, "two cases of the key"),
+    ],
+)
+def test_a_bad_plan_is_named(tmp_path: Path, change: dict[str, Any], complaint: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**DOCUMENT, **change}), encoding="utf-8")
+    error = refused([], path)
+    assert error.reference == "plan-malformed"
+    assert complaint in error.message
+    assert str(path) in error.message
+
+
+def test_a_plan_that_is_no_json_or_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_bytes(b"{\xff")
+    with pytest.raises(ConfigurationError, match="is not JSON"):
+        merge([], tmp_path / "plan.json")
+    assert refused([], tmp_path / "absent.json").reference == "plan-unreadable"
+
+
+def test_a_plan_without_keys_still_joins(tmp_path: Path) -> None:
+    for row in (document := plan_of(CASES))["cases"]:
+        del row["key"]
+    folder = write_shard(tmp_path / "a", [attempt(case) for case in CASES], begin=start())
+    assert merge([folder], document).exit_code() is ExitCode.GREEN
+    assert merge([folder], document).plan == PLAN

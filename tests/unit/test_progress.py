@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from terminals import File, pseudo_terminal
+
+from ci.console import Console
+from ci.progress import Progress, humane
+
+SHOW_CURSOR = "\x1b[?25h"
+HIDE_CURSOR = "\x1b[?25l"
+NAME = "go-v0.51 x js-v3.3 (tcp, noise, yamux)"
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-1, "0 s"),
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (150, "2 min"),
+        (3570, "1 h 00 min"),
+        (3900, "1 h 05 min"),
+    ],
+)
+def test_humane(seconds: float, said: str) -> None:
+    assert humane(seconds) == said
+
+
+def test_one_plain_line_per_case() -> None:
+    file, clock = File(), Clock()
+    with Progress(file.console, 340, 2, clock=clock) as progress:
+        progress.started(0, NAME)
+        clock.now += 6
+        progress.finished(0, NAME, "passed", 1.2)
+        progress.finished(1, NAME, "timed-out", 180.04, "dialer: still dialing")
+    assert file.text.splitlines() == [
+        f"[  1/340] passed        1.2 s  eta 34 min  {NAME}",
+        f"[  2/340] timed-out   180.0 s  eta 17 min  {NAME}: dialer: still dialing",
+    ]
+
+
+def test_the_last_case_leaves_nothing_to_wait_for() -> None:
+    file, clock = File(), Clock()
+    with Progress(file.console, 1, 1, clock=clock) as progress:
+        clock.now += 1000
+        progress.finished(0, NAME, "passed", 1.2)
+        progress.expect(1)
+        progress.finished(0, NAME, "passed", 1.2)
+        progress.finished(0, NAME, "flaky", 1.2)
+    assert [line.split("]")[0] for line in file.text.splitlines()] == ["[1/1", "[2/2", "[3/3"]
+    assert file.text.count("eta 0 s") == 3
+
+
+def test_many_workers_count_each_case_once_and_in_order() -> None:
+    file = File()
+    with file.console.progress(80, 4) as progress:
+
+        def work(worker: int) -> None:
+            for _ in range(20):
+                progress.started(worker, NAME)
+                progress.finished(worker, NAME, "passed", 0.1)
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [line[:7] for line in file.text.splitlines()] == [f"[{n:>2}/80]" for n in range(1, 81)]
+
+
+def test_strangers_text_is_only_text() -> None:
+    file = File({"GITHUB_ACTIONS": "true"})
+    with file.console.progress(1, 1) as progress:
+        progress.started(0, "\x1b[2J[red]x")
+        progress.finished(0, "\x1b[2J[red]x\n::error::y", "failed", 1, "[/]\x00\u202e\r\n::stop")
+    assert file.text == "[1/1] failed        1.0 s  eta 0 s     [red]x ::error::y: [/] ::stop\n"
+
+
+def test_on_a_terminal_lines_live_and_red_ones_stay() -> None:
+    with pseudo_terminal() as (stream, screen):
+        console = Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"})
+        with console.progress(3, 2) as progress:
+            progress.started(0, "first")
+            progress.started(1, "second")
+            progress.finished(0, "first", "passed", 1)
+            progress.finished(1, "second", "failed", 2, "dialer exited 1")
+            progress.started(0, "th[bold]ird\x1b[2J")
+            console.info("in between")
+            console.rich.print()
+    assert screen.text.startswith(HIDE_CURSOR)
+    assert screen.text.rindex(SHOW_CURSOR) > screen.text.rindex(HIDE_CURSOR)
+    assert "] failed" in screen.text
+    assert "second: dialer exited 1" in screen.text
+    assert "] passed" not in screen.text
+    assert "in between" in screen.text
+    assert "th[bold]ird" in screen.text
+    assert "\x1b[2J" not in screen.text
+    assert "2/3" in screen.text
+
+
+def interrupted_run(console: Console) -> None:
+    with console.progress(3, 2) as progress:
+        progress.started(0, NAME)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_gives_the_cursor_back() -> None:
+    with pseudo_terminal() as (stream, screen):
+        console = Console.for_stream(stream, {"TERM": "xterm"})
+        with pytest.raises(KeyboardInterrupt):
+            interrupted_run(console)
+    assert screen.text.rindex(SHOW_CURSOR) > screen.text.rindex(HIDE_CURSOR)
+
+
+def test_many_workers_on_a_terminal_do_not_lock_up() -> None:
+    with pseudo_terminal() as (stream, screen):
+        console = Console.for_stream(stream, {"TERM": "xterm"})
+        with console.progress(40, 4) as progress:
+
+            def work(worker: int) -> None:
+                for _ in range(10):
+                    progress.started(worker, NAME)
+                    progress.finished(worker, NAME, "failed", 0.1, "red")
+
+            threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(timeout=30)
+                assert not thread.is_alive()
+    assert "40/40" in screen.text

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.text import byte_length, clip, printable, printable_lines
+
+ANY_TEXT = st.text(st.characters())  # with lone surrogates
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]8;;http://evil\x07link\x1b]8;;\x07", "link"),
+        ("\x9b2Jgone", "gone"),
+        ("a\x00b\x07c", "a b c"),
+        ("one\r\ntwo\rthree", "one two three"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("\ud800", "\ufffd"),
+        ("é 🎧 ok", "é 🎧 ok"),
+    ],
+)
+def test_printable(text: str, left: str) -> None:
+    assert printable(text) == left
+
+
+def test_lines_stay_lines() -> None:
+    assert printable_lines("a\r\nb\rc\td") == "a\nb\nc d"
+
+
+@given(ANY_TEXT)
+def test_nothing_printable_controls_a_terminal(text: str) -> None:
+    left = printable(text)
+    assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in left)
+    left.encode("utf-8")
+    assert printable(left) == left
+
+
+@given(ANY_TEXT, st.integers(0, 200))
+def test_clip_keeps_its_promise(text: str, limit: int) -> None:
+    cut = clip(text, limit)
+    assert byte_length(cut) <= max(limit, len("…".encode()))
+    assert clip(cut, limit) == cut
+    assert (cut == text) == (byte_length(text) <= limit) or text == "…"
+    assert cut == text or "…" in cut
+
+
+def test_clip_counts_what_is_gone() -> None:
+    cut = clip("x" * 2000, 1024)
+    kept = cut.index("…")
+    assert cut == "x" * kept + f"… [{2000 - kept} bytes more]"
