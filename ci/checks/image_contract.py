@@ -72,9 +72,7 @@ def _keeps_serving(seen: Behaviour) -> Answer:
     if seen.serving is None:
         return Answer(skipped=True, note="needs a listener that works")
     if not seen.serving.dialers:
-        return Answer(
-            wrong=(f"started once more, the listener published nothing; {last_line(seen.serving.listener)}",)
-        )
+        return Answer(wrong=(f"started once more, the listener published nothing; {last_line(seen.serving.listener)}",))
     for number, dialer in enumerate(seen.serving.dialers, start=1):
         if dialer.end is None or dialer.end.exit_code != 0:
             did = "did not end" if dialer.end is None else f"exited {dialer.end.exit_code}"
@@ -107,9 +105,7 @@ def _in(code: str, judge: Callable[[Experiment, Trace], Iterator[str]]) -> Calla
         if experiment is None:
             return Answer(skipped=True, note="needs a stack the role accepts, with that part in it")
         return Answer(
-            wrong=tuple(
-                f"the {trace.role} {what}" for trace in experiment.traces for what in judge(experiment, trace)
-            ),
+            wrong=tuple(f"the {trace.role} {what}" for trace in experiment.traces for what in judge(experiment, trace)),
             note=", ".join(_outline(trace) for trace in experiment.traces),
         )
 
