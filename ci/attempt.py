@@ -31,6 +31,9 @@ NEWS_SECONDS: Final = 0.3
 # A dialer whose listener has crashed deserves a moment to say what it saw, not a full farewell.
 CRASH_FAREWELL_SECONDS: Final = 2.0
 TICK_SECONDS: Final = 0.5
+# One address is expected, of a few hundred bytes. What is kept of more than that is bounded like everything else.
+MOST_PUBLISHED: Final = 32
+LONGEST_PUBLISHED: Final = 4096
 QUIET_SECONDS: Final = 0.05
 
 
@@ -116,8 +119,10 @@ class _Watch:
                 self.take(self.inbox.events.get(timeout=max(0.0, min(remaining, patience))))
             except queue.Empty:
                 self._look_for_a_result()
-                if self.inbox.now() >= until:
-                    self.ending = ending
+            # Asked after every event, not only when none comes: a peer that polls Redis never lets it be quiet.
+            if self.ending is None and self.inbox.now() >= until:
+                self._look_for_a_result()
+                self.ending = ending
         return self.ending
 
     def take(self, event: _Event) -> None:
@@ -125,7 +130,10 @@ class _Watch:
             case _Output():
                 self._unread = True
             case Published(key, values) if key == self.scene.listener_key:
-                self.published += values
+                room = MOST_PUBLISHED - len(self.published)
+                self.published += [value[:LONGEST_PUBLISHED] for value in values[:room]]
+                if (listener := self.exits.get("listener")) is not None:
+                    self._listener_left(listener.exit_code)  # the news came late: it did publish before it left
             case Asked(key) if key == self.scene.dialer_key:
                 self.asked = True
             case _Ended(role, exit_code, out_of_memory, at):

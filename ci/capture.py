@@ -10,10 +10,15 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ["Capture", "Chunk", "interleave"]
 
-DEFAULT_LIMIT = 2 * 1024 * 1024
+DEFAULT_LIMIT: Final = 2 * 1024 * 1024
+
+# Writes smaller than this, and closer together than what `interleave` prints, are kept as one.
+SMALL: Final = 256
+INSTANT_SECONDS: Final = 0.001
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,14 @@ class Chunk:
 
 
 class Capture:
-    """One stream of one role. Safe to read while another thread writes."""
+    """One stream of one role. Safe to read while another thread writes.
+
+    :param limit: bytes to keep: the first half and the last half, to the byte
+    """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
-        self._half = limit // 2
+        self._head_limit = limit - limit // 2
+        self._tail_limit = limit // 2
         self._lock = threading.Lock()
         self._head: list[Chunk] = []
         self._head_bytes = 0
@@ -39,22 +48,24 @@ class Capture:
     def write(self, at: float, data: bytes) -> None:
         with self._lock:
             self.total += len(data)
-            room = self._half - self._head_bytes
-            if room > 0:
-                self._head.append(Chunk(at, data[:room]))
-                self._head_bytes += len(data[:room])
-                data = data[room:]
-            if not data:
+            room = self._head_limit - self._head_bytes
+            beginning, rest = data[:room], data[room:]
+            if beginning:
+                _append(self._head, Chunk(at, beginning))
+                self._head_bytes += len(beginning)
+            if not rest or self._tail_limit == 0:
                 return
-            self._tail.append(Chunk(at, data[-self._half :]))
-            self._tail_bytes += len(self._tail[-1].data)
-            while self._tail_bytes - len(self._tail[0].data) >= self._half:
+            rest = rest[-self._tail_limit :]
+            _append(self._tail, Chunk(at, rest))
+            self._tail_bytes += len(rest)
+            # Whole chunks go, so up to one chunk too much may stay; reading cuts it to size.
+            while self._tail_bytes - len(self._tail[0].data) >= self._tail_limit:
                 self._tail_bytes -= len(self._tail.popleft().data)
 
     @property
     def dropped(self) -> int:
         """How many bytes were left out between the beginning and the end."""
-        return self.total - self._head_bytes - self._tail_bytes
+        return max(0, self.total - self._head_limit - self._tail_limit)
 
     @property
     def truncated(self) -> bool:
@@ -66,7 +77,11 @@ class Capture:
             if not self.truncated:
                 return (*self._head, *self._tail)
             gap = f"\n[… {self.dropped} bytes left out …]\n".encode()
-            return (*self._head, Chunk(self._tail[0].at, gap), *self._tail)
+            if not self._tail:
+                return (*self._head, Chunk(self._head[-1].at if self._head else 0.0, gap))
+            first, *others = self._tail
+            surplus = self._tail_bytes - self._tail_limit
+            return (*self._head, Chunk(first.at, gap), Chunk(first.at, first.data[surplus:]), *others)
 
     def data(self) -> bytes:
         return b"".join(chunk.data for chunk in self.chunks())
@@ -76,19 +91,32 @@ class Capture:
         return self.data().decode(errors="replace")
 
 
+def _append(chunks: list[Chunk] | deque[Chunk], chunk: Chunk) -> None:
+    """Append, joining what a program wrote byte by byte in one instant: a chunk costs far more than its byte."""
+    if chunks and len(chunks[-1].data) < SMALL and chunk.at - chunks[-1].at < INSTANT_SECONDS:
+        chunk = Chunk(chunks[-1].at, chunks.pop().data + chunk.data)
+    chunks.append(chunk)
+
+
 def _lines(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """Whole lines, each with the time at which its first byte came."""
-    started, pending = 0.0, b""
+    started = 0.0
+    pending: list[bytes] = []
+    after_return = False
     for chunk in chunks:
         for piece in chunk.data.splitlines(keepends=True):
+            if after_return and piece == b"\n":
+                after_return = False  # the second half of a line end that two chunks share
+                continue
+            after_return = piece.endswith(b"\r")
             if not pending:
                 started = chunk.at
-            pending += piece
-            if pending.endswith((b"\n", b"\r")):
-                yield Chunk(started, pending.rstrip(b"\r\n"))
-                pending = b""
+            pending.append(piece)
+            if piece.endswith((b"\n", b"\r")):
+                yield Chunk(started, b"".join(pending).rstrip(b"\r\n"))
+                pending = []
     if pending:
-        yield Chunk(started, pending)
+        yield Chunk(started, b"".join(pending))
 
 
 def interleave(streams: Mapping[str, Capture]) -> str:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from typing_extensions import Self
 
 from ci.errors import EngineError
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Published", "Rendezvous", "RendezvousLost", "parse_monitor_line"]
 
-LINE: Final = re.compile(rb"^[\d.]+ \[\d+ [^\]]*\] (?P<words>.*)$", re.DOTALL)
+# The client may be `1.2.3.4:5`, `[::1]:5`, `unix:/path` or `lua`: what follows it always begins with a quote.
+LINE: Final = re.compile(rb'^[\d.]+ \[\d+ .*?\] (?P<words>".*)$', re.DOTALL)
 WORD: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 ESCAPE: Final = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
@@ -84,7 +87,13 @@ class Rendezvous:
 
     def __init__(self, address: Address, *, password: str | None = None, patience: float = 15.0) -> None:
         self._address = address
-        self._connect: dict[str, Any] = {"host": address.host, "port": address.port, "password": password}
+        self._connect: dict[str, Any] = {
+            "host": address.host,
+            "port": address.port,
+            "password": password,
+            # redis-py tries again for seconds by itself: too slow to wait for a start, too late to notice an end.
+            "retry": Retry(NoBackoff(), 0),
+        }
         self._patience = patience
         self._observer: Observer | None = None
         self._bridge: Bridge | None = None
@@ -97,9 +106,14 @@ class Rendezvous:
         self._client = redis.Redis(**self._connect, socket_timeout=10, protocol=2)
         connection: Any = redis.Connection  # redis-py leaves its connections untyped
         self._monitor = connection(**self._connect, socket_timeout=None, protocol=2)
-        self._monitor.connect()
-        self._monitor.send_command("MONITOR")
-        self._monitor.read_response()
+        try:
+            self._monitor.connect()
+            self._monitor.send_command("MONITOR")
+            self._monitor.read_response()
+        except redis.RedisError as error:
+            self._monitor.disconnect()
+            self._client.close()
+            raise self._lost(error) from error
         self._thread = threading.Thread(target=self._watch, name=f"redis-{self._address.port}", daemon=True)
         self._thread.start()
         return self

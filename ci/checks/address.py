@@ -11,16 +11,19 @@ from typing import Final
 
 __all__ = ["address_defects"]
 
-# The component that ends the part of a multiaddr which says how to reach the listener.
-CARRIERS: Final = {
-    "tcp": ("tcp",),
-    "ws": ("ws",),
-    "wss": ("wss", "tls"),
-    "quic": ("quic",),
-    "quic-v1": ("quic-v1",),
-    "webtransport": ("webtransport",),
-    "webrtc-direct": ("webrtc-direct",),
-    "webrtc": ("webrtc",),
+# What may ride on the way to the listener: `/ip4/…/tcp/…/ws` is no address for a case about plain tcp.
+CARRIERS: Final = frozenset(
+    {"tcp", "tls", "ws", "wss", "quic", "quic-v1", "webtransport", "webrtc-direct", "webrtc"}
+)  # fmt: skip
+# The carriers an address of a transport consists of. A secure WebSocket has two spellings of equal standing.
+SPELLINGS: Final = {
+    "tcp": ({"tcp"},),
+    "ws": ({"tcp", "ws"},),
+    "wss": ({"tcp", "wss"}, {"tcp", "tls", "ws"}),
+    "quic": ({"quic"},),
+    "quic-v1": ({"quic-v1"},),
+    "webtransport": ({"quic-v1", "webtransport"}, {"quic", "webtransport"}),
+    "webrtc-direct": ({"webrtc-direct"},),
 }
 
 
@@ -50,11 +53,18 @@ def _defects(address: str, transport: str, *, loopback_expected: bool) -> list[s
         findings.append("the published address lacks /p2p/<peer id>")
     elif peers > 1:
         findings.append("the published address has more than one /p2p/<peer id>")
-    if not any(carrier in parts for carrier in CARRIERS.get(transport, (transport,))):
+    if not _speaks(parts, transport):
         findings.append(f"the published address does not speak {transport}")
     if parts[1] in ("ip4", "ip6"):
         findings += _ip_defects(parts[2], loopback_expected=loopback_expected)
     return findings
+
+
+def _speaks(parts: list[str], transport: str) -> bool:
+    carriers = CARRIERS.intersection(parts)
+    if transport not in SPELLINGS:  # webrtc reaches the listener through a relay, by whatever the relay speaks
+        return transport in parts
+    return carriers in SPELLINGS[transport]
 
 
 def _ip_defects(host: str, *, loopback_expected: bool) -> list[str]:

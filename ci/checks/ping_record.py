@@ -9,26 +9,29 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-__all__ = ["PingRecord", "find_records", "strip_ansi"]
+__all__ = ["PingRecord", "find_records", "mentions_record", "strip_ansi"]
 
-# CSI and OSC sequences, the two forms that terminals' colour and title codes take.
-ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+# CSI, OSC and character-set sequences: the forms that terminals' colour, title and reset codes take.
+ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-~]")
 
 HANDSHAKE: Final = "handshakePlusOneRTTMillis"
 # The established spelling has three l's; some implementations spell it right.
 PINGS: Final = ("pingRTTMilllis", "pingRTTMillis")
 
-# A record is a small object. Looking for its brace further back than this would only let a flood of open
-# braces make the search quadratic.
+# A record is a small object: its brace is not far from its key, and few objects lie between. Without these limits
+# a flood of braces would make the search quadratic. MOST_ATTEMPTS
+# bounds what is decoded of one stream.
 REACH: Final = 4096
-MOST_CANDIDATES: Final = 64
+MOST_BRACES: Final = 64
+MOST_ATTEMPTS: Final = 4096
 
 YAML_RECORD: Final = re.compile(
-    r"^[ \t]*latency:[ \t]*$"
-    r"(?P<body>(?:\r?\n(?:[ \t]+[a-z_]+:[^\r\n]*|[ \t]*#[^\r\n]*))+)",
+    r"^[ \t]*latency:[ \t]*(?:#[^\r\n]*)?"
+    r"(?P<body>(?:\r?\n(?:[ \t]+(?!latency:)[a-z_]+:[^\r\n]*|[ \t]*#[^\r\n]*))+)",
     re.MULTILINE,
 )
 YAML_FIELD: Final = re.compile(
@@ -64,21 +67,36 @@ def find_records(text: str) -> tuple[PingRecord, ...]:
     return tuple(found[at] for at in sorted(found))
 
 
+def mentions_record(text: str) -> bool:
+    """Whether something in a stream was meant as a record, valid or not."""
+    text = strip_ansi(text)
+    return f'"{HANDSHAKE}"' in text or "handshake_plus_one_rtt:" in text
+
+
 def _json_records(text: str) -> list[PingRecord]:
     decoder = json.JSONDecoder(parse_constant=_refuse)
-    records = []
-    for number, key in enumerate(re.finditer(re.escape(f'"{HANDSHAKE}"'), text)):
-        if number == MOST_CANDIDATES:
-            break
-        # Innermost brace first: the record may be wrapped in a log line that is an object itself.
-        brace = text.rfind("{", max(0, key.start() - REACH), key.start())
-        while brace >= 0:
+    records: list[PingRecord] = []
+    attempts = 0
+    for key in re.finditer(re.escape(f'"{HANDSHAKE}"'), text):
+        for brace in _braces_before(text, key.start()):
+            if attempts == MOST_ATTEMPTS:
+                return records
+            attempts += 1
             record = _decode(decoder, text, brace, key.start())
             if record is not None:
                 records.append(record)
                 break
-            brace = text.rfind("{", max(0, key.start() - REACH), brace)
     return records
+
+
+def _braces_before(text: str, key: int) -> Iterator[int]:
+    """Where the object of this key may begin, innermost first: it may be wrapped in a log line that is one itself."""
+    brace = key
+    for _ in range(MOST_BRACES):
+        brace = text.rfind("{", max(0, key - REACH), brace)
+        if brace < 0:
+            return
+        yield brace
 
 
 def _decode(decoder: json.JSONDecoder, text: str, brace: int, key: int) -> PingRecord | None:

@@ -7,7 +7,6 @@ nothing else. Everything is labelled with its owner, and `daemon.sweep` removes 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from typing import Any, Final
 import docker.errors
 from docker.types import LogConfig, Ulimit
 
-from ci.engines.base import Sink
+from ci.engines.base import RunningActor, Sink
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.model import ROLES, Role
 from ci.rendezvous import Rendezvous
@@ -138,7 +137,7 @@ class DockerSlot:
         self.rendezvous = rendezvous
         self.surroundings = Surroundings()
 
-    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> DockerActor:
+    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> RunningActor:
         """Create the actor's container, not started, its output attached."""
         self._count += 1
         api = self._daemon.api
@@ -154,15 +153,43 @@ class DockerSlot:
             # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.
             log_config=LogConfig(type="none"),
         )
-        created = self._daemon.call(
-            api.create_container,
-            actor.image,
-            name=f"{self._prefix}-{self._count}-{actor.role}",
-            environment=dict(actor.environment),
-            host_config=host_config,
-            labels=self._daemon.labels(role=actor.role, **labels),
-        )
+        try:
+            created = api.create_container(
+                actor.image,
+                name=f"{self._prefix}-{self._count}-{actor.role}",
+                environment=dict(actor.environment),
+                host_config=host_config,
+                labels=self._daemon.labels(role=actor.role, **labels),
+            )
+        except docker.errors.ImageNotFound as error:
+            return AbsentActor(str(error.explanation), actor.role, sink)
+        except TROUBLE as error:
+            raise self._daemon.trouble(str(error)) from error
         return DockerActor(self._daemon, str(created["Id"]), actor.role, sink)
+
+
+class AbsentActor:
+    """One side of a case whose image is not there: that image's trouble, not the engine's (contract, T20)."""
+
+    def __init__(self, why: str, role: Role, sink: Sink) -> None:
+        self._why = why
+        self._role = role
+        self._sink = sink
+
+    def start(self) -> None:
+        _report_unstartable(self._sink, self._role, self._why)
+
+    def stop(self, grace: float) -> None:
+        pass
+
+    def remove(self) -> None:
+        pass
+
+
+def _report_unstartable(sink: Sink, role: Role, why: str) -> None:
+    """As a shell would report it: the reason on stderr, then exit code 127."""
+    sink.output(role, "stderr", f"{why}\n".encode())
+    sink.ended(role, 127, out_of_memory=False)
 
 
 class DockerActor:
@@ -174,11 +201,12 @@ class DockerActor:
         self._container = container
         self._role = role
         self._sink = sink
+        self._output: Any = None
         self._reader: threading.Thread | None = None
 
     def start(self) -> None:
         # Attached before it starts, so that not one byte is missed.
-        output = self._daemon.call(
+        self._output = self._daemon.call(
             self._api.attach, self._container, stdout=True, stderr=True, stream=True, logs=False, demux=True
         )
         try:
@@ -186,16 +214,15 @@ class DockerActor:
         except TROUBLE as error:
             if isinstance(error, docker.errors.APIError) and error.is_client_error():
                 # The image, not the engine: no such program, wrong architecture (contract, T20).
-                self._sink.output(self._role, "stderr", f"{error.explanation}\n".encode())
-                self._sink.ended(self._role, 127, out_of_memory=False)
+                _report_unstartable(self._sink, self._role, str(error.explanation))
                 return
             raise self._daemon.trouble(str(error)) from error
-        self._reader = threading.Thread(target=self._read, args=(output,), daemon=True)
+        self._reader = threading.Thread(target=self._read, name=f"read-{self._role}", daemon=True)
         self._reader.start()
 
-    def _read(self, output: Iterator[tuple[bytes | None, bytes | None]]) -> None:
+    def _read(self) -> None:
         try:
-            for stdout, stderr in output:
+            for stdout, stderr in self._output:
                 if stdout:
                     self._sink.output(self._role, "stdout", stdout)
                 if stderr:
@@ -205,20 +232,27 @@ class DockerActor:
             state = self._api.inspect_container(self._container)["State"]
         except TROUBLE as error:
             self._sink.lost(self._role, str(error))
-        else:
-            self._sink.ended(self._role, exit_code, out_of_memory=bool(state.get("OOMKilled")))
+            return
+        if state["Status"] in ("removing", "dead"):
+            # Killed by whoever removes it: that signal says nothing about the program.
+            self._sink.lost(self._role, "somebody else removed its container")
+            return
+        self._sink.ended(self._role, exit_code, out_of_memory=bool(state.get("OOMKilled")))
 
     def stop(self, grace: float) -> None:
         if self._reader is None:
             return
         if self._reader.is_alive():
-            with contextlib.suppress(docker.errors.APIError):
-                self._api.kill(self._container, "SIGTERM")
+            self._daemon.quietly(self._api.kill, self._container, "SIGTERM")
             self._reader.join(grace)
         if self._reader.is_alive():
-            with contextlib.suppress(docker.errors.APIError):
-                self._api.kill(self._container, "SIGKILL")
+            self._daemon.quietly(self._api.kill, self._container, "SIGKILL")
             self._reader.join(10)
 
     def remove(self) -> None:
         self._daemon.remove(self._container)
+        if self._reader is not None:
+            self._reader.join(10)
+        if self._output is not None:
+            # The SDK leaves the hijacked connection open, and what it offers to close it closes but half of it.
+            self._daemon.quietly(self._output._response.close)  # noqa: SLF001

@@ -7,10 +7,11 @@ telling apart the ways in which that can fail to happen, so that a red cell says
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 from ci.checks.address import address_defects
-from ci.checks.ping_record import PingRecord, find_records, strip_ansi
+from ci.checks.ping_record import PingRecord, find_records, mentions_record, strip_ansi
 from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
 from ci.scene import End, Ending, Evidence
 
@@ -26,9 +27,14 @@ NOT_AN_INTEROP_RESULT: Final = {
 }
 SIGNAL_NAMES: Final = {1: "SIGHUP", 2: "SIGINT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM"}  # fmt: skip  # noqa: E501
 
+# Bounded everywhere, and to one line: a peer may fill its stderr with whatever it likes.
 NEGOTIATED: Final = re.compile(
-    r"^\W*negotiated: (?P<pairs>[a-zA-Z]+=[\w./-]+(?: [a-zA-Z]+=[\w./-]+)*)\s*$", re.MULTILINE
+    r"^[^\w\r\n]{0,16}negotiated: "
+    r"(?P<pairs>[a-zA-Z]{1,32}=[\w./-]{1,64}(?: [a-zA-Z]{1,32}=[\w./-]{1,64}){0,7})[ \t]*\r?$",
+    re.MULTILINE | re.ASCII,
 )
+# Leaves room for the rest of a reason's sentence, which is at most 1 KiB of UTF-8.
+LAST_WORDS: Final = 200
 
 
 def settled(stdout: str) -> bool:
@@ -93,13 +99,7 @@ def _failure(evidence: Evidence, record: PingRecord | None, *, strict_exit: bool
 
 def _dialer_ended(evidence: Evidence, dialer: End, listener: End | None, record: PingRecord | None) -> Reason | None:
     if dialer.exit_code == 0:
-        if record is not None:
-            return None
-        return Reason(
-            code=ReasonCode.NO_RESULT,
-            text=f"the dialer exited 0 and printed no result{_last_words(evidence, 'dialer')}",
-            side="dialer",
-        )
+        return None if record is not None else _no_result(evidence)
     # A dialer fails when its listener has died under it: then the listener is the one to name.
     if listener is not None and listener.exit_code != 0 and listener.at < dialer.at:
         return _ended_badly(evidence, "listener", listener, "while the dialer was busy with it")
@@ -110,6 +110,14 @@ def _dialer_ended(evidence: Evidence, dialer: End, listener: End | None, record:
     return _ended_badly(
         evidence, "dialer", dialer, "while dialing" if evidence.asked else "before asking for the address"
     )
+
+
+def _no_result(evidence: Evidence) -> Reason:
+    """T8: exit 0 is not enough. A result that cannot be true is told apart from none at all."""
+    code, what = ReasonCode.NO_RESULT, "printed no result"
+    if mentions_record(evidence.streams["dialer", "stdout"].text()):
+        code, what = ReasonCode.BAD_RESULT, "printed a result without two finite, non-negative times"
+    return Reason(code=code, text=f"the dialer exited 0 and {what}{_last_words(evidence, 'dialer')}", side="dialer")
 
 
 def _listener_died(evidence: Evidence, listener: End) -> Reason:
@@ -227,5 +235,6 @@ def _last_words(evidence: Evidence, side: Side) -> str:
         text = strip_ansi(evidence.streams[role, "stderr" if stream == "stderr" else "stdout"].text())
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if lines:
-            return f"; its last line: {lines[-1][:300]}"
+            readable = (char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in lines[-1])
+            return f"; its last line: {''.join(islice(readable, LAST_WORDS))}"
     return "; it wrote nothing"

@@ -15,6 +15,18 @@ cli() { redis-cli -h "${redis%:*}" -p "${redis##*:}" "$@"; }
 publish() { cli rpush "$key" "$@" >/dev/null; }
 ask() { cli blpop "$key" "${1:-30}" | tail -n 1; }
 serve() { trap 'exit 0' TERM; while :; do sleep 0.05; done; }
+report() { # what the engine has given this side, for the tests to read
+    {
+        echo "init: $(cat /proc/1/comm)"
+        grep -E '^(Cap|NoNewPrivs)' /proc/self/status
+        echo "interfaces: $(tail -n +3 /proc/net/dev | cut -d : -f 1 | tr -d ' ' | sort | tr '\n' ' ')"
+        if [ -n "${OUTSIDE:-}" ]; then
+            echo "outside: $(timeout 2 bash -c ": >/dev/tcp/$OUTSIDE" 2>/dev/null && echo reached || echo out of reach)"
+        fi
+        env | sed 's/^/env: /'
+        echo "mounts: $(cut -d ' ' -f 4 /proc/self/mountinfo | tr '\n' ' ')"
+    } >&2
+}
 negotiated() { echo "negotiated: transport=$transport${channel:+ secureChannel=${1:-$channel}}${muxer:+ muxer=$muxer}" >&2; }
 record() {
     if [ -n "${TEST_KEY:-}" ]; then
@@ -37,10 +49,15 @@ behave() {
         binary) head -c 65536 /dev/urandom; printf '\xff\xfe\n'; head -c 65536 /dev/urandom >&2; behave good ;;
         hog) x=; while :; do x=$x$(head -c 1000000 /dev/zero | tr '\0' x); done ;;
         fork) while :; do sleep 1000 & done ;;
+        # Neither traps nor ignores SIGTERM: it ends at once unless the kernel takes it for an init.
+        untrapped) if [ "$dialer" = false ]; then publish "$address"; fi; exec sleep 1000 ;;
+        report) report; behave good ;;
         # --- as a listener ------------------------------------------------------------------------------
         silent) serve ;;
         two-addresses) publish "$address" /ip4/127.0.0.1/tcp/4001; serve ;;
         unreachable) publish /ip4/0.0.0.0/tcp/4001; serve ;;
+        publishes-a-newline) publish "$address"$'\n'; serve ;;
+        publishes-nothing-and-leaves) exit 0 ;;
         leaves) publish "$address"; sleep 0.2; exit 0 ;;
         crashes) publish "$address"; sleep 0.2; kill -SEGV $BASHPID ;;
         stubborn) publish "$address"; behave hang ;;
@@ -49,17 +66,32 @@ behave() {
             ask >/dev/null
             printf '\n> peer@1.0.0 test\n> mocha\n\r\033[32m  ok\033[0m {"level":"info","fields":{"a":1}} {oops\n'
             printf '\033[36m{"handshakePlusOneRTTMillis":\n  12,\r\n "pingRTTMilllis": 3e0}\033[0m\n  1 passing\n' ;;
+        split) # one record in three writes, the last one without a line end
+            ask >/dev/null
+            printf '{"handshakePlus'; sleep 0.1; printf 'OneRTTMillis": 12,\n'; sleep 0.1
+            printf '"pingRTTMilllis": 3}' ;;
+        other-objects) # half a record, one with a word for a number, one wrapped in a log line's object
+            ask >/dev/null
+            printf '{"pingRTTMilllis": 1}{"handshakePlusOneRTTMillis": 1}{"handshakePlusOneRTTMillis": "1", {{{\n'
+            printf '{"level": "info", "fields": {"a": {}, "handshakePlusOneRTTMillis": 12, "pingRTTMilllis": 3}}\n' ;;
+        integers) ask >/dev/null; echo '{"pingRTTMillis": 3, "handshakePlusOneRTTMillis": 12}' ;;
+        exponents) ask >/dev/null; echo '{"handshakePlusOneRTTMillis": 1.2e1, "pingRTTMilllis": 300E-2}' ;;
+        yaml) ask >/dev/null; printf '# from the dialer\nlatency:\n    handshake_plus_one_rtt: 12\n    ping_rtt: 3\n' ;;
         two-records) ask >/dev/null; record; record ;;
         no-record) ask >/dev/null ;;
         bad-record) ask >/dev/null; printf '{"handshakePlusOneRTTMillis": NaN, "pingRTTMilllis": -1}\n' ;;
         stays) ask >/dev/null; record; serve ;;
+        stays-untrapped) ask >/dev/null; record; exec sleep 1000 ;;
+        stays-for-ever) ask >/dev/null; record; behave hang ;;
         record-then-exit-*) ask >/dev/null; record; exit "${1#record-then-exit-}" ;;
         slow) ask >/dev/null; sleep 0.6; record ;;
         never-asks) serve ;;
+        tells) address=$(ask); echo "got: $address" >&2; record ;;
+        announces) echo ready; behave good ;;
+        polls) # never lets Redis be quiet
+            while :; do echo "lpop nothing"; done | cli >/dev/null ;;
         never-gives-up) ask >/dev/null; echo "dialing again" >&2; serve ;;
         wrong-stack) ask >/dev/null; negotiated plaintext; record ;;
-        flaky) # fails as long as nobody has left a mark on the address
-            ask >/dev/null; exit 1 ;;
         *) echo "no such behaviour: $1" >&2; exit 64 ;;
     esac
 }

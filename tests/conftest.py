@@ -1,0 +1,166 @@
+"""What the tests share: the engines under test, fake peers for them, and a watch for what is left behind.
+
+Tests that need Docker say so by using `daemon` or something made from it; they are marked `docker` and run last.
+Where no engine answers they are skipped with that reason, or fail under `--require-docker`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import docker
+import pytest
+from fake_peers import DockerPeers, PeerImage, Play
+from redis_servers import RedisServer, redis_container, redis_process
+
+from ci.engines.daemon import LABEL, Daemon, connect
+from ci.engines.docker import DockerEngine
+from ci.errors import EngineError
+
+if TYPE_CHECKING:
+    from ci.engines.base import Engine, Slot
+
+BASE: Final = "interop/base:trixie"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-docker", action="store_true", help="a test that needs Docker fails, not skips, where it is missing"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses the daemon needs Docker: mark it, so that `-m "not docker"` can be relied on, and run it last."""
+    for item in items:
+        if "daemon" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.docker)
+    items.sort(key=lambda item: item.get_closest_marker("docker") is not None)
+
+
+# --- Docker -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def docker_client(request: pytest.FixtureRequest) -> Iterator[docker.DockerClient]:
+    """A client of the engine `docker` itself would use; skips where none answers."""
+    try:
+        client = connect()
+    except EngineError as error:
+        _unavailable(request, str(error))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def daemon(docker_client: docker.DockerClient) -> Iterator[Daemon]:
+    """The daemon as this test run uses it. When everything is over, nothing of this run may be left on it."""
+    daemon = Daemon(docker_client, run="tests")
+    yield daemon
+    assert leftovers(daemon) == set()
+
+
+@pytest.fixture(scope="session")
+def helper_image(request: pytest.FixtureRequest, daemon: Daemon) -> str:
+    """The runner's own helper image. It stays: it is named by its content, and making it takes a package mirror."""
+    recipe = resources.files("ci").joinpath("data/helper/Dockerfile").read_bytes()
+    tag = f"interop/helper:{hashlib.sha256(recipe).hexdigest()[:16]}"
+    if _has_image(daemon, tag):
+        return tag
+    if not _has_image(daemon, BASE):
+        _unavailable(request, f"there is no {BASE} to make the helper image from: run `make -C impls/base base`")
+    command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", "-"]
+    subprocess.run(command, input=recipe, check=True, capture_output=True)
+    return tag
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test makes on the daemon is gone when the test is; what sessions share was there before it."""
+    if request.node.get_closest_marker("docker") is None:
+        yield
+        return
+    daemon: Daemon = request.getfixturevalue("daemon")
+    before = leftovers(daemon)
+    yield
+    assert leftovers(daemon) - before == set()
+
+
+def leftovers(daemon: Daemon) -> set[str]:
+    """Names of the containers, networks and volumes that bear this process's label."""
+    mine = {"label": f"{LABEL}.pid={os.getpid()}"}
+    api = daemon.api
+    return {
+        *(name for it in api.containers(all=True, filters=mine) for name in it["Names"]),
+        *(it["Name"] for it in api.networks(filters=mine)),
+        *(it["Name"] for it in api.volumes(filters=mine)["Volumes"] or ()),
+    }
+
+
+def _has_image(daemon: Daemon, reference: str) -> bool:
+    return bool(daemon.api.images(reference, quiet=True))
+
+
+def _unavailable(request: pytest.FixtureRequest, why: str) -> NoReturn:
+    if request.config.getoption("--require-docker"):
+        pytest.fail(f"--require-docker: {why}", pytrace=False)
+    pytest.skip(why)
+
+
+# --- the engine under test --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker)])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Contract tests run once per engine; another one joins here and in the two fixtures below."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest, engine_name: str) -> Engine:
+    assert engine_name == "docker"
+    return DockerEngine(request.getfixturevalue("daemon"), helper=request.getfixturevalue("helper_image"))
+
+
+@pytest.fixture(scope="session")
+def peer_image(request: pytest.FixtureRequest, engine_name: str) -> Iterator[PeerImage]:
+    """`peer_image("stays")`: what the engine runs as a fake peer of that behaviour."""
+    assert engine_name == "docker"
+    peers = DockerPeers(request.getfixturevalue("daemon"), helper=request.getfixturevalue("helper_image"))
+    yield peers
+    peers.close()
+
+
+@pytest.fixture(scope="session")
+def slot(engine: Engine) -> Iterator[Slot]:
+    """A slot that tests share. A test that breaks its slot takes one of its own from `engine`."""
+    with engine.slot(0) as slot:
+        yield slot
+
+
+@pytest.fixture
+def play(slot: Slot, peer_image: PeerImage) -> Play:
+    """`play("stays", "good")` plays one case on the shared slot and judges it."""
+    return Play(slot, peer_image)
+
+
+# --- Redis ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def redis_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisServer]:
+    """A real Redis of the test's own: a process where the host has `redis-server`, else a container."""
+    if shutil.which("redis-server") is not None:
+        with redis_process(tmp_path) as server:
+            yield server
+    else:
+        daemon = request.getfixturevalue("daemon")
+        with redis_container(daemon, request.getfixturevalue("helper_image")) as server:
+            yield server

@@ -1,0 +1,259 @@
+"""What only the Docker engine promises: isolation, names and labels, and what happens when others interfere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import pytest
+from fake_peers import DockerPeers, Play
+
+from ci.engines.daemon import LABEL, Daemon, sweep
+from ci.engines.docker import DockerEngine
+from ci.errors import EngineError
+from ci.model import ROLES, Outcome, Role
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def docker_peers(daemon: Daemon, helper_image: str) -> Iterator[DockerPeers]:
+    peers = DockerPeers(daemon, helper=helper_image)
+    yield peers
+    peers.close()
+
+
+@pytest.fixture(scope="module")
+def docker_play(daemon: Daemon, helper_image: str, docker_peers: DockerPeers) -> Iterator[Play]:
+    with DockerEngine(daemon, helper=helper_image).slot(7) as slot:
+        yield Play(slot, docker_peers)
+
+
+# --- isolation --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `report` says of the inside of its container."""
+
+    text: str
+
+    def __getitem__(self, name: str) -> str:
+        return next(line for line in self.text.splitlines() if line.startswith(f"{name}:")).partition(":")[2].strip()
+
+
+@pytest.fixture(scope="module")
+def reports(docker_play: Play, docker_peers: DockerPeers) -> dict[Role, Report]:
+    """From inside both sides, as root, with an image that declares a volume."""
+    image = docker_peers("report", dockerfile="USER root\nVOLUME /data")
+    played = docker_play("report", "report", images={"dialing": image, "listening": image})
+    assert played.verdict.outcome is Outcome.PASSED
+    return {role: Report(played.output(role, "stderr")) for role in ROLES}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+def test_even_root_has_no_capabilities(reports: dict[Role, Report], role: Role, name: str) -> None:
+    assert int(reports[role][name], 16) == 0
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_new_privileges(reports: dict[Role, Report], role: Role) -> None:
+    assert reports[role]["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_one_network_and_that_one_is_internal(reports: dict[Role, Report], daemon: Daemon, role: Role) -> None:
+    """Internal means that the host drops what would leave it; older engines still set a default route."""
+    [network] = daemon.api.networks(names=[f"{daemon.prefix}-7-net"])
+    assert network["Internal"]
+    assert reports[role]["interfaces"] == "eth0 lo"
+
+
+def test_no_way_out(docker_play: Play, docker_peers: DockerPeers, daemon: Daemon, helper_image: str) -> None:
+    """What any other container of this host reaches, the peers of a case do not."""
+    outside = reachable_outside(daemon, helper_image)
+    if not outside:
+        pytest.skip("no container of this host reaches anything outside, so there is nothing to be kept from")
+    image = docker_peers("report", dockerfile=f"USER root\nENV OUTSIDE={outside}")
+
+    played = docker_play("report", "report", images={"dialing": image, "listening": image})
+
+    for role in ROLES:
+        assert Report(played.output(role, "stderr"))["outside"] == "out of reach"
+
+
+def reachable_outside(daemon: Daemon, helper_image: str) -> str:
+    """`address/port` of a host that a container on Docker's own bridge can connect to; empty where there is none."""
+    probe = 'set -- $(getent ahostsv4 deb.debian.org); timeout 5 bash -c ": >/dev/tcp/$1/80" && echo $1/80'
+    container = daemon.api.create_container(helper_image, ["bash", "-c", probe], labels=daemon.labels(role="probe"))
+    try:
+        daemon.api.start(container["Id"])
+        daemon.api.wait(container["Id"])
+        return str(daemon.api.logs(container["Id"], stderr=False).decode().strip())
+    finally:
+        daemon.remove(container["Id"])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_t21_init_is_the_first_process(reports: dict[Role, Report], role: Role) -> None:
+    assert "init" in reports[role]["init"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_t2_anonymous_volumes_go_with_their_container(
+    reports: dict[Role, Report], role: Role, daemon: Daemon
+) -> None:
+    volumes = [mount.split("/")[-2] for mount in reports[role]["mounts"].split() if mount.endswith("/_data")]
+
+    assert len(volumes) == 1
+    with pytest.raises(docker.errors.NotFound):
+        daemon.api.inspect_volume(volumes[0])
+
+
+# --- images that are not there, or do not start (T20) -----------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["dialing", "listening"])
+def test_t20_a_missing_image_is_that_images_error_and_leaves_the_slot_usable(docker_play: Play, side: str) -> None:
+    played = docker_play("good", images={side: "interop/no-such-image:none"})
+
+    assert (played.verdict.outcome, played.code) == (Outcome.ERROR, "container-start")
+    assert "interop/no-such-image" in played.text
+    assert docker_play("good").verdict.outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("side", ["dialing", "listening"])
+def test_t20_an_entrypoint_that_is_not_there(docker_play: Play, docker_peers: DockerPeers, side: str) -> None:
+    image = docker_peers("good", dockerfile='ENTRYPOINT ["/no/such/program"]')
+
+    played = docker_play("good", images={side: image})
+
+    assert (played.verdict.outcome, played.code) == (Outcome.ERROR, "container-start")
+    assert "/no/such/program" in played.text
+
+
+# --- when others interfere --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_container_removed_from_outside_is_an_engine_error(docker_play: Play, daemon: Daemon, role: Role) -> None:
+    def remove(_: str) -> bool:
+        [container] = daemon.api.containers(filters={"label": [f"{LABEL}.role={role}", *mine(daemon)]})
+        daemon.api.remove_container(container["Id"], force=True)
+        return False
+
+    with pytest.raises(EngineError) as caught:
+        docker_play("stays", settled=remove)
+
+    assert caught.value.reference == "engine-lost"
+    assert docker_play("good").verdict.outcome is Outcome.PASSED
+
+
+def test_redis_killed_from_outside_is_an_engine_error(
+    daemon: Daemon, helper_image: str, docker_peers: DockerPeers
+) -> None:
+    def kill(_: str) -> bool:
+        daemon.api.kill(f"{daemon.prefix}-8-redis")
+        return False
+
+    with DockerEngine(daemon, helper=helper_image).slot(8) as slot, pytest.raises(EngineError) as caught:
+        Play(slot, docker_peers)("announces", "silent", settled=kill)
+
+    assert caught.value.reference == "redis-lost"
+
+
+def test_a_slot_that_cannot_be_made_leaves_nothing(daemon: Daemon) -> None:
+    engine = DockerEngine(daemon, helper="interop/no-such-image:none")
+
+    with pytest.raises(EngineError), engine.slot(9):
+        pytest.fail("there is no image to make a slot from")
+
+
+def test_the_engine_describes_itself(daemon: Daemon, helper_image: str) -> None:
+    described = DockerEngine(daemon, helper=helper_image).describe()
+
+    assert described["name"] == "docker"
+    assert isinstance(described["cpus"], int)
+    assert isinstance(described["memoryBytes"], int)
+    assert described["memoryBytes"] > 0
+
+
+def mine(daemon: Daemon) -> list[str]:
+    return [f"{label}={daemon.labels()[label]}" for label in (f"{LABEL}.pid", f"{LABEL}.pid-started")]
+
+
+# --- sweeping ---------------------------------------------------------------------------------------------
+
+# Makes a container and a network and ends without a chance to tidy up.
+ABANDON = """
+import sys
+from ci.engines.daemon import Daemon, connect
+client = connect()
+daemon = Daemon(client, run="abandoned")
+print(daemon.api.create_container(sys.argv[1], ["true"], labels=daemon.labels(role="dialer"))["Id"])
+print(daemon.api.create_network(daemon.prefix, labels=daemon.labels(role="network"))["Id"])
+client.close()
+"""
+
+
+def swept(client: docker.DockerClient) -> int:
+    return sweep(client)
+
+
+def exists(inspect: Any, name: str) -> bool:
+    try:
+        inspect(name)
+    except docker.errors.NotFound:
+        return False
+    return True
+
+
+def test_what_a_dead_owner_left_is_swept(docker_client: docker.DockerClient, helper_image: str) -> None:
+    command = [sys.executable, "-c", ABANDON, helper_image]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    container, network = done.stdout.split()
+    api = docker_client.api
+    assert exists(api.inspect_container, container)
+    assert exists(api.inspect_network, network)
+
+    assert swept(docker_client) >= 2
+
+    assert not exists(api.inspect_container, container)
+    assert not exists(api.inspect_network, network)
+
+
+def test_nothing_else_is_swept(docker_client: docker.DockerClient, daemon: Daemon, helper_image: str) -> None:
+    elsewhere = {f"{LABEL}.host": "another-host", f"{LABEL}.pid": "1", f"{LABEL}.pid-started": "0"}
+    without_pid = {LABEL: "1", f"{LABEL}.host": daemon.labels()[f"{LABEL}.host"]}
+    kept = [daemon.labels(), daemon.labels() | elsewhere, without_pid, {}]
+    api = docker_client.api
+    with ExitStack() as stack:
+        containers = []
+        for labels in kept:
+            containers.append(api.create_container(helper_image, ["true"], labels=labels)["Id"])
+            stack.callback(daemon.remove, containers[-1])
+
+        swept(docker_client)
+
+        assert [exists(api.inspect_container, it) for it in containers] == [True] * len(kept)
+
+
+def test_a_process_number_used_again_does_not_protect_what_its_first_owner_left(
+    docker_client: docker.DockerClient, daemon: Daemon, helper_image: str
+) -> None:
+    labels = daemon.labels() | {f"{LABEL}.pid-started": "1"}
+    container = docker_client.api.create_container(helper_image, ["true"], labels=labels)["Id"]
+
+    swept(docker_client)
+
+    assert not exists(docker_client.api.inspect_container, container)

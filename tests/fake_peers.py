@@ -1,0 +1,183 @@
+"""Fake peers and a way to play a case with them: what the contract tests share.
+
+A fake peer (`peers/peer.sh`) obeys the container contract in both generations and misbehaves as told, so that the
+runner's heart can be shown every way in which a real one can end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ci.attempt import attempt
+from ci.engines.daemon import Daemon
+from ci.model import Case, Contract, PublishedImage, Stack, Transport, Verdict, Version
+from ci.scene import Evidence, Scene
+from ci.suites.transport import TransportSuite
+
+if TYPE_CHECKING:
+    from ci.engines.base import Slot
+
+__all__ = ["STACK", "DockerPeers", "PeerImage", "Play", "Played"]
+
+PEER: Final = Path(__file__).parent / "peers" / "peer.sh"
+STACK: Final = Stack("tcp", "noise", "yamux")
+SIDES: Final = (Contract.CLASSIC, Contract.CLASSIC)
+
+
+class PeerImage(Protocol):
+    """Gives what the engine under test runs as the fake peer of this behaviour."""
+
+    def __call__(self, behaviour: str, /, *, address: str = "", dockerfile: str = "") -> str: ...
+
+
+class DockerPeers:
+    """Fake peers as images, one per behaviour, made when first asked for and gone after `close`."""
+
+    def __init__(self, daemon: Daemon, *, helper: str) -> None:
+        self._daemon = daemon
+        self._helper = helper
+        self._made: dict[str, str] = {}
+
+    def __call__(self, behaviour: str, /, *, address: str = "", dockerfile: str = "") -> str:
+        """The image's reference.
+
+        :param address: what it publishes as a listener, instead of its usual address
+        :param dockerfile: more instructions
+        """
+        recipe = [
+            f"FROM {self._helper}",
+            "COPY peer.sh /peer.sh",
+            f"ENV BEHAVIOUR={behaviour}",
+            *([f"ENV PEER_ADDRESS={address}"] if address else []),
+            "USER 1000",
+            'ENTRYPOINT ["/peer.sh"]',
+            *dockerfile.splitlines(),
+        ]
+        files = {"Dockerfile": "\n".join(recipe).encode(), "peer.sh": PEER.read_bytes()}
+        content = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
+        # Two test runs on one host may make the same image; each removes only its own tag.
+        tag = f"interop/fake-peer:{content}-{self._daemon.prefix}"
+        if tag not in self._made:
+            self._build(tag, files)
+            self._made[tag] = behaviour
+        return tag
+
+    def _build(self, tag: str, files: Mapping[str, bytes]) -> None:
+        context = io.BytesIO()
+        with tarfile.open(fileobj=context, mode="w") as archive:
+            for name, data in files.items():
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(data), 0o755
+                archive.addfile(member, io.BytesIO(data))
+        context.seek(0)
+        said = [
+            line
+            for line in self._daemon.call(
+                self._daemon.api.build,
+                fileobj=context,
+                custom_context=True,
+                tag=tag,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            if "error" in line
+        ]
+        if said:
+            raise AssertionError(said)
+
+    def close(self) -> None:
+        for tag in self._made:
+            self._daemon.quietly(self._daemon.api.remove_image, tag, force=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """One attempt with fake peers: what it was, what it left behind, and how it was judged."""
+
+    case: Case
+    scene: Scene
+    evidence: Evidence
+    verdict: Verdict
+
+    @property
+    def code(self) -> str | None:
+        return self.verdict.reason.code.value if self.verdict.reason else None
+
+    @property
+    def text(self) -> str:
+        return self.verdict.reason.text if self.verdict.reason else ""
+
+    def output(self, role: Any, stream: Any) -> str:
+        return self.evidence.streams[role, stream].text()
+
+
+class Play:
+    """Plays cases on one slot.
+
+    :param peer: gives the image of a behaviour
+    """
+
+    def __init__(self, slot: Slot, peer: PeerImage) -> None:
+        self.slot = slot
+        self.peer = peer
+        self._count = 0
+
+    def __call__(
+        self,
+        dialer: str,
+        listener: str = "good",
+        *,
+        contracts: tuple[Contract, Contract] = SIDES,
+        stack: Stack = STACK,
+        deadline: float = 30.0,
+        strict_exit: bool = False,
+        images: Mapping[str, str] | None = None,
+        change: Callable[[Scene], Scene] = lambda scene: scene,
+        settled: Callable[[str], bool] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Played:
+        """Play one case.
+
+        :param dialer: behaviour of the dialer
+        :param listener: behaviour of the listener
+        :param contracts: generation of the contract, dialer first
+        :param deadline: seconds; costs time only where nobody ends by itself
+        :param images: image by side where it is not that of a behaviour
+        :param change: what to change in the scene the suite describes
+        :param settled: instead of the suite's own; called whenever the dialer has printed something
+        """
+        versions = {
+            side: Version(
+                id=side,
+                family=side,
+                source=PublishedImage(reference=side),
+                transports=(Transport(name=stack.transport),),
+                contract=contract,
+                timeout_seconds=20,
+            )
+            for side, contract in zip(("dialing", "listening"), contracts, strict=True)
+        }
+        suite = TransportSuite(versions, deadline=deadline, strict_exit=strict_exit)
+        case = Case("dialing", "listening", stack)
+        self._count += 1
+        behaviours = {"dialing": dialer, "listening": listener}
+        made = {side: (images or {}).get(side) or self.peer(behaviour) for side, behaviour in behaviours.items()}
+        surroundings = self.slot.surroundings
+        described = suite.scene(case, images=made, surroundings=surroundings, attempt=str(self._count))
+        scene = change(replace(described, linger=0.5, farewell=1.5))
+        evidence = attempt(
+            self.slot,
+            scene,
+            settled=settled or suite.settled,
+            labels={"case": case.name},
+            cancelled=cancelled or threading.Event(),
+        )
+        return Played(case=case, scene=scene, evidence=evidence, verdict=suite.judge(case, evidence, surroundings))
