@@ -13,35 +13,21 @@ import pytest
 
 from ci.check_image import check
 from ci.checks.image import Status
-from ci.engines.daemon import Daemon, connect
-from ci.engines.docker import DockerEngine
-from ci.errors import ConfigurationError, EngineError
+from ci.errors import ConfigurationError
 from ci.model import Contract, Stack
 from ci.report.check_image import render
 
 if TYPE_CHECKING:
     from ci.checks.image import Report
     from ci.engines.base import Slot
-
-pytestmark = pytest.mark.docker
+    from ci.engines.daemon import Daemon
 
 TCP = Stack("tcp", "noise", "yamux")
 PEER = Path(__file__).parent / "model_peer.sh"
-HELPER = Path(__file__).parents[2] / "ci" / "data" / "helper" / "Dockerfile"
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[Daemon]:
-    try:
-        client = connect()
-    except EngineError as error:
-        pytest.skip(f"no Docker engine: {error.message}")
-    yield Daemon(client, run="check-image")
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def build(machine: Daemon) -> Iterator[Callable[..., str]]:
+def build(daemon: Daemon) -> Iterator[Callable[..., str]]:
     """Builds an image from a Dockerfile's text; all of them are gone at the end."""
     with ExitStack() as stack:
 
@@ -54,32 +40,21 @@ def build(machine: Daemon) -> Iterator[Callable[..., str]]:
                     entry.size, entry.mode = len(data), 0o755
                     tar.addfile(entry, io.BytesIO(data))
             archive.seek(0)
-            lines = machine.api.build(fileobj=archive, custom_context=True, rm=True, decode=True)
+            lines = daemon.api.build(fileobj=archive, custom_context=True, rm=True, decode=True)
             said: list[dict[str, Any]] = list(lines)
             identity = next((line["aux"]["ID"] for line in reversed(said) if "aux" in line), None)
             assert identity is not None, said[-1]
-            stack.callback(machine.quietly, machine.api.remove_image, identity, force=False)
+            stack.callback(daemon.quietly, daemon.api.remove_image, identity, force=False)
             return str(identity)
 
         yield from_text
 
 
 @pytest.fixture(scope="module")
-def helper(build: Callable[..., str]) -> str:
-    return build(HELPER.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def place(machine: Daemon, helper: str) -> Iterator[Slot]:
-    with DockerEngine(machine, helper=helper).slot(0) as slot:
-        yield slot
-
-
-@pytest.fixture(scope="module")
-def model(build: Callable[..., str], helper: str) -> Callable[..., str]:
+def model(build: Callable[..., str], helper_image: str) -> Callable[..., str]:
     def with_faults(*faults: str, user: str = "1000", entrypoint: str = '["/model_peer.sh"]') -> str:
         return build(
-            f'FROM {helper}\nCOPY model_peer.sh /\nENV FAULTS="{" ".join(faults)}"\n'
+            f'FROM {helper_image}\nCOPY model_peer.sh /\nENV FAULTS="{" ".join(faults)}"\n'
             f"USER {user}\nENTRYPOINT {entrypoint}\n",
             PEER,
         )
@@ -92,9 +67,9 @@ def failed(report: Report) -> set[str]:
 
 
 def test_an_image_that_keeps_the_contract_passes_everything(
-    machine: Daemon, place: Slot, model: Callable[..., str]
+    daemon: Daemon, slot: Slot, model: Callable[..., str]
 ) -> None:
-    report = check(machine, place, model(), stacks=[TCP], required=True, contracts=list(Contract), patience=5)
+    report = check(daemon, slot, model(), stacks=[TCP], required=True, contracts=list(Contract), patience=5)
 
     assert {result.status for result in report.results} == {Status.PASSED}, render(report)
     assert {result.contract for result in report.results} == {None, *Contract}
@@ -120,45 +95,38 @@ def test_an_image_that_keeps_the_contract_passes_everything(
     ],
 )
 def test_each_fault_is_found_and_nothing_else(
-    machine: Daemon, place: Slot, model: Callable[..., str], faults: tuple[str, ...], found: set[str]
+    daemon: Daemon, slot: Slot, model: Callable[..., str], faults: tuple[str, ...], found: set[str]
 ) -> None:
-    report = check(machine, place, model(*faults), stacks=[TCP], contracts=[Contract.CLASSIC], patience=5)
+    report = check(daemon, slot, model(*faults), stacks=[TCP], contracts=[Contract.CLASSIC], patience=5)
 
     assert failed(report) == found, render(report)
     assert not report.passed
 
 
 def test_a_dialer_that_does_not_wait_for_its_address_is_found(
-    machine: Daemon, place: Slot, model: Callable[..., str]
+    daemon: Daemon, slot: Slot, model: Callable[..., str]
 ) -> None:
-    report = check(machine, place, model("hasty"), stacks=[TCP], contracts=[Contract.UNIFIED], patience=5)
+    report = check(daemon, slot, model("hasty"), stacks=[TCP], contracts=[Contract.UNIFIED], patience=5)
 
     assert "dialer-times-out" in failed(report), render(report)
 
 
-def test_how_the_image_is_made_is_looked_at(machine: Daemon, place: Slot, model: Callable[..., str]) -> None:
+def test_how_the_image_is_made_is_looked_at(daemon: Daemon, slot: Slot, model: Callable[..., str]) -> None:
     image = model(user="root", entrypoint="/model_peer.sh")
-    report = check(machine, place, image, stacks=[Stack("quic")], contracts=[Contract.CLASSIC], patience=5)
+    report = check(daemon, slot, image, stacks=[Stack("quic")], contracts=[Contract.CLASSIC], patience=5)
 
     assert {"not-root", "exec-form-entrypoint"} <= failed(report), render(report)
 
 
 def test_an_image_that_takes_no_stack_fails_and_says_what_the_roles_said(
-    machine: Daemon, place: Slot, model: Callable[..., str]
+    daemon: Daemon, slot: Slot, model: Callable[..., str]
 ) -> None:
-    report = check(machine, place, model(), stacks=[Stack("quic-v1")], patience=5)
+    report = check(daemon, slot, model(), stacks=[Stack("quic-v1")], patience=5)
 
     assert "accepts-stacks" in failed(report)
     assert "cannot do quic-v1" in render(report)
 
 
-def test_an_image_that_is_not_there_is_the_user_s_mistake(machine: Daemon, place: Slot) -> None:
+def test_an_image_that_is_not_there_is_the_user_s_mistake(daemon: Daemon, slot: Slot) -> None:
     with pytest.raises(ConfigurationError, match="no image interop-matrix/no-such-image"):
-        check(machine, place, "interop-matrix/no-such-image")
-
-
-def test_nothing_is_left_behind(machine: Daemon, place: Slot, model: Callable[..., str]) -> None:
-    check(machine, place, model(), stacks=[Stack("quic-v1")], patience=5)
-
-    left = machine.api.containers(all=True, filters={"label": "org.interop-matrix.check", "name": machine.prefix})
-    assert left == []
+        check(daemon, slot, "interop-matrix/no-such-image")
