@@ -26,11 +26,12 @@ __all__ = ["Laboratory"]
 # Time limits the image is given, in seconds.
 SHORT_SECONDS: Final = 2
 DIAL_SECONDS: Final = 5
-LONG_SECONDS: Final = 60
-# How long beyond its limit it is watched: starting a container on a busy host is not the program's fault.
+LONG_SECONDS: Final = 120
+# How long beyond its limit it is watched, and how long a refusal may take; or three times as long as it took to
+# start when all was well, where that is more: a slow start on a busy host is no fault of the program.
 GRACE_SECONDS: Final = 6.0
-# How long a refusal may take: enough for an interpreter to start, far from the limit it was given.
 REFUSAL_SECONDS: Final = 15.0
+SLOW_START: Final = 3
 # Longer than the two seconds it is granted (T14), so that slow and deaf can be told apart.
 STOP_SECONDS: Final = 5.0
 
@@ -89,6 +90,7 @@ class Laboratory:
         self._peer = peer
         self._patience = patience
         self._tell = tell
+        self._start_seconds = 0.0
         self._images = {"image": image, "peer": peer or image}
         self._suite = TransportSuite(
             {
@@ -110,6 +112,9 @@ class Laboratory:
         :raises EngineError: the engine or Redis broke
         """
         acceptance = tuple(self._accept(stack) for stack in stacks)
+        self._start_seconds = max(
+            (trace.seconds for it in acceptance for role, trace in it.traces.items() if it.accepted(role)), default=0.0
+        )
         trips = tuple(trip for it in acceptance for trip in self._round_trips(it))
         served = {trip.stack for trip in trips if trip.passed and not trip.peer}
         return Behaviour(
@@ -168,7 +173,9 @@ class Laboratory:
         self._tell(f"{self._contract}: {stack}: a listener and two dialers")
         scene = self._scene(stack)
         with stage(self._slot, {"check": "serve"}) as it:
-            (listener,) = it.start(scene.listener)
+            # Its own time limit is not what is looked at here: it must outlast both dialers.
+            limit = {VARIABLES[self._contract]["timeout"]: str(round(3 * scene.deadline))}
+            (listener,) = it.start(_changed(scene.listener, limit))
             it.wait(lambda: listener.end is not None or bool(it.published(scene.listener_key)), self._patience)
             traces: list[Trace] = []
             for address in it.published(scene.listener_key)[:1] * 2:
@@ -228,7 +235,8 @@ class Laboratory:
         """
         self._tell(f"{self._contract}: {what}")
         timeout = int(changes[VARIABLES[self._contract]["timeout"]] or 0)
-        limit = min(timeout + GRACE_SECONDS, REFUSAL_SECONDS)
+        slow = SLOW_START * self._start_seconds
+        limit = max(REFUSAL_SECONDS, slow) if timeout == LONG_SECONDS else timeout + max(GRACE_SECONDS, slow)
         with stage(self._slot, {"check": "experiment"}) as it:
             if scene is not None and address is not None:
                 it.push(scene.dialer_key, address)

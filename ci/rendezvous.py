@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from typing_extensions import Self
 
 from ci.errors import EngineError
@@ -85,7 +87,13 @@ class Rendezvous:
 
     def __init__(self, address: Address, *, password: str | None = None, patience: float = 15.0) -> None:
         self._address = address
-        self._connect: dict[str, Any] = {"host": address.host, "port": address.port, "password": password}
+        self._connect: dict[str, Any] = {
+            "host": address.host,
+            "port": address.port,
+            "password": password,
+            # redis-py tries again for seconds by itself: too slow to wait for a start, too late to notice an end.
+            "retry": Retry(NoBackoff(), 0),
+        }
         self._patience = patience
         self._observer: Observer | None = None
         self._bridge: Bridge | None = None

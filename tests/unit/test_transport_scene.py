@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from ci.model import Case, Contract, PublishedImage, Stack, Transport, Version
+from ci.scene import Address, Bridge, Limits, Scene, Surroundings
+from ci.suites.transport import TransportSuite
+
+LAYERED = Stack("tcp", "noise", "yamux")
+STANDALONE = Stack("quic-v1")
+CLASSIC, UNIFIED = Contract.CLASSIC, Contract.UNIFIED
+
+
+def version(name: str, contract: Contract = CLASSIC, timeout: int | None = None) -> Version:
+    return Version(
+        id=name,
+        family=name,
+        source=PublishedImage(reference=name),
+        transports=(Transport(name="tcp"), Transport(name="quic-v1")),
+        contract=contract,
+        timeout_seconds=timeout,
+    )
+
+
+def scene_of(
+    dialer: Version,
+    listener: Version,
+    *,
+    stack: Stack = LAYERED,
+    surroundings: Surroundings | None = None,
+    attempt: str = "run/1/1",
+    deadline: float | None = None,
+) -> Scene:
+    suite = TransportSuite({dialer.id: dialer, listener.id: listener}, deadline=deadline)
+    images = {dialer.id: f"sha256:{dialer.id}", listener.id: f"sha256:{listener.id}"}
+    return suite.scene(
+        Case(dialer.id, listener.id, stack),
+        images=images,
+        surroundings=surroundings or Surroundings(),
+        attempt=attempt,
+    )
+
+
+A, B = version("a"), version("b")
+UA, UB = version("ua", UNIFIED), version("ub", UNIFIED)
+
+
+# --- the exact environment --------------------------------------------------------------------------------
+
+
+def test_classic_layered() -> None:
+    scene = scene_of(A, B)
+    common = {"transport": "tcp", "security": "noise", "muxer": "yamux", "ip": "0.0.0.0"}  # noqa: S104
+
+    assert scene.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
+    assert scene.listener.environment == {**common, "version": "b", "is_dialer": "false"}
+
+
+def test_classic_standalone_has_neither_security_nor_muxer() -> None:
+    scene = scene_of(A, B, stack=STANDALONE)
+    common = {"transport": "quic-v1", "ip": "0.0.0.0"}  # noqa: S104
+
+    assert scene.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
+    assert scene.listener.environment == {**common, "version": "b", "is_dialer": "false"}
+
+
+def test_unified_layered() -> None:
+    scene = scene_of(UA, UB)
+    key = hashlib.sha256(b"run/1/1 ua x ub (tcp, noise, yamux)\n").hexdigest()[:8]
+    common = {
+        "DEBUG": "false",
+        "REDIS_ADDR": "redis:6379",
+        "TEST_KEY": key,
+        "TRANSPORT": "tcp",
+        "SECURE_CHANNEL": "noise",
+        "MUXER": "yamux",
+        "LISTENER_IP": "0.0.0.0",  # noqa: S104
+    }
+
+    assert scene.dialer.environment == {**common, "IS_DIALER": "true"}
+    assert scene.listener.environment == {**common, "IS_DIALER": "false"}
+    assert scene.dialer_key == scene.listener_key == f"{key}_listener_multiaddr"
+
+
+def test_unified_standalone_has_neither_secure_channel_nor_muxer() -> None:
+    environment = scene_of(UA, UB, stack=STANDALONE).dialer.environment
+
+    assert environment["TRANSPORT"] == "quic-v1"
+    assert not {"SECURE_CHANNEL", "MUXER"} & set(environment)
+
+
+@pytest.mark.parametrize("stack", [LAYERED, STANDALONE], ids=str)
+@pytest.mark.parametrize("timeout", [None, 30])
+@pytest.mark.parametrize("dialer", Contract)
+@pytest.mark.parametrize("listener", Contract)
+def test_nothing_is_ever_sent_empty(stack: Stack, timeout: int | None, dialer: Contract, listener: Contract) -> None:
+    """An absent variable and an empty one are different things to some images (contract, section 1.1)."""
+    scene = scene_of(version("a", dialer, timeout), version("b", listener, timeout), stack=stack)
+
+    for actor in scene.actors:
+        assert all(value not in {"", "None"} for value in actor.environment.values())
+
+
+def test_a_redis_elsewhere_is_told_to_both_generations() -> None:
+    elsewhere = Surroundings(redis=Address(host="127.0.0.1", port=40001), listen_ip="127.0.0.1", shared_loopback=True)
+    scene = scene_of(A, UB, surroundings=elsewhere)
+
+    assert scene.dialer.environment["redis_addr"] == "127.0.0.1:40001"
+    assert scene.dialer.environment["ip"] == "127.0.0.1"
+    assert scene.listener.environment["REDIS_ADDR"] == "127.0.0.1:40001"
+    assert scene.listener.environment["LISTENER_IP"] == "127.0.0.1"
+
+
+# --- time limits ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dialer", "listener", "told", "deadline"),
+    [
+        (None, None, None, 190),
+        (30, 60, "60", 70),
+        (60, 30, "60", 70),
+        (30, None, "180", 190),  # the other side waits for its own default
+        (None, 300, "300", 310),
+    ],
+)
+@pytest.mark.parametrize(("contract", "name"), [(CLASSIC, "test_timeout_seconds"), (UNIFIED, "TEST_TIMEOUT_SECS")])
+def test_both_sides_get_the_longer_limit_and_the_runner_waits_longer(
+    contract: Contract, name: str, dialer: int | None, listener: int | None, told: str | None, deadline: float
+) -> None:
+    scene = scene_of(version("a", contract, dialer), version("b", contract, listener))
+
+    assert scene.dialer.environment.get(name) == scene.listener.environment.get(name) == told
+    assert scene.deadline == deadline
+
+
+def test_a_deadline_may_be_given_and_changes_nothing_else() -> None:
+    given, usual = scene_of(A, B, deadline=5), scene_of(A, B)
+
+    assert given.deadline == 5
+    assert dataclasses.replace(given, deadline=usual.deadline) == usual
+
+
+# --- where both sides meet --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sides", [(A, B), (UA, UB)])
+def test_the_same_generation_needs_no_bridge(sides: tuple[Version, Version]) -> None:
+    assert scene_of(*sides).bridge is None
+
+
+def test_different_generations_are_bridged_from_listener_to_dialer() -> None:
+    key = scene_of(UA, B).dialer.environment["TEST_KEY"]
+
+    assert scene_of(UA, B).bridge == Bridge(source="listenerAddr", target=f"{key}_listener_multiaddr")
+    key = scene_of(A, UB).listener.environment["TEST_KEY"]
+    assert scene_of(A, UB).bridge == Bridge(source=f"{key}_listener_multiaddr", target="listenerAddr")
+
+
+def test_t2_every_attempt_and_every_case_has_a_key_of_its_own() -> None:
+    keys = {
+        scene_of(dialer, listener, stack=stack, attempt=attempt).dialer_key
+        for dialer, listener in ((UA, UB), (UB, UA), (UA, UA))
+        for stack in (LAYERED, STANDALONE)
+        for attempt in ("1", "2")
+    }
+
+    assert len(keys) == 12
+
+
+# --- the rest ---------------------------------------------------------------------------------------------
+
+
+def test_sides_images_and_limits() -> None:
+    scene = scene_of(A, B)
+
+    assert [actor.role for actor in scene.actors] == ["listener", "dialer"]
+    assert (scene.dialer.version, scene.dialer.image) == ("a", "sha256:a")
+    assert (scene.listener.version, scene.listener.image) == ("b", "sha256:b")
+    assert scene.dialer.limits == scene.listener.limits == Limits()
+
+
+def test_a_version_may_talk_to_itself() -> None:
+    scene = scene_of(A, A)
+
+    assert scene.dialer.environment["is_dialer"] != scene.listener.environment["is_dialer"]
+    assert scene.case.name == "a x a (tcp, noise, yamux)"
