@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
-
-import docker.errors
+from typing import TYPE_CHECKING, Final
 
 from ci.checks.image import IMAGE_CHECKS, Behaviour, ImageFacts, Report, Result, Status
 from ci.checks.image_contract import CONTRACT_CHECKS
-from ci.engines.daemon import TROUBLE
 from ci.errors import ConfigurationError
 from ci.laboratory import Laboratory
 from ci.model import MUXERS, ROLES, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Contract, Role, Stack
@@ -147,24 +144,20 @@ def inspect(daemon: Daemon, image: str) -> ImageFacts:
     :raises ConfigurationError: it has no such image
     :raises EngineError: it does not answer
     """
-    api: Any = daemon.api  # the SDK leaves this part of it untyped
-    try:
-        found = api.inspect_image(image)
-    except docker.errors.ImageNotFound as error:
+    found = daemon.image(image)
+    if found is None:
         raise ConfigurationError(
             "no-such-image",
             f"the engine has no image {image}",
             why="it was not built or pulled yet, or is called differently",
             hint="look at `docker images`; `docker pull` it, or name it by its id",
-        ) from error
-    except TROUBLE as error:
-        raise daemon.trouble(str(error)) from error
+        )
     config = found.get("Config") or {}
     return ImageFacts(
         reference=image,
         digest=found["Id"],
         architecture=found["Architecture"],
-        host_architecture=daemon.call(api.version)["Arch"],
+        host_architecture=daemon.call(daemon.api.version)["Arch"],
         user=config.get("User") or "",
         entrypoint=tuple(config.get("Entrypoint") or config.get("Cmd") or ()),
         size=int(found["Size"]),

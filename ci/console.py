@@ -18,9 +18,7 @@ from typing import Final, Literal, TextIO, TypeAlias
 import rich.console
 from rich.text import Text
 
-from ci.merged import Counts, Merged
 from ci.progress import Progress
-from ci.report.terminal import closing_table, matrix_table
 from ci.text import printable, printable_lines
 
 __all__ = ["ANNOTATIONS", "Console", "Progress", "escape_data", "escape_property"]
@@ -127,14 +125,6 @@ class Console:
     def progress(self, total: int, workers: int) -> Progress:
         """Progress of a run of `total` cases, `workers` at a time; a context manager."""
         return Progress(self, total, workers)
-
-    def closing_table(self, results: Merged | Counts) -> None:
-        """How many cases had each outcome."""
-        closing_table(self, results)
-
-    def matrix_table(self, merged: Merged) -> None:
-        """One matrix per stack."""
-        matrix_table(self, merged)
 
     def show(self, renderable: rich.console.RenderableType) -> None:
         """Print a Rich table or the like; its texts must be `Text` made by `styled`."""

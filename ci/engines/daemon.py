@@ -85,6 +85,20 @@ class Daemon:
         except TROUBLE as error:
             raise self.trouble(str(error)) from error
 
+    def image(self, reference: str) -> Mapping[str, Any] | None:
+        """What the engine knows of an image; None if it has none of that name.
+
+        :raises EngineError: it does not answer
+        """
+        inspect: Any = self.api.inspect_image  # the SDK leaves this part of it untyped
+        try:
+            found: Mapping[str, Any] = inspect(reference)
+        except docker.errors.NotFound:
+            return None
+        except TROUBLE as error:
+            raise self.trouble(str(error)) from error
+        return found
+
     def quietly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """For tidying up: what is already gone, or an engine that is, must not hide the first error."""
         with contextlib.suppress(*TROUBLE):

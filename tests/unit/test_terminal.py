@@ -7,6 +7,7 @@ from terminals import File, pseudo_terminal
 from ci.console import Console
 from ci.merged import Counts, Merged
 from ci.model import Case, Outcome
+from ci.report.terminal import closing_table, matrix_table
 
 
 def run() -> Merged:
@@ -24,7 +25,7 @@ def run() -> Merged:
 
 def test_closing_table_has_every_count() -> None:
     file = File()
-    file.console.closing_table(run())
+    closing_table(file.console, run())
     assert file.text.splitlines() == [
         "outcome                 cases    share",
         "passed                      2   50.0 %",
@@ -41,7 +42,7 @@ def test_closing_table_has_every_count() -> None:
 
 def test_closing_table_of_nothing() -> None:
     file = File()
-    file.console.closing_table(Counts())
+    closing_table(file.console, Counts())
     assert file.text.splitlines()[-1].split() == ["planned", "0"]
 
 
@@ -80,7 +81,7 @@ def test_closing_table_of_nothing() -> None:
 )
 def test_matrix_in_a_log(encoding: str, lines: list[str]) -> None:
     file = File(encoding=encoding)
-    file.console.matrix_table(run())
+    matrix_table(file.console, run())
     assert file.text.splitlines()[:-1] == lines
     assert "milliseconds from dial to first pong" in file.text.splitlines()[-1]
 
@@ -90,8 +91,8 @@ def test_matrix_on_a_terminal_is_split_not_squeezed() -> None:
     merged = merged_of({case: [attempt(case, PASSED)] for case in cases})
     with pseudo_terminal() as (stream, screen):
         console = Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "80", "LINES": "40"})
-        console.matrix_table(merged)
-        console.closing_table(merged)
+        matrix_table(console, merged)
+        closing_table(console, merged)
     for case in cases:
         assert case.listener in screen.text
     assert "…" not in screen.text
@@ -104,7 +105,7 @@ def test_hostile_names_are_only_text() -> None:
     case = Case("[red]x[/]\x1b[2J", "a\n::error::b\u202e", QUIC)
     merged = merged_of({case: [attempt(case)]})
     file = File({"GITHUB_ACTIONS": "true"})
-    file.console.matrix_table(merged)
+    matrix_table(file.console, merged)
     assert "\x1b" not in file.text
     assert "[red]x[/]" in file.text
     assert not any(line.strip().startswith("::") for line in file.text.splitlines())
