@@ -82,7 +82,6 @@ def leave(code: int, reason: str = "") -> NoReturn:
     """
     if reason:
         log(reason)
-    sys.stdout.flush()
     os._exit(code)
 
 
@@ -424,7 +423,8 @@ async def dial(settings: Settings, node: IHost, address: str) -> NoReturn:
         ping_start = time.perf_counter()
         await ping(stream)
         end = time.perf_counter()
-        print(record(settings, (end - start) * 1000, (end - ping_start) * 1000), flush=True)
+        result = record(settings, (end - start) * 1000, (end - ping_start) * 1000)
+        print(result, file=sys.__stdout__, flush=True)
         # Take leave of the listener. The result stands whatever the library makes of it: 0.5, for one, fails
         # in the background when a connection of TLS and mplex is closed.
         try:
@@ -483,8 +483,9 @@ def describe(error: BaseException) -> str:
     return f"{text} <- {describe(error.__cause__)}" if error.__cause__ else text
 
 
-def configure_logging(*, debug: bool) -> None:
-    """Undo what the library configures when it is imported: 0.5 logs on standard output, in full."""
+def claim_stdout(*, debug: bool) -> None:
+    """Send to standard error whatever the library says: 0.5 logs, and prints, on standard output."""
+    sys.stdout = sys.stderr
     logging.basicConfig(stream=sys.stderr, level=logging.NOTSET, force=True)
     logging.disable(logging.NOTSET if debug else logging.INFO)
     library = logging.getLogger("libp2p")
@@ -507,7 +508,7 @@ def main() -> NoReturn:
     deadline.daemon = True
     deadline.start()
 
-    configure_logging(debug=settings.debug)
+    claim_stdout(debug=settings.debug)
 
     try:
         store = connect_store(settings)
