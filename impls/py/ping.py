@@ -295,8 +295,8 @@ def published_address(node: IHost, settings: Settings) -> str:
     wanted = {"ip4", settings.stack.transport}
     own = [
         address
-        for address in node.get_network().listeners.values()
-        for address in address.get_addrs()
+        for listener in node.get_network().listeners.values()
+        for address in listener.get_addrs()
         if wanted <= {protocol.name for protocol in address.protocols()}
     ]
     if not own:
