@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import docker
+import docker.constants
 import docker.errors
 import requests.exceptions
 
@@ -30,6 +31,7 @@ def connect() -> docker.DockerClient:
     :raises EngineError: no engine answers, or it is too old
     """
     try:
+        _knock()
         client = docker.from_env(timeout=120, max_pool_size=64)
         version = client.api.version()
     except TROUBLE as error:
@@ -41,6 +43,7 @@ def connect() -> docker.DockerClient:
         ) from error
     api = tuple(int(part) for part in version["ApiVersion"].split("."))
     if api < MINIMUM_API:
+        client.close()
         raise EngineError(
             "engine-too-old",
             f"Docker engine {version['Version']} speaks API {version['ApiVersion']}; the oldest that will do is 1.41",
@@ -48,6 +51,18 @@ def connect() -> docker.DockerClient:
             hint="upgrade the engine",
         )
     return client
+
+
+def _knock() -> None:
+    """See whether anybody is there before the SDK does: it leaves the socket open when nobody is."""
+    host = os.environ.get("DOCKER_HOST") or f"unix://{docker.constants.DEFAULT_UNIX_SOCKET.partition('://')[2]}"
+    if host.startswith("unix://") and hasattr(socket, "AF_UNIX") and not docker.constants.IS_WINDOWS_PLATFORM:
+        path = host.removeprefix("unix://")
+        with socket.socket(socket.AF_UNIX) as door:
+            try:
+                door.connect(path)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, path) from error
 
 
 class Daemon:
