@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ci.check_image import check
-from ci.checks.image import Status
 from ci.errors import ConfigurationError
+from ci.image_checks.base import Status
 from ci.model import Contract, Stack
 from ci.report.check_image import render
 
 if TYPE_CHECKING:
-    from ci.checks.image import Report
     from ci.engines.base import Slot
     from ci.engines.daemon import Daemon
+    from ci.image_checks.base import Report
 
 TCP = Stack("tcp", "noise", "yamux")
 PEER = Path(__file__).parent / "model_peer.sh"
