@@ -18,6 +18,7 @@ from ci.check_image import add_arguments, stacks_from
 from ci.image_checks.base import (
     Acceptance,
     Behaviour,
+    Check,
     Experiment,
     ImageFacts,
     Level,
@@ -182,7 +183,7 @@ def test_the_arguments_give_back_the_stacks() -> None:
 
 
 def test_every_check_has_a_name_of_its_own_and_is_documented_as_it_is() -> None:
-    checks = (*IMAGE_CHECKS, *CONTRACT_CHECKS)
+    checks: list[Check[Any]] = [*IMAGE_CHECKS, *CONTRACT_CHECKS]
     codes = [check.code for check in checks]
 
     assert len(set(codes)) == len(codes)
