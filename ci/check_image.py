@@ -2,7 +2,7 @@
 
 The image is started in both roles over every stack, made to ping itself, and put into the situations that a
 matrix brings about by accident: no listener, no Redis, a stack it does not know. What it is held to is in
-`ci.checks.image` and `ci.checks.image_contract`; how the facts are come by is in `ci.laboratory`.
+`ci.image_checks.contract`, how the facts are come by in `ci.image_checks.laboratory`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ci.checks.image import IMAGE_CHECKS, Behaviour, ImageFacts, Report, Result, Status
-from ci.checks.image_contract import CONTRACT_CHECKS
 from ci.errors import ConfigurationError
-from ci.laboratory import Laboratory
+from ci.image_checks.base import Behaviour, ImageFacts, Report, Result, Status
+from ci.image_checks.contract import CONTRACT_CHECKS
+from ci.image_checks.laboratory import Laboratory
+from ci.image_checks.manifest import IMAGE_CHECKS
 from ci.model import MUXERS, ROLES, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Contract, Role, Stack
 
 if TYPE_CHECKING:

@@ -41,7 +41,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_selection_arguments(parser)
     add_archive_argument(parser)
-    parser.add_argument("selection", nargs="*", metavar="SELECTION", help="versions, families, aliases: only these, not their peers")
+    parser.add_argument(
+        "selection", nargs="*", metavar="SELECTION", help="versions, families, aliases: only these, not their peers"
+    )
     parser.add_argument("--folder", metavar="FOLDER", help="only what is built in this folder, e.g. impls/go/v0.51")
     parser.set_defaults(run=run)
 

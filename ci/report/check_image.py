@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from ci.checks.image import Level, Status, last_line
+from ci.image_checks.base import Level, Status, last_line
 from ci.model import ROLES
 from ci.scene import MIB
+from ci.text import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ci.checks.image import Acceptance, Behaviour, Report, Result
+    from ci.image_checks.base import Acceptance, Behaviour, Report, Result
 
 __all__ = ["as_data", "render"]
 
@@ -21,8 +22,8 @@ DOCUMENT: Final = "docs/image-contracts.md"
 
 
 def render(report: Report) -> str:
-    """The whole report, the closing line last."""
-    return "\n".join(_lines(report)) + "\n"
+    """The whole report, the closing line last. What images say of themselves is in it, made harmless."""
+    return printable_lines("\n".join(_lines(report))) + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ci.check_image import check
-from ci.checks.image import Status
-from ci.errors import ConfigurationError
+from ci.errors import ConfigurationError, EngineError
+from ci.image_checks.base import Status
 from ci.model import Contract, Stack
 from ci.report.check_image import render
 
 if TYPE_CHECKING:
-    from ci.checks.image import Report
-    from ci.engines.base import Slot
+    from ci.engines.base import Engine, Slot
     from ci.engines.daemon import Daemon
+    from ci.image_checks.base import Report
 
 TCP = Stack("tcp", "noise", "yamux")
 PEER = Path(__file__).parent / "model_peer.sh"
@@ -130,3 +130,18 @@ def test_an_image_that_takes_no_stack_fails_and_says_what_the_roles_said(
 def test_an_image_that_is_not_there_is_the_user_s_mistake(daemon: Daemon, slot: Slot) -> None:
     with pytest.raises(ConfigurationError, match="no image interop-matrix/no-such-image"):
         check(daemon, slot, "interop-matrix/no-such-image")
+
+
+def test_a_redis_that_goes_away_is_the_engine_s_trouble_not_the_image_s(
+    daemon: Daemon, engine: Engine, model: Callable[..., str]
+) -> None:
+    said: list[str] = []
+
+    def tell(what: str) -> None:
+        if not said:
+            daemon.remove(f"{daemon.prefix}-7-redis")
+        said.append(what)
+
+    with engine.slot(7) as slot, pytest.raises(EngineError, match="Redis"):
+        check(daemon, slot, model(), stacks=[TCP], patience=5, tell=tell)
+    assert len(said) == 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from ci.checks.image import Answer, Behaviour, Check, Level, last_line
-from ci.checks.image_trips import (
+from ci.checks.ping_record import find_records
+from ci.image_checks.base import Answer, Behaviour, Check, Level, last_line
+from ci.image_checks.trips import (
     PROMPT_SECONDS,
     clean_stdout,
     each_trip,
@@ -18,10 +19,9 @@ from ci.checks.image_trips import (
     result_form,
     verdict,
 )
-from ci.checks.ping_record import find_records
 
 if TYPE_CHECKING:
-    from ci.checks.image import Experiment
+    from ci.image_checks.base import Experiment
     from ci.probe import Trace
 
 __all__ = ["CONTRACT_CHECKS"]

@@ -1,6 +1,6 @@
 """How the facts about an image are come by: it is run in both roles, in ordinary and in odd environments.
 
-Nothing is judged here but round trips, and those by the suite itself; the questions are in `ci.checks`.
+Nothing is judged here but round trips, and those by the suite itself; the questions are in the modules beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ci.attempt import attempt
-from ci.checks.image import Acceptance, Behaviour, Experiment, RoundTrip, Serving
+from ci.image_checks.base import Acceptance, Behaviour, Experiment, RoundTrip, Serving
 from ci.model import TRANSPORTS, Case, Contract, PublishedImage, Role, Stack, Transport, Version
 from ci.probe import stage
 from ci.suites.transport import TransportSuite

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from ci.checks.address import address_defects
-from ci.checks.image import Answer, Behaviour
 from ci.checks.ping_record import YAML_RECORD, PingRecord, find_records, strip_ansi
+from ci.image_checks.base import Answer, Behaviour
 from ci.model import Contract
 from ci.suites.transport_judgement import NEGOTIATED
 
 if TYPE_CHECKING:
-    from ci.checks.image import RoundTrip
+    from ci.image_checks.base import RoundTrip
     from ci.scene import Evidence
 
 __all__ = [
@@ -126,7 +126,7 @@ def one_address(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
     yield from address_defects(published, trip.stack.transport)
     parts = published[0].strip().split("/") if published else []
     if "p2p" in parts[:-1] and parts[-2] != "p2p":
-        yield f"the published address does not end in /p2p/<peer id>: {published[0]}"
+        yield f"the published address does not end in /p2p/<peer id>: {published[0]!r}"
 
 
 def reports_stack(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
