@@ -12,13 +12,14 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ci.atomic import write_atomically
 from ci.errors import ConfigurationError
 from ci.suggest import shown, shown_path
 
 if TYPE_CHECKING:
     from ci.model import Case
 
-__all__ = ["DEFAULT_SECONDS", "estimate", "load_weights"]
+__all__ = ["DEFAULT_SECONDS", "estimate", "load_weights", "save_weights"]
 
 # Two container starts, a handshake and a ping. As long as nothing is recorded all cases weigh the same, and
 # then only the total that `list` shows depends on it.
@@ -46,6 +47,12 @@ def load_weights(path: Path) -> dict[str, float]:
         if not number or not 0 <= seconds <= _LONGEST_SECONDS:  # false for NaN, too
             raise _unusable(path, f"`{shown(name)}` has no sensible number of seconds: {shown(repr(seconds))}")
     return {name: round(float(seconds), 1) for name, seconds in document.items()}
+
+
+def save_weights(path: Path, seconds: Mapping[str, float]) -> None:
+    """Write a file of weights, one case a line in the order of names, so that a change of few is a small diff."""
+    rows = (f"{json.dumps(name)}: {round(seconds[name], 1)}" for name in sorted(seconds))
+    write_atomically(path, ("{\n" + ",\n".join(rows) + "\n}\n").encode())
 
 
 def estimate(cases: Sequence[Case], families: Mapping[str, str], weights: Mapping[str, float]) -> tuple[float, ...]:

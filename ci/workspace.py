@@ -20,10 +20,12 @@ from ci.weights import load_weights
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["Workspace", "add_selection_arguments"]
+__all__ = ["WEIGHTS", "Workspace", "add_selection_arguments", "folders_of"]
 
 # Shared by all families and outside their folders, so their content goes into every content key.
 SHARED_RECIPES: Final = ("impls/image.mk", "impls/base/Dockerfile")
+# Durations of earlier runs; committed, because the shards of a commit must not depend on the machine.
+WEIGHTS: Final = Path(str(resources.files("ci").joinpath("data/weights.json")))
 RUN_VARIABLE: Final = "INTEROP_RUN"
 
 
@@ -83,7 +85,7 @@ class Workspace:
             self.catalogue,
             selects=self.selects,
             ignores=self.ignores,
-            weights=load_weights(Path(str(resources.files("ci").joinpath("data/weights.json")))),
+            weights=load_weights(WEIGHTS),
             fingerprints=self.content_keys(),
         )
 

@@ -15,7 +15,8 @@ from ci.report.published import green_cases
 from ci.report.terminal import closing_table
 from ci.results import read_shard
 from ci.shard import Shard
-from ci.workspace import Workspace, add_selection_arguments
+from ci.weights import load_weights, save_weights
+from ci.workspace import WEIGHTS, Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
     from ci.console import Console
@@ -41,6 +42,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--no-worse-than", type=Path, metavar="README", help="exit 1 if a case is not green that is green there"
     )
+    parser.add_argument(
+        "--record-weights",
+        action="store_true",
+        help=f"keep how long each case took in {WEIGHTS.name}, by which later runs are balanced; to be committed",
+    )
     parser.set_defaults(run=run)
 
 
@@ -51,6 +57,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     write_merged(run_folder / "merged.json", merged)
     report(merged, console)
     console.info(f"merged: {run_folder / 'merged.json'}")
+    if arguments.record_weights:
+        _record_weights(merged)
     if arguments.no_worse_than and (worse := _worse(merged, arguments.no_worse_than)):
         console.error(f"green in {arguments.no_worse_than} and not here:\n  " + "\n  ".join(worse))
         return ExitCode.FAILED
@@ -94,6 +102,16 @@ def report(merged: Merged, console: Console) -> None:
             console.info(f"{title}: {case.name}{f': {why}' if why else ''}")
         if len(cases) > MOST_NAMES:
             console.info(f"{title}: and {len(cases) - MOST_NAMES} more, all of them in merged.json")
+
+
+def _record_weights(merged: Merged) -> None:
+    """Only what was measured replaces what is known; cases that did not run keep their weight."""
+    seconds = load_weights(WEIGHTS)
+    for case in merged.cases:
+        total = [it.durations["total"] for it in case.attempts if it.outcome.conclusive and "total" in it.durations]
+        if total:
+            seconds[case.name] = total[0] / 1000
+    save_weights(WEIGHTS, seconds)
 
 
 def _worse(merged: Merged, readme: Path) -> list[str]:
