@@ -107,7 +107,6 @@ PASSED_ROWS = {
     "T12-listener-leaves-before-the-dialer-is-done": Row(
         dialer="slow", listener="leaves", says="left by itself with exit code 0"
     ),
-    "T14-listener-ignores-SIGTERM": Row(listener="stubborn"),
     "T14-listener-does-not-handle-SIGTERM": Row(listener="untrapped"),
     "T16-two-addresses": Row(listener="two-addresses", says="published 2 addresses"),
     "T16-wildcard": Row(listener="unreachable", says="wildcard nobody can dial"),
@@ -166,7 +165,7 @@ RED_ROWS = {
         outcome=Outcome.TIMED_OUT,
         code=ReasonCode.DIALING,
         says="last line: dialing again",
-        deadline=4,
+        deadline=3,
     ),
     "T17-not-published": Row(
         listener="silent", outcome=Outcome.TIMED_OUT, code=ReasonCode.BEFORE_PUBLISH, side="listener", deadline=2
@@ -178,7 +177,7 @@ RED_ROWS = {
         side="listener",
     ),
     "T17-not-consumed": Row(
-        dialer="never-asks", outcome=Outcome.TIMED_OUT, code=ReasonCode.NOT_CONSUMED, side="dialer", deadline=4
+        dialer="never-asks", outcome=Outcome.TIMED_OUT, code=ReasonCode.NOT_CONSUMED, side="dialer", deadline=3
     ),
     "dialer-exits-before-asking": Row(
         dialer="exit-2",
