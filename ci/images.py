@@ -7,6 +7,7 @@ any fault of a cache is a warning and a build; a hit costs one question to the e
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -124,10 +125,8 @@ class Images:
         try:
             self._daemon.api.pull(reference)
         except TROUBLE as error:
-            words = str(getattr(error, "explanation", None) or error).strip().splitlines()
             return Unavailable(
-                code=ReasonCode.PLANNED_OUT,
-                text=f"image {reference} cannot be pulled: {words[-1] if words else 'no reason given'}",
+                code=ReasonCode.PLANNED_OUT, text=f"image {reference} cannot be pulled: {_pull_failure(error)}"
             )
         digest = self._digest(reference)
         if digest is None:
@@ -204,7 +203,8 @@ class Images:
                     return [self._line(it, ImageStatus.FAILED, started, image) for it in missing]
                 self._daemon.call(self._daemon.api.tag, digest, *tags[version.id].rsplit(":", 1))
                 digests[version.id], statuses[version.id] = digest, ImageStatus.BUILT
-                self._keep(tags[version.id])
+        for tag in tags.values():
+            self._keep(tag)
         return [
             self._line(it, statuses[it.id], started, Image(digest=digests[it.id] or "", build_key=key))
             for it in members
@@ -263,3 +263,9 @@ class Images:
 
 def _file(version: Version) -> str:
     return version.source.image_file if isinstance(version.source, BuildRecipe) else ""
+
+
+def _pull_failure(error: Exception) -> str:
+    """The engine's own words, without the addresses of the host's name servers: they say nothing to a reader."""
+    words = str(getattr(error, "explanation", None) or error).strip().splitlines()
+    return re.sub(r"(lookup \S+) on [\d.:\[\]a-f]+:\d+", r"\1", words[-1]) if words else "no reason given"
