@@ -164,6 +164,8 @@ class Laboratory:
             labels={"check": "ping"},
             cancelled=threading.Event(),
         )
+        if peer and not evidence.published:
+            return  # the peer does not listen there: nothing is learnt about this image
         verdict = self._suite.judge(case, evidence, self._slot.surroundings)
         yield RoundTrip(stack=accepted.stack, evidence=evidence, verdict=verdict, peer=peer)
 
