@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 
@@ -63,7 +63,8 @@ class ArchiveFolder:
             return False
         try:
             with source.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
-                daemon.api.load_image(reader)
+                load: Any = daemon.api.load_image  # the SDK leaves it untyped
+                load(reader)
         except Exception as error:
             # Whatever is wrong with it, it will be wrong the next time too.
             with contextlib.suppress(OSError):

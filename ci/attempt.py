@@ -112,18 +112,20 @@ class _Watch:
         while self.ending is None:
             if cancelled.is_set():
                 raise Cancelled
-            ending, until = min(self._until.items(), key=lambda item: item[1])
-            remaining = until - self.inbox.now()
+            patience = min(QUIET_SECONDS if self._unread else TICK_SECONDS, self._next()[0] - self.inbox.now())
             try:
-                patience = QUIET_SECONDS if self._unread else TICK_SECONDS
-                self.take(self.inbox.events.get(timeout=max(0.0, min(remaining, patience))))
+                self.take(self.inbox.events.get(timeout=max(0.0, patience)))
             except queue.Empty:
                 self._look_for_a_result()
             # Asked after every event, not only when none comes: a peer that polls Redis never lets it be quiet.
+            until, ending = self._next()
             if self.ending is None and self.inbox.now() >= until:
-                self._look_for_a_result()
                 self.ending = ending
         return self.ending
+
+    def _next(self) -> tuple[float, Ending]:
+        """When to stop waiting if nothing more comes, and why."""
+        return min((until, ending) for ending, until in self._until.items())
 
     def take(self, event: _Event) -> None:
         match event:

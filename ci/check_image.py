@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import docker.errors
-
-from ci.engines.daemon import TROUBLE
 from ci.errors import ConfigurationError
 from ci.image_checks.base import Behaviour, ImageFacts, Report, Result, Status
 from ci.image_checks.contract import CONTRACT_CHECKS
@@ -148,24 +145,20 @@ def inspect(daemon: Daemon, image: str) -> ImageFacts:
     :raises ConfigurationError: it has no such image
     :raises EngineError: it does not answer
     """
-    api: Any = daemon.api  # the SDK leaves this part of it untyped
-    try:
-        found = api.inspect_image(image)
-    except docker.errors.ImageNotFound as error:
+    found = daemon.image(image)
+    if found is None:
         raise ConfigurationError(
             "no-such-image",
             f"the engine has no image {image}",
             why="it was not built or pulled yet, or is called differently",
             hint="look at `docker images`; `docker pull` it, or name it by its id",
-        ) from error
-    except TROUBLE as error:
-        raise daemon.trouble(str(error)) from error
+        )
     config = found.get("Config") or {}
     return ImageFacts(
         reference=image,
         digest=found["Id"],
         architecture=found["Architecture"],
-        host_architecture=daemon.call(api.version)["Arch"],
+        host_architecture=daemon.call(daemon.api.version)["Arch"],
         user=config.get("User") or "",
         entrypoint=tuple(config.get("Entrypoint") or config.get("Cmd") or ()),
         size=int(found["Size"]),

@@ -21,7 +21,7 @@ from rich.text import Text
 from ci.progress import Progress
 from ci.text import printable, printable_lines
 
-__all__ = ["ANNOTATIONS", "Console", "escape_data", "escape_property"]
+__all__ = ["ANNOTATIONS", "Console", "Progress", "escape_data", "escape_property"]
 
 Level: TypeAlias = Literal["warning", "error"]
 

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from ci.errors import ExitCode
 from ci.model import Outcome, Reason, ReasonCode
-
-if TYPE_CHECKING:
-    from ci.records import Attempt
+from ci.records import Attempt
 
 __all__ = ["CaseVerdict", "Flaky", "Result", "fold_attempts", "fold_run", "superseded", "verdict"]
 

@@ -8,8 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-import docker.errors
-
 from ci.engines.daemon import Daemon
 from ci.errors import BuildError
 
@@ -24,7 +22,7 @@ def ensure_base(daemon: Daemon, root: Path, *, target: str = BUILD_BASE) -> None
 
     :raises BuildError: neither is possible here
     """
-    if _is_there(daemon, target):
+    if daemon.image(target) is not None:
         return
     goal = "base" if target == BASE else "build-base"
     command = ["make", "--no-print-directory", "-C", str(root / "impls/base"), goal]
@@ -51,7 +49,7 @@ def helper_image(daemon: Daemon, root: Path) -> str:
     """
     recipe = resources.files("ci").joinpath("data/helper/Dockerfile").read_bytes()
     tag = f"interop/helper:{hashlib.sha256(recipe).hexdigest()[:16]}"
-    if _is_there(daemon, tag):
+    if daemon.image(tag) is not None:
         return tag
     ensure_base(daemon, root, target=BASE)
     command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", "-"]
@@ -65,13 +63,3 @@ def helper_image(daemon: Daemon, root: Path) -> str:
             hint="check the network of the engine, then run the same command again",
         )
     return tag
-
-
-def _is_there(daemon: Daemon, reference: str) -> bool:
-    try:
-        daemon.call(daemon.api.inspect_image, reference)
-    except Exception as error:
-        if isinstance(error.__cause__, docker.errors.NotFound):
-            return False
-        raise
-    return True

@@ -16,8 +16,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import docker.errors
-
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.errors import BuildError
 from ci.model import BuildRecipe, PublishedImage, ReasonCode, Version
@@ -137,12 +135,8 @@ class Images:
         return Image(digest=digest)
 
     def _digest(self, reference: str) -> str | None:
-        try:
-            return str(self._daemon.api.inspect_image(reference)["Id"])
-        except docker.errors.NotFound:
-            return None
-        except TROUBLE as error:
-            raise self._daemon.trouble(str(error)) from error
+        found = self._daemon.image(reference)
+        return None if found is None else str(found["Id"])
 
     def _from_archive(self, tag: str) -> str | None:
         if self._archives is None:
@@ -153,9 +147,6 @@ class Images:
             self._warn(f"cache: {tag} could not be loaded, it is built instead: {error}")
             return None
         return self._digest(tag) if loaded else None
-
-    def _size(self, digest: str) -> int:
-        return int(self._daemon.call(self._daemon.api.inspect_image, digest)["Size"])
 
     # --- making what is not there ---------------------------------------------------------------------
 
@@ -263,7 +254,8 @@ class Images:
             self._warn(f"cache: {tag} could not be kept: {error}")
 
     def _line(self, version: Version, status: ImageStatus, started: float, image: Image | Unavailable) -> ImageReport:
-        size = self._size(image.digest) if isinstance(image, Image) else 0
+        found = self._daemon.image(image.digest) if isinstance(image, Image) else None
+        size = int(found["Size"]) if found is not None else 0
         return ImageReport(
             version=version.id, status=status, seconds=time.monotonic() - started, size=size, image=image
         )

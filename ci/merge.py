@@ -10,19 +10,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ci.errors import ConfigurationError
 from ci.evidence_paths import check_folder, path_problem
 from ci.fold import Result, fold_attempts, superseded
+from ci.json_fields import Json
 from ci.merged import Merged, MergedCase, MergedShard, ShardState
 from ci.model import Outcome, Reason, ReasonCode
 from ci.plan_document import PLAN_FILE, PlanDocument, PlannedCase, read_plan
 from ci.records import Attempt, RunStart, shard_numbers
 from ci.results import RESULTS_FILE, ShardResults, read_shard
-
-if TYPE_CHECKING:
-    from ci.json_fields import Json
 
 __all__ = ["find_shards", "merge"]
 

@@ -73,6 +73,7 @@ class Progress:
         self._clock = clock
         self._total = total
         self._done = 0
+        self._skipped = 0  # of these, settled without taking time
         self._began = clock()
         self._running: dict[int, tuple[str, float]] = {}
         self._workers = workers
@@ -134,11 +135,22 @@ class Progress:
             line = f"{count} {outcome:<11} {seconds:>5.1f} s  eta {eta:<6}  {name}"
             self._console.info(f"{line}: {note}" if note else line, style=OUTCOME_STYLES.get(outcome, ""))
 
+    def skipped(self, text: str = "") -> None:
+        """A case is settled without having been run; `text` says why, where that has not been said before."""
+        with self._printing:
+            with self._state:
+                self._done += 1
+                self._skipped += 1
+                self._outcomes["not-run"] += 1
+            if text:
+                self._console.info(f"not run: {printable(text)}", style=OUTCOME_STYLES["not-run"])
+
     def _remaining(self) -> float:
         """Seconds to go at the pace so far."""
-        if not self._done:
+        ran = self._done - self._skipped
+        if not ran:
             return 0.0
-        return (self._clock() - self._began) / self._done * max(0, self._total - self._done)
+        return (self._clock() - self._began) / ran * max(0, self._total - self._done)
 
     def _display(self) -> RenderableType:
         with self._state:
@@ -146,7 +158,7 @@ class Progress:
             running = dict(self._running)
             done, total = self._done, max(self._total, self._done)
             outcomes = self._outcomes.copy()
-            eta = f"eta {humane(self._remaining())}" if done else ""
+            eta = f"eta {humane(self._remaining())}" if done > self._skipped else ""
         lines: list[RenderableType] = []
         for worker in sorted({*range(self._workers), *running}):
             name, since = running.get(worker, ("", now))

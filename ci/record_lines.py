@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ci.errors import ConfigurationError
 from ci.json_fields import Json, decode
 from ci.record_json import from_json, to_json
+from ci.records import Record
 from ci.text import clip
-
-if TYPE_CHECKING:
-    from ci.records import Record
 
 __all__ = ["LINE_LIMIT", "from_line", "to_line"]
 

@@ -11,13 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from ci.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from ci.json_fields import Json
-    from ci.model import Case, Outcome, Reason, Role, Stack
+from ci.json_fields import Json
+from ci.model import Case, Outcome, Reason, Role, Stack
 
 __all__ = [
     "KINDS",

@@ -21,13 +21,13 @@ from ci.attempt import Cancelled, attempt
 from ci.errors import EngineError
 from ci.evidence import write_evidence
 from ci.images import Image, Unavailable
-from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Verdict
-from ci.records import Attempt, Kind, RoleRecord, RunStart, attempt_for, timestamp
+from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Verdict
+from ci.records import Attempt, EvidenceFile, Kind, RoleRecord, RunStart, attempt_for, timestamp
 from ci.schedule import Ready, Schedule, Unrunnable
 
 if TYPE_CHECKING:
-    from ci.console import Progress
     from ci.engines.base import Engine, Slot
+    from ci.progress import Progress
     from ci.results import ResultsWriter
     from ci.scene import Evidence, Scene
     from ci.suites.base import Suite
@@ -101,6 +101,7 @@ class Runner:
             again, self._again = self._worth_retrying(len(cases)), []
             if not again or self.summary.lost or self._cancelled.is_set():
                 break
+            self._progress.expect(len(again))
             done: dict[str, Future[Image | Unavailable]] = {}
             for ready in again:
                 for version, image in ready.images.items():
@@ -153,7 +154,7 @@ class Runner:
             case,
             images={version: image.digest for version, image in ready.images.items()},
             surroundings=slot.surroundings,
-            attempt=f"{self._start.run}/{self._start.shard}/{count}/{os.getpid()}",
+            attempt=f"{self._start.run}/{self._start.shard}/{count}",
         )
         labels = {"shard": self._start.shard, "case": case.name}
         try:
@@ -177,9 +178,16 @@ class Runner:
         )
         self._finish(number, ready, record, total)
 
-    def _evidence(  # type: ignore[no-untyped-def]
-        self, scene: Scene, evidence: Evidence, verdict: Verdict, ready: Ready, count: int, started_at: str, durations
-    ):
+    def _evidence(
+        self,
+        scene: Scene,
+        evidence: Evidence,
+        verdict: Verdict,
+        ready: Ready,
+        count: int,
+        started_at: str,
+        durations: Mapping[str, float],
+    ) -> tuple[EvidenceFile, ...]:
         try:
             return write_evidence(
                 self._folder,
@@ -234,8 +242,9 @@ class Runner:
                 self._again.append(ready)
         note = record.reason.text if record.reason else "; ".join(record.warnings)
         if earlier is not None and not red:
-            note = f"flaky: passed on attempt {record.attempt}"
-        self._progress.finished(number, record.case, record.outcome.value, seconds, note)
+            note = f"passed on attempt {record.attempt}"
+        outcome = record.outcome.value if red or earlier is None else "flaky"
+        self._progress.finished(number, record.case, outcome, seconds, note)
 
     def _not_run(self, item: Unrunnable) -> None:
         reason = Reason(code=item.why.code, text=item.why.text, side="harness")
@@ -271,8 +280,8 @@ def _durations(evidence: Evidence, total: float) -> dict[str, float]:
     return {"verdict": round(evidence.elapsed * 1000, 1), "total": round(total * 1000, 1)}
 
 
-def _roles(scene: Scene, evidence: Evidence, images: Mapping[str, Image], suite: Suite) -> dict[str, RoleRecord]:
-    records = {}
+def _roles(scene: Scene, evidence: Evidence, images: Mapping[str, Image], suite: Suite) -> dict[Role, RoleRecord]:
+    records: dict[Role, RoleRecord] = {}
     for role in ROLES:
         version = scene.case.version_of(role)
         end = evidence.exits.get(role)

@@ -97,6 +97,17 @@ class Workspace:
         ids = {name for one in self.plan.selected for name in (one.case.dialer, one.case.listener)}
         return tuple(version for version in self.catalogue.versions if version.id in ids)
 
+    def versions_named(self, terms: Sequence[str]) -> tuple[Version, ...]:
+        """The versions that these terms of the selection language name, without the ones they meet.
+
+        :raises ConfigurationError: a term names no version
+        """
+        wanted = Workspace(
+            root=self.root, catalogue=self.catalogue, selects=[f"dialer:{term}" for term in terms], ignores=self.ignores
+        )
+        ids = {one.case.dialer for one in wanted.plan.selected}
+        return tuple(version for version in self.catalogue.versions if version.id in ids)
+
     def content_keys(self, *, platform: str = "") -> dict[str, str]:
         """Content key by build folder; without a platform the same on every machine."""
         folders = sorted({it.source.folder for it in self.catalogue.versions if isinstance(it.source, BuildRecipe)})

@@ -6,14 +6,11 @@ Where no engine answers they are skipped with that reason, or fail under `--requ
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import docker
 import pytest
@@ -23,16 +20,18 @@ from redis_servers import RedisServer, redis_container, redis_process
 from ci.engines.daemon import LABEL, Daemon, connect
 from ci.engines.docker import DockerEngine
 from ci.errors import EngineError
+from ci.helper_image import BASE
+from ci.helper_image import helper_image as make_helper_image
 
 if TYPE_CHECKING:
     from ci.engines.base import Engine, Slot
 
-BASE: Final = "interop/base:trixie"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--require-docker", action="store_true", help="a test that needs Docker fails, not skips, where it is missing"
+        "--require-docker",
+        action="store_true",
+        help="a test that needs Docker fails, not skips, where it is missing; so does $INTEROP_REQUIRE_DOCKER",
     )
 
 
@@ -70,15 +69,9 @@ def daemon(docker_client: docker.DockerClient) -> Iterator[Daemon]:
 @pytest.fixture(scope="session")
 def helper_image(request: pytest.FixtureRequest, daemon: Daemon) -> str:
     """The runner's own helper image. It stays: it is named by its content, and making it takes a package mirror."""
-    recipe = resources.files("ci").joinpath("data/helper/Dockerfile").read_bytes()
-    tag = f"interop/helper:{hashlib.sha256(recipe).hexdigest()[:16]}"
-    if _has_image(daemon, tag):
-        return tag
     if not _has_image(daemon, BASE):
-        _unavailable(request, f"there is no {BASE} to make the helper image from: run `make -C impls/base base`")
-    command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", "-"]
-    subprocess.run(command, input=recipe, check=True, capture_output=True)
-    return tag
+        _unavailable(request, f"there is no {BASE} to make the helper image from: run `make base`")
+    return make_helper_image(daemon, Path(__file__).parents[1])
 
 
 @pytest.fixture(autouse=True)
@@ -109,8 +102,8 @@ def _has_image(daemon: Daemon, reference: str) -> bool:
 
 
 def _unavailable(request: pytest.FixtureRequest, why: str) -> NoReturn:
-    if request.config.getoption("--require-docker"):
-        pytest.fail(f"--require-docker: {why}", pytrace=False)
+    if request.config.getoption("--require-docker") or os.environ.get("INTEROP_REQUIRE_DOCKER"):
+        pytest.fail(f"Docker is required: {why}", pytrace=False)
     pytest.skip(why)
 
 

@@ -41,15 +41,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_selection_arguments(parser)
     add_archive_argument(parser)
-    parser.add_argument("selection", nargs="*", metavar="SELECTION", help="versions, families, aliases: as --select")
+    parser.add_argument(
+        "selection", nargs="*", metavar="SELECTION", help="versions, families, aliases: only these, not their peers"
+    )
     parser.add_argument("--folder", metavar="FOLDER", help="only what is built in this folder, e.g. impls/go/v0.51")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
-    arguments.select += arguments.selection
     workspace = Workspace.from_arguments(arguments)
-    versions = workspace.selected_versions
+    versions = workspace.versions_named(arguments.selection) if arguments.selection else workspace.selected_versions
     if arguments.folder:
         versions = _built_in(arguments.folder, versions)
     return build(workspace, versions, Daemon(connect(), run="images"), console, archives(arguments))

@@ -17,6 +17,7 @@ from ci.fold import CaseVerdict
 from ci.merged import write_merged
 from ci.report.dashboard import render
 from ci.report.markers import update_file
+from ci.report.terminal import matrix_table
 from ci.shard import Shard
 from ci.workspace import Workspace, add_selection_arguments
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         return ExitCode.INTERRUPTED
     merged = merge_run(workspace, [folder])
     write_merged(folder.parent / "merged.json", merged)
-    console.matrix_table(merged)
+    matrix_table(console, merged)
     report(merged, console)
 
     readme: Path = arguments.readme

@@ -12,6 +12,7 @@ from ci.fold import CaseVerdict
 from ci.merge import find_shards, merge
 from ci.merged import Merged, write_merged
 from ci.report.published import green_cases
+from ci.report.terminal import closing_table
 from ci.results import read_shard
 from ci.shard import Shard
 from ci.workspace import Workspace, add_selection_arguments
@@ -74,7 +75,7 @@ def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
 
 def report(merged: Merged, console: Console) -> None:
     """What a person wants to know, the worst last so that it stays on the screen."""
-    console.closing_table(merged)
+    closing_table(console, merged)
     reasons: dict[str, int] = {}
     for case in merged.cases:
         if case.verdict is CaseVerdict.GREY and case.result.reason is not None:

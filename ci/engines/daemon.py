@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import docker
+import docker.constants
 import docker.errors
 import requests.exceptions
 
@@ -30,6 +31,7 @@ def connect() -> docker.DockerClient:
     :raises EngineError: no engine answers, or it is too old
     """
     try:
+        _knock()
         client = docker.from_env(timeout=120, max_pool_size=64)
         version = client.api.version()
     except TROUBLE as error:
@@ -41,6 +43,7 @@ def connect() -> docker.DockerClient:
         ) from error
     api = tuple(int(part) for part in version["ApiVersion"].split("."))
     if api < MINIMUM_API:
+        client.close()
         raise EngineError(
             "engine-too-old",
             f"Docker engine {version['Version']} speaks API {version['ApiVersion']}; the oldest that will do is 1.41",
@@ -48,6 +51,18 @@ def connect() -> docker.DockerClient:
             hint="upgrade the engine",
         )
     return client
+
+
+def _knock() -> None:
+    """See whether anybody is there before the SDK does: it leaves the socket open when nobody is."""
+    host = os.environ.get("DOCKER_HOST") or f"unix://{docker.constants.DEFAULT_UNIX_SOCKET.partition('://')[2]}"
+    if host.startswith("unix://") and hasattr(socket, "AF_UNIX") and not docker.constants.IS_WINDOWS_PLATFORM:
+        path = host.removeprefix("unix://")
+        with socket.socket(socket.AF_UNIX) as door:
+            try:
+                door.connect(path)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, path) from error
 
 
 class Daemon:
@@ -84,6 +99,20 @@ class Daemon:
             return function(*args, **kwargs)
         except TROUBLE as error:
             raise self.trouble(str(error)) from error
+
+    def image(self, reference: str) -> Mapping[str, Any] | None:
+        """What the engine knows of an image; None if it has none of that name.
+
+        :raises EngineError: it does not answer
+        """
+        inspect: Any = self.api.inspect_image  # the SDK leaves this part of it untyped
+        try:
+            found: Mapping[str, Any] = inspect(reference)
+        except docker.errors.NotFound:
+            return None
+        except TROUBLE as error:
+            raise self.trouble(str(error)) from error
+        return found
 
     def quietly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """For tidying up: what is already gone, or an engine that is, must not hide the first error."""

@@ -20,9 +20,10 @@ from typing_extensions import assert_never
 from ci.errors import ConfigurationError
 from ci.merged import Merged, MergedCase, ShardState
 from ci.model import Outcome, Stack
+from ci.report.order import by_code_unit, stack_order
 from ci.text import clip, printable
 
-__all__ = ["cell", "code", "render", "stack_order", "tables"]
+__all__ = ["cell", "code", "render", "tables"]
 
 # Both arrows carry U+FE0F, and two spaces follow the backslash.
 CORNER: Final = "⬇️ dialer 📞 \\  ➡️ listener 🎧"
@@ -93,11 +94,6 @@ def cell(text: str) -> str:
 # --- tables -----------------------------------------------------------------------------------------------
 
 
-def stack_order(stack: Stack) -> tuple[bool, list[bytes]]:
-    """Sort key of the tables: standalone transports first, then by word."""
-    return len(stack.words) > 1, [_by_code_unit(word) for word in stack.words]
-
-
 def _symbols(run_url: str | None) -> Mapping[str, str]:
     names = ("green", "yellow", "red", "white")
     if run_url is None:
@@ -128,12 +124,9 @@ def _shown_and_absent(merged: Merged) -> tuple[frozenset[str], list[str]]:
     """Versions with a result, and those without a single one."""
     everyone = {version for case in merged.cases for version in (case.dialer, case.listener)}
     shown = {
-        version
-        for case in merged.cases
-        if case.result.outcome.conclusive
-        for version in (case.dialer, case.listener)
+        version for case in merged.cases if case.result.outcome.conclusive for version in (case.dialer, case.listener)
     }
-    return frozenset(shown), sorted(everyone - shown, key=_by_code_unit)
+    return frozenset(shown), sorted(everyone - shown, key=by_code_unit)
 
 
 def _tables(merged: Merged, shown: frozenset[str], symbols: Mapping[str, str]) -> list[_Table]:
@@ -146,7 +139,7 @@ def _tables(merged: Merged, shown: frozenset[str], symbols: Mapping[str, str]) -
 
 def _table(stack: Stack, cases: Sequence[MergedCase], symbols: Mapping[str, str]) -> _Table:
     cells = {(case.dialer, case.listener): case for case in cases}
-    versions = sorted({version for pair in cells for version in pair}, key=_by_code_unit)
+    versions = sorted({version for pair in cells for version in pair}, key=by_code_unit)
     return _Table(
         words=tuple(cell(word) for word in stack.words),
         header=(CORNER, *map(cell, versions)),
@@ -161,9 +154,7 @@ def _table(stack: Stack, cases: Sequence[MergedCase], symbols: Mapping[str, str]
 def _notes(cases: Iterable[MergedCase]) -> Iterable[str]:
     """White cells that were planned, counted by reason."""
     reasons = Counter(
-        f"{case.result.outcome.replace('-', ' ')}{_why(case)}"
-        for case in cases
-        if not case.result.outcome.conclusive
+        f"{case.result.outcome.replace('-', ' ')}{_why(case)}" for case in cases if not case.result.outcome.conclusive
     )
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     for reason, count in ordered[:_MOST_REASONS]:
@@ -196,10 +187,6 @@ def _absent_list(merged: Merged, absent: Sequence[str]) -> list[str]:
 
 
 # --- small things -----------------------------------------------------------------------------------------
-
-
-def _by_code_unit(text: str) -> bytes:
-    return text.encode("utf-16-be", "surrogatepass")
 
 
 def _code_units(text: str) -> int:

@@ -6,19 +6,17 @@ Rich tables on a terminal, aligned plain text elsewhere. Signs as well as colour
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import rich.box
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ci.merged import Counts, Merged, MergedCase
 from ci.model import Outcome
 from ci.progress import OUTCOME_STYLES
-from ci.report.dashboard import stack_order
-
-if TYPE_CHECKING:
-    from ci.console import Console
+from ci.report.order import by_code_unit, stack_order
 
 __all__ = ["closing_table", "matrix_table"]
 
@@ -36,7 +34,21 @@ _SIGNS: Final = {
 }
 
 
-def closing_table(console: Console, results: Merged | Counts) -> None:
+class Screen(Protocol):
+    """What a table needs of a console."""
+
+    terminal: bool
+    unicode: bool
+    rich: Console
+
+    def info(self, text: str, *, style: str = "") -> None: ...
+    def line(self, text: Text) -> None: ...
+    def show(self, renderable: RenderableType) -> None: ...
+    def styled(self, text: str, style: str = "") -> Text: ...
+    def symbol(self, symbol: str, plain: str) -> str: ...
+
+
+def closing_table(console: Screen, results: Merged | Counts) -> None:
     """How many cases had each outcome; every number is there, zeros too."""
     counts = results.counts if isinstance(results, Merged) else results
     rows: list[tuple[str, int, str]] = []
@@ -55,7 +67,7 @@ def closing_table(console: Console, results: Merged | Counts) -> None:
     _print_table(console, [Text("outcome"), Text("cases"), Text("share")], body)
 
 
-def matrix_table(console: Console, merged: Merged) -> None:
+def matrix_table(console: Screen, merged: Merged) -> None:
     """One matrix per stack, dialers down, listeners across, with the milliseconds from dial to first pong."""
     stacks: dict[tuple[str, ...], list[MergedCase]] = {}
     for case in sorted(merged.cases, key=lambda case: stack_order(case.stack)):
@@ -63,8 +75,8 @@ def matrix_table(console: Console, merged: Merged) -> None:
     for words, cases in stacks.items():
         console.info(f"\n{', '.join(words)}", style="bold")
         cells = {(case.dialer, case.listener): _cell(console, case) for case in cases}
-        dialers = sorted({dialer for dialer, _ in cells})
-        listeners = sorted({listener for _, listener in cells})
+        dialers = sorted({dialer for dialer, _ in cells}, key=by_code_unit)
+        listeners = sorted({listener for _, listener in cells}, key=by_code_unit)
         names = {name: console.styled(name) for name in {*dialers, *listeners}}
         first = max(names[dialer].cell_len for dialer in dialers)
         corner = console.styled(console.symbol(*_CORNER))
@@ -72,16 +84,13 @@ def matrix_table(console: Console, merged: Merged) -> None:
             _print_table(
                 console,
                 [corner, *(names[name] for name in part)],
-                [
-                    [names[dialer], *(cells.get((dialer, listener), Text()) for listener in part)]
-                    for dialer in dialers
-                ],
+                [[names[dialer], *(cells.get((dialer, listener), Text()) for listener in part)] for dialer in dialers],
             )
     signs = ", ".join(f"{console.symbol(*signs)} {outcome}" for outcome, signs in _SIGNS.items())
     console.info(f"{signs}; numbers are milliseconds from dial to first pong")
 
 
-def _cell(console: Console, case: MergedCase) -> Text:
+def _cell(console: Screen, case: MergedCase) -> Text:
     word = "flaky" if case.result.flaky is not None else str(case.result.outcome)
     latency = case.result.metrics.get(LATENCY)
     sign = console.symbol(*_SIGNS[word])
@@ -89,7 +98,7 @@ def _cell(console: Console, case: MergedCase) -> Text:
 
 
 def _that_fit(
-    console: Console,
+    console: Screen,
     first: int,
     listeners: Sequence[str],
     names: dict[str, Text],
@@ -115,7 +124,7 @@ def _that_fit(
     yield part
 
 
-def _print_table(console: Console, header: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
+def _print_table(console: Screen, header: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
     if console.terminal:
         table = Table(box=rich.box.SIMPLE_HEAD if console.unicode else rich.box.ASCII)
         for number, title in enumerate(header):

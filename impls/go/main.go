@@ -22,6 +22,7 @@ import (
 	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -122,6 +123,10 @@ func dial(ctx context.Context, cfg config, fail context.CancelCauseFunc) error {
 	// Redis is to wait for ever (0), the deadline of ctx ends that.
 	popped, err := rdb.BLPop(ctx, 0, cfg.redisKey).Result()
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// The socket's deadline is that of ctx, but may be noticed first.
+			<-ctx.Done()
+		}
 		return fmt.Errorf("waiting for the listener's address: %w", err)
 	}
 	addr := popped[1]
@@ -191,19 +196,26 @@ func millis(d time.Duration) float64 {
 
 // connectRedis tries until Redis answers, as it may start later than we do, or until stop.
 func connectRedis(ctx context.Context, stop <-chan struct{}, addr string) (*redis.Client, error) {
+	// Every failed attempt would be logged, though only the last one matters.
+	logging.Disable()
 	rdb := redis.NewClient(&redis.Options{
 		Addr: addr,
 		// What comes after the first PING happens once: a retried BLPOP or RPUSH could lose or double the address.
 		MaxRetries:            -1,
+		DialerRetries:         1,
 		ContextTimeoutEnabled: true,
 		// Plain commands only, anything that speaks the older RESP will do.
 		Protocol:        2,
 		DisableIdentity: true,
 	})
+	var lastErr error
 	for {
 		err := rdb.Ping(ctx).Err()
 		if err == nil {
 			return rdb, nil
+		}
+		if lastErr == nil || ctx.Err() == nil {
+			lastErr = err
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
@@ -211,7 +223,7 @@ func connectRedis(ctx context.Context, stop <-chan struct{}, addr string) (*redi
 			return rdb, nil
 		case <-ctx.Done():
 			rdb.Close()
-			return nil, fmt.Errorf("connecting to Redis at %s: %w", addr, err)
+			return nil, fmt.Errorf("connecting to Redis at %s: %w", addr, lastErr)
 		}
 	}
 }

@@ -27,7 +27,7 @@ await build({
   splitting: true,
   external: [...NATIVE, '*.node', '@ipshipyard/node-datachannel'],
   // what is bundled from CommonJS still asks for require()
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' }
 })
 
 await build({
@@ -41,6 +41,11 @@ await build({
 
 await copyFile('src/page.html', 'target/page.html')
 
+// npm installs the bindings for glibc and for musl where it does not know which one this is
+const other = process.report.getReport().header.glibcVersionRuntime == null ? '-gnu' : '-musl'
+
 for await (const folder of glob(NATIVE.map(name => `node_modules/${name}`))) {
-  await cp(folder, `target/${folder}`, { recursive: true })
+  if (!folder.endsWith(other)) {
+    await cp(folder, `target/${folder}`, { recursive: true })
+  }
 }

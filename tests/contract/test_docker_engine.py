@@ -110,9 +110,7 @@ def test_t21_init_is_the_first_process(reports: dict[Role, Report], role: Role) 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_t2_anonymous_volumes_go_with_their_container(
-    reports: dict[Role, Report], role: Role, daemon: Daemon
-) -> None:
+def test_t2_anonymous_volumes_go_with_their_container(reports: dict[Role, Report], role: Role, daemon: Daemon) -> None:
     volumes = [mount.split("/")[-2] for mount in reports[role]["mounts"].split() if mount.endswith("/_data")]
 
     assert len(volumes) == 1
@@ -207,7 +205,7 @@ client.close()
 
 
 def swept(client: docker.DockerClient) -> int:
-    return sweep(client)
+    return sweep(client.api)
 
 
 def exists(inspect: Any, name: str) -> bool:

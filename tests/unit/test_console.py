@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 from terminals import File, pseudo_terminal
 
 from ci.console import ANNOTATIONS, Console, escape_data, escape_property
@@ -53,9 +54,8 @@ def test_lines_are_never_wrapped() -> None:
     assert file.text == "word " * 100 + "end\n"
 
 
-@given(
-    st.text(st.characters()), st.sampled_from(({}, GITHUB)), st.sampled_from(("utf-8", "ascii", "latin-1"))
-)
+@unhurried
+@given(st.text(st.characters()), st.sampled_from(({}, GITHUB)), st.sampled_from(("utf-8", "ascii", "latin-1")))
 def test_no_text_can_do_anything(text: str, environment: dict[str, str], encoding: str) -> None:
     file = File(environment, encoding)
     file.console.info(text)
@@ -138,6 +138,7 @@ def test_strangers_cannot_give_commands() -> None:
     assert file.text == "a\n  : :stop-commands::x\n: :add-mask::e\n: :error::y # #[error]z\n"
 
 
+@unhurried
 @given(st.text())
 def test_escapes_leave_nothing_that_ends_a_command(text: str) -> None:
     assert not {"\r", "\n"} & set(escape_data(text))

@@ -1,21 +1,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 
 from ci.errors import ConfigurationError
 from ci.merged import Merged, MergedShard, ShardState
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
-from ci.report.dashboard import CORNER, cell, code, render, stack_order, tables
+from ci.records import Attempt
+from ci.report.dashboard import CORNER, cell, code, render, tables
 from ci.report.markers import replace
-
-if TYPE_CHECKING:
-    from ci.records import Attempt
+from ci.report.order import stack_order
 
 GOLDEN: Final = Path(__file__).parents[1] / "data" / "dashboard.md"
 LOST: Final = Reason(code=ReasonCode.ENGINE_LOST, text="the engine went away", side="harness")
@@ -67,9 +67,7 @@ def test_the_bytes_of_the_established_format() -> None:
     case = Case("a-v1", "b-v1", QUIC)
     self_case = Case("b-v1", "b-v1", QUIC)
     merged = merged_of({case: [attempt(case)], self_case: [attempt(self_case, FAILED)]})
-    corner = bytes.fromhex(
-        "e2ac87efb88f206469616c657220f09f939e205c2020e29ea1efb88f206c697374656e657220f09f8ea7"
-    )
+    corner = bytes.fromhex("e2ac87efb88f206469616c657220f09f939e205c2020e29ea1efb88f206c697374656e657220f09f8ea7")
     assert corner.decode() == CORNER
     assert tables(merged).encode() == (
         b"## Using: quic-v1\n"
@@ -109,6 +107,7 @@ def test_tables_have_a_fixed_order() -> None:
     assert [stack.words[0] for stack in ordered] == ["quic-v1", "webrtc-direct", "tcp", "tcp", "ws"]
 
 
+@unhurried
 @given(
     st.dictionaries(
         st.builds(
@@ -134,6 +133,7 @@ def test_only_what_always_passed_is_green(outcomes: dict[Case, list[Outcome]]) -
 # --- strangers' text --------------------------------------------------------------------------------------
 
 
+@unhurried
 @given(st.text(st.characters()))
 def test_escaped_text_stays_in_its_cell(text: str) -> None:
     for escaped in (cell(text), code(text)):

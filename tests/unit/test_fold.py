@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 from runs import FAILED, PASSED, PLANNED_OUT, QUIC, RED, attempt
 
 from ci.errors import ExitCode
@@ -73,6 +74,7 @@ def test_no_attempt_is_no_result() -> None:
     assert fold_attempts([]) is None
 
 
+@unhurried
 @given(st.lists(st.sampled_from(Outcome), min_size=1, max_size=6))
 def test_errors_never_decide_beside_evidence(outcomes: list[Outcome]) -> None:
     attempts = [attempt(CASE, outcome) for outcome in outcomes]
@@ -81,6 +83,7 @@ def test_errors_never_decide_beside_evidence(outcomes: list[Outcome]) -> None:
         assert fold_attempts(attempts) == fold_attempts(conclusive)
 
 
+@unhurried
 @given(st.lists(st.sampled_from(Outcome), min_size=1, max_size=6))
 def test_green_means_nothing_was_ever_red(outcomes: list[Outcome]) -> None:
     result = fold_attempts([attempt(CASE, outcome) for outcome in outcomes])

@@ -78,9 +78,7 @@ def test_t9_t10_stopped_by_the_runner_after_the_record(code: int, ending: Ending
 
     assert verdict.outcome is Outcome.PASSED
     assert verdict.metrics == METRICS
-    assert verdict.warnings == (
-        "the dialer printed its result and was still running when it was stopped after 12.3 s",
-    )
+    assert verdict.warnings == ("the dialer printed its result and was still running when it was stopped after 12.3 s",)
 
 
 def test_t10_strict_exit() -> None:

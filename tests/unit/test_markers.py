@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 
 from ci.errors import ConfigurationError
 from ci.report.markers import END, START, check_file, replace, update_file
@@ -33,6 +34,7 @@ def free_of_fences_and_markers(text: bytes) -> bool:
 outside = any_bytes.filter(free_of_fences_and_markers)
 
 
+@unhurried
 @given(outside, outside, outside, bodies, st.sampled_from((b"\n", b"\r\n")))
 def test_outside_bytes_never_change(before: bytes, old: bytes, after: bytes, body: str, line_end: bytes) -> None:
     head = before + b"\n" + START + line_end

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, plan_of, start, write_shard
 
 from ci.errors import ConfigurationError, ExitCode
@@ -85,7 +86,7 @@ def test_the_file_reads_back(tmp_path: Path) -> None:
     assert (tmp_path / "merged.json").read_bytes() == first
 
 
-@settings(max_examples=30, deadline=None)
+@unhurried
 @given(
     outcomes=st.lists(st.lists(st.sampled_from(Outcome), max_size=3), min_size=6, max_size=6),
     order=st.permutations(range(3)),
@@ -110,7 +111,7 @@ def test_nothing_planned_drops_out(
     assert [case.name for case in merged.cases] == [case.name for case in CASES]
     assert sum(merged.counts.outcomes.values()) == merged.counts.planned == 6
     assert Merged.from_json(merged.to_json()) == merged
-    assert canonical(merged.to_json()) == canonical(merge(folders, DOCUMENT).to_json())
+    assert canonical(merged.to_json()) == canonical(merge(folders, DOCUMENT).to_json()) == merged.to_bytes()
     if not all(ends) or not all(outcomes):
         assert merged.exit_code() is not ExitCode.GREEN
     for case, tried_outcomes in zip(merged.cases, outcomes, strict=True):

@@ -64,6 +64,20 @@ def test_the_last_case_leaves_nothing_to_wait_for() -> None:
     assert file.text.count("eta 0 s") == 3
 
 
+def test_what_is_skipped_counts_and_takes_no_time() -> None:
+    file, clock = File(), Clock()
+    with Progress(file.console, 14, 1, clock=clock) as progress:
+        progress.skipped("jvm-v1.3: image cannot be\n\x1b[2Jpulled")
+        for _ in range(9):
+            progress.skipped()
+        clock.now += 20
+        progress.finished(0, NAME, "passed", 20)
+    assert file.text.splitlines() == [
+        "not run: jvm-v1.3: image cannot be pulled",
+        f"[11/14] passed       20.0 s  eta 1 min   {NAME}",
+    ]
+
+
 def test_many_workers_count_each_case_once_and_in_order() -> None:
     file = File()
     with file.console.progress(80, 4) as progress:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from record_strategies import attempts, records
+from record_strategies import attempts, records, unhurried
 
 from ci.errors import ConfigurationError
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
@@ -35,6 +35,7 @@ def read_back(record: Record) -> Record:
     return from_line(to_line(record))
 
 
+@unhurried
 @given(records)
 def test_a_line_reads_back_as_what_was_written(record: Record) -> None:
     line = to_line(record)
@@ -45,6 +46,7 @@ def test_a_line_reads_back_as_what_was_written(record: Record) -> None:
     assert from_line(line) == record
 
 
+@unhurried
 @given(records)
 def test_unknown_keys_are_ignored(record: Record) -> None:
     document = to_json(record)
@@ -52,6 +54,7 @@ def test_unknown_keys_are_ignored(record: Record) -> None:
     assert from_json(document) == record
 
 
+@unhurried
 @given(attempts)
 def test_one_record_has_one_form(attempt: Attempt) -> None:
     assert to_json(from_json(to_json(attempt))) == to_json(attempt)
@@ -70,6 +73,7 @@ def test_never_attempted_is_a_record_too() -> None:
     assert never.started_at is None
 
 
+@unhurried
 @given(records)
 def test_every_key_is_always_there(record: Record) -> None:
     """A consumer may index; only the values are null or empty."""

@@ -90,9 +90,7 @@ def test_parsing_garbage_never_raises(line: bytes) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-@given(
-    st.lists(st.binary(max_size=60) | st.sampled_from([b'"', b"\\", b"\r\n", b'\\x41"] ']), min_size=1, max_size=4)
-)
+@given(st.lists(st.binary(max_size=60) | st.sampled_from([b'"', b"\\", b"\r\n", b'\\x41"] ']), min_size=1, max_size=4))
 def test_what_is_pushed_is_what_is_published(rendezvous: Rendezvous, peer: Peer, values: list[bytes]) -> None:
     seen = Seen()
     rendezvous.begin(seen)
@@ -294,6 +292,32 @@ def test_t1_a_redis_that_never_answers() -> None:
         pytest.fail("nothing listens there")
 
     assert caught.value.reference == "redis-lost"
+
+
+def test_a_question_is_asked_once() -> None:
+    """The client library would try again for seconds by itself, and might push twice what is to be carried over."""
+    calls = 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            nonlocal calls
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    calls += 1
+                    if connection.recv(6) == b"enough":
+                        return
+
+        callee = threading.Thread(target=hang_up)
+        callee.start()
+        host, port = server.getsockname()
+        with pytest.raises(EngineError), Rendezvous(Address(host=host, port=port), patience=0):
+            pytest.fail("that is no Redis")
+        with socket.create_connection((host, port)) as connection:
+            connection.sendall(b"enough")
+        callee.join()
+
+    assert calls == 2, "one for the question, one to end this test"
 
 
 @needs_process

@@ -8,8 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 
 from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
@@ -62,7 +63,7 @@ def test_an_end_that_left_cases_out_is_not_ok(tmp_path: Path) -> None:
     assert read_shard(tmp_path).end == RunEnd(planned=20, reported=7, ok=False)
 
 
-@settings(max_examples=60)
+@unhurried
 @given(data=st.data())
 def test_a_file_cut_anywhere_keeps_every_whole_line(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from record_strategies import attempts, records
+from record_strategies import attempts, records, unhurried
 from referencing import Registry, Resource
 from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of, plan_of, start, write_shard
 
@@ -33,9 +33,7 @@ def schema(name: str) -> Any:
 
 RESULTS: Final = schema("results.schema.json")
 MERGED: Final = schema("merged.schema.json")
-REGISTRY: Final[Registry[Any]] = Registry().with_resource(
-    "results.schema.json", Resource.from_contents(RESULTS)
-)
+REGISTRY: Final[Registry[Any]] = Registry().with_resource("results.schema.json", Resource.from_contents(RESULTS))
 line_validator: Final = jsonschema.Draft202012Validator(RESULTS)
 merged_validator: Final = jsonschema.Draft202012Validator(MERGED, registry=REGISTRY)
 
@@ -45,17 +43,19 @@ def test_the_schemas_are_schemas(published: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(published)
 
 
+@unhurried
 @given(records)
 def test_every_line_that_can_be_written_is_valid(record: Record) -> None:
     line_validator.validate(json.loads(to_line(record)))
 
 
+@unhurried
 @given(records, st.dictionaries(st.from_regex(r"x[A-Za-z]{1,8}", fullmatch=True), st.integers(), min_size=1))
 def test_unknown_keys_are_allowed(record: Record, more: dict[str, int]) -> None:
     line_validator.validate({**to_json(record), **more})
 
 
-@settings(max_examples=25)
+@unhurried
 @given(st.lists(attempts, min_size=1, max_size=3))
 def test_every_merged_case_is_valid(tried: list[Attempt]) -> None:
     document = merged_of({Case("a", "b", QUIC): tried}).to_json()

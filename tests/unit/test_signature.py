@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 
 from ci.signature import VERSION, normalise, signature
 
@@ -39,11 +40,13 @@ def test_the_version_is_in_front() -> None:
     assert signature("exit 1") == f"v{VERSION}:exit *"
 
 
+@unhurried
 @given(st.text())
 def test_normalising_does_not_grow_the_text(text: str) -> None:
     assert len(normalise(text)) <= len(text)
 
 
+@unhurried
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.ip_addresses(v=4), st.ip_addresses(v=4))
 def test_runs_that_differ_only_in_numbers_agree(a: int, b: int, here: object, there: object) -> None:
     assert signature(f"dial {here}: {a} of 7 failed in {a}ms") == signature(f"dial {there}: {b} of 9 failed in {b}ms")

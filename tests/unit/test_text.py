@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 
 from ci.text import byte_length, clip, printable, printable_lines
 
@@ -30,6 +31,7 @@ def test_lines_stay_lines() -> None:
     assert printable_lines("a\r\nb\rc\td") == "a\nb\nc d"
 
 
+@unhurried
 @given(ANY_TEXT)
 def test_nothing_printable_controls_a_terminal(text: str) -> None:
     left = printable(text)
@@ -38,6 +40,7 @@ def test_nothing_printable_controls_a_terminal(text: str) -> None:
     assert printable(left) == left
 
 
+@unhurried
 @given(ANY_TEXT, st.integers(0, 200))
 def test_clip_keeps_its_promise(text: str, limit: int) -> None:
     cut = clip(text, limit)

@@ -10,14 +10,14 @@ export async function reachableAddress (node, { transport, ip, redis }) {
   const family = ip.includes(':') ? '/ip6/' : '/ip4/'
   const own = node.getMultiaddrs()
     .map(String)
-    .filter(address => address.startsWith(family) && !UNREACHABLE.test(address) && transportOf(address) === transport)
-  const address = own.find(address => !isUnspecified(address)) ?? own[0]
+    .filter(each => each.startsWith(family) && !UNREACHABLE.test(each) && transportOf(each) === transport)
+  const address = own.find(each => !isUnspecified(each)) ?? own[0]
 
   if (address == null) {
     throw new Error(`no ${transport} address among ${node.getMultiaddrs().join(' ') || 'none'}`)
   }
 
-  const reachable = isUnspecified(address) ? address.replace(/^\/ip4\/0\.0\.0\.0/, `/ip4/${await addressTowards(redis)}`) : address
+  const reachable = isUnspecified(address) ? address.replace('0.0.0.0', await addressTowards(redis)) : address
   const suffix = `/p2p/${node.peerId}`
 
   return reachable.endsWith(suffix) ? reachable : reachable + suffix

@@ -62,7 +62,8 @@ function pick ({ transport, muxer, timeoutMs, debug }) {
 
 async function openPage (contract) {
   const browser = await puppeteer.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium-headless-shell',
+    headless: 'shell',
     args: ARGUMENTS,
     acceptInsecureCerts: true,
     protocolTimeout: contract.timeoutMs,

@@ -17,7 +17,13 @@ export function readContract (env) {
 
   if (testKey != null) {
     return check({
-      names: { transport: 'TRANSPORT', secureChannel: 'SECURE_CHANNEL', muxer: 'MUXER', isDialer: 'IS_DIALER', ip: 'LISTENER_IP' },
+      names: {
+        transport: 'TRANSPORT',
+        secureChannel: 'SECURE_CHANNEL',
+        muxer: 'MUXER',
+        isDialer: 'IS_DIALER',
+        ip: 'LISTENER_IP'
+      },
       get,
       redis: get('REDIS_ADDR'),
       timeout: get('TEST_TIMEOUT_SECS'),
@@ -29,7 +35,13 @@ export function readContract (env) {
 
   if (get('transport') != null) {
     return check({
-      names: { transport: 'transport', secureChannel: 'security', muxer: 'muxer', isDialer: 'is_dialer', ip: 'ip' },
+      names: {
+        transport: 'transport',
+        secureChannel: 'security',
+        muxer: 'muxer',
+        isDialer: 'is_dialer',
+        ip: 'ip'
+      },
       get,
       redis: get('redis_addr'),
       timeout: get('test_timeout_seconds', 'test_timeout_secs', 'TEST_TIMEOUT_SECS'),

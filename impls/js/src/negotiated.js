@@ -1,7 +1,15 @@
 // What a live connection says about itself, in the words of the contract.
 
 import { multiaddr } from '@multiformats/multiaddr'
-import { QUIC_V1, TCP, WebRTC, WebRTCDirect, WebSockets, WebSocketsSecure, WebTransport } from '@multiformats/multiaddr-matcher'
+import {
+  QUIC_V1,
+  TCP,
+  WebRTC,
+  WebRTCDirect,
+  WebSockets,
+  WebSocketsSecure,
+  WebTransport
+} from '@multiformats/multiaddr-matcher'
 
 const TRANSPORTS = {
   tcp: TCP,

@@ -58,7 +58,7 @@ async function listen () {
 
   return new Promise(resolve => {
     const look = () => {
-      const address = node.getMultiaddrs().map(String).find(address => transportOf(address) === 'webrtc')
+      const address = node.getMultiaddrs().map(String).find(each => transportOf(each) === 'webrtc')
 
       if (address != null) {
         resolve(address)

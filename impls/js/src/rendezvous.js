@@ -6,7 +6,12 @@ const RETRY_MS = 100
 
 // Retries until Redis answers: the caller's deadline ends a hopeless wait.
 export async function connect ({ host, port }) {
-  const client = createClient({ socket: { host, port, reconnectStrategy: () => RETRY_MS } })
+  const client = createClient({
+    socket: { host, port, reconnectStrategy: () => RETRY_MS },
+    // only what every Redis, and every proxy in front of one, understands
+    RESP: 2,
+    disableClientInfo: true
+  })
   let last
 
   client.on('error', ({ code, message }) => {

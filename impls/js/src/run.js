@@ -42,7 +42,11 @@ export function fail (err, verbose = false) {
 
 // One line: the reason, and the reasons for it.
 function explain (err) {
-  const reasons = [err, ...(err.errors ?? []), err.cause].filter(Boolean).map(({ message }) => message?.split('\n')[0])
+  const reasons = [err, ...(err.errors ?? []), err.cause]
+    .map(reason => reason?.message?.split('\n')[0])
+    .filter(Boolean)
 
-  return `error: ${[...new Set(reasons)].filter(Boolean).join(': ') || err}`
+  const distinct = reasons.filter((reason, i) => !reasons.slice(0, i).some(earlier => earlier.includes(reason)))
+
+  return `error: ${distinct.join(': ') || err}`
 }

@@ -3,6 +3,9 @@
 import { createLibp2p } from 'libp2p'
 import { settings } from './settings.js'
 
+// The library asks public STUN servers by default: without internet that only costs time.
+const NO_STUN = { rtcConfiguration: { iceServers: [] } }
+
 // Loaded on demand: a native binding this version lacks then only hurts those who ask for it.
 const TRANSPORTS = {
   tcp: async () => (await import('@libp2p/tcp')).tcp(),
@@ -16,7 +19,7 @@ const TRANSPORTS = {
     return webSockets({ https: await selfSigned() })
   },
   'quic-v1': async () => (await import('@chainsafe/libp2p-quic')).quic(),
-  'webrtc-direct': async () => (await import('@libp2p/webrtc')).webRTCDirect()
+  'webrtc-direct': async () => (await import('@libp2p/webrtc')).webRTCDirect(NO_STUN)
 }
 
 const SECURE_CHANNELS = {

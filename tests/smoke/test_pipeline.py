@@ -1,0 +1,228 @@
+"""The pipeline as its users start it, on a real engine, with fake peers for implementations.
+
+`python -m ci …` in a folder that is a checkout of nothing but a versions.yaml and a README.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ci.engines.daemon import LABEL, Daemon, sweep
+from ci.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKERS = "<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A folder with a versions.yaml of fake peers."""
+
+    folder: Path
+
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+        for name in ("GITHUB_ACTIONS", "INTEROP_RUN", "INTEROP_ARCHIVES"):
+            environment.pop(name, None)
+        return subprocess.Popen(
+            [sys.executable, "-m", "ci", *words],
+            cwd=self.folder,
+            env=environment | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *words: str, **more: Any) -> tuple[int, str]:
+        process = self.start(*words, **more)
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
+
+    def records(self, run: str, shard: str = "1-of-1") -> list[dict[str, Any]]:
+        lines = (self.folder / "results" / run / f"shard-{shard}" / "results.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def attempts(self, run: str, shard: str = "1-of-1") -> list[dict[str, Any]]:
+        return [record for record in self.records(run, shard) if record["type"] == "attempt"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, peer_image: Any) -> Callable[[Mapping[str, str]], Checkout]:
+    """`checkout({"a": "good"})`: a checkout whose versions behave so; an image named `…/…` is not made here."""
+
+    def make(behaviours: Mapping[str, str]) -> Checkout:
+        rows = []
+        for name, behaviour in behaviours.items():
+            image = behaviour if "/" in behaviour else peer_image(behaviour)
+            rows.append(
+                f"  - {{id: {name}, family: {name.partition('-')[0]}, image: '{image}', transports: [tcp],"
+                " secureChannels: [noise], muxers: [yamux], contract: unified, timeoutSecs: 5}"
+            )
+        (tmp_path / "versions.yaml").write_text("schema: 1\nversions:\n" + "\n".join(rows) + "\n")
+        (tmp_path / "README.md").write_text(f"# Before\n\n{MARKERS}\nafter\n")
+        return Checkout(tmp_path)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_commands_is_left(daemon: Daemon) -> Iterator[None]:
+    """The commands are processes of their own; what they made must be gone, or the next run must find it."""
+    yield
+    sweep(daemon.api)
+    gone = {"label": f"{LABEL}.run=pipeline"}
+    assert daemon.api.containers(all=True, filters=gone) == []
+    assert daemon.api.networks(filters=gone) == []
+
+
+def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "exit-3"})
+
+    code, listed = it.run("list", "--json")
+    plan = json.loads(listed)
+    assert (code, len(plan["cases"])) == (0, 9)
+
+    codes = {it.run("run-shard", f"{n}/2", "--run", "pipeline", "--retries", "0")[0] for n in (1, 2)}
+    assert codes <= {ExitCode.GREEN, ExitCode.FAILED}
+    both = [*it.attempts("pipeline", "1-of-2"), *it.attempts("pipeline", "2-of-2")]
+    assert sorted(record["case"] for record in both) == sorted(case["name"] for case in plan["cases"])
+
+    code, said = it.run("merge-results", "--run", "pipeline")
+    assert code == ExitCode.FAILED
+    assert "red: a-v1 x c-v1 (tcp, noise, yamux): the listener exited 3" in said
+    merged = json.loads((it.folder / "results/pipeline/merged.json").read_text())
+    assert (merged["counts"]["passed"], merged["counts"]["failed"]) == (4, 5)
+
+    assert it.run("update-readme", "--run", "pipeline", "--check")[0] == ExitCode.FAILED
+    assert it.run("update-readme", "--run", "pipeline")[0] == ExitCode.GREEN
+    assert it.run("update-readme", "--run", "pipeline", "--check")[0] == ExitCode.GREEN
+    readme = (it.folder / "README.md").read_text()
+    assert readme.startswith("# Before\n\n<!--INTEROP_DASHBOARD_START-->\n")
+    assert "## Using: tcp, noise, yamux" in readme
+    assert "| a-v1 | :green_circle: | :green_circle: | :red_circle: |" in readme
+    # The dashboard holds later runs to what it says.
+    assert it.run("merge-results", "--run", "pipeline", "--accept-red", "--no-worse-than", "README.md")[0] == 0
+
+
+def test_a_missing_shard_is_named(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    it = checkout({"a-v1": "good", "b-v1": "good"})
+    assert it.run("run-shard", "1/2", "--run", "pipeline")[0] == ExitCode.GREEN
+    code, said = it.run("merge-results", "--run", "pipeline", "--accept-red")
+    assert code == ExitCode.INCOMPLETE
+    missing = re.findall(r"^missing: (.*?\))", said, re.MULTILINE)
+    reported = [record["case"] for record in it.attempts("pipeline", "1-of-2")]
+    assert len(missing) == 2
+    assert not set(missing) & set(reported)
+
+
+def test_an_image_that_cannot_be_pulled_is_said_once(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    nowhere = "127.0.0.1:9/nobody/nothing:v1"  # a closed port: refused at once, with and without a network
+    it = checkout({"a-v1": "good", "b-v1": nowhere})
+    code, said = it.run("run-shard", "1/1", "--run", "pipeline")
+    assert code == ExitCode.GREEN
+    assert said.count("cannot be pulled") == 1
+    outcomes = {record["case"]: (record["outcome"], record["reason"]) for record in it.attempts("pipeline")}
+    assert outcomes.pop("a-v1 x a-v1 (tcp, noise, yamux)") == ("passed", None)
+    assert len(outcomes) == 3
+    assert {(outcome, reason["code"]) for outcome, reason in outcomes.values()} == {("not-run", "planned-out")}
+    # A run in which nothing was tried is not green; this one tried something.
+    assert it.run("merge-results", "--run", "pipeline")[0] == ExitCode.GREEN
+    assert it.run("merge-results", "--run", "pipeline", "--require-complete")[0] == ExitCode.INCOMPLETE
+
+
+def test_t22_a_killed_run_goes_on(checkout: Callable[[Mapping[str, str]], Checkout], daemon: Daemon) -> None:
+    it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "good"})
+    process = it.start("run-shard", "1/1", "--run", "pipeline", "--workers", "1")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("[3/9]"):
+            break
+    process.kill()
+    process.communicate()
+    first = it.attempts("pipeline")
+    assert 3 <= len(first) < 9
+    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=pipeline"})
+
+    code, said = it.run("run-shard", "1/1", "--run", "pipeline")
+    assert code == ExitCode.GREEN
+    assert f"{len(first)} of them finished earlier" in said
+    assert "a killed run had left behind" in said
+    cases = [record["case"] for record in it.attempts("pipeline")]
+    assert len(cases) == len(set(cases)) == 9
+    assert it.records("pipeline")[-1]["type"] == "end"
+
+    # Finished is finished, until one asks for more; and then nothing is thrown away.
+    assert "--fresh" in it.run("run-shard", "1/1", "--run", "pipeline")[1]
+    assert it.run("run-shard", "1/1", "--run", "pipeline", "--fresh")[0] == ExitCode.GREEN
+    assert len(list((it.folder / "results").rglob("results.jsonl"))) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_cleans_up(
+    checkout: Callable[[Mapping[str, str]], Checkout], daemon: Daemon, number: signal.Signals
+) -> None:
+    it = checkout({"a-v1": "good", "b-v1": "hang"})
+    process = it.start("run-shard", "1/1", "--run", "pipeline", "--workers", "1")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("[1/4]"):
+            break
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "stopping and cleaning up" in output
+    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=pipeline"}) == []
+    assert it.records("pipeline")[-1]["type"] == "attempt"
+
+
+def test_t23_passing_on_a_retry_is_flaky_and_never_green(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    # The key of the first attempt is known beforehand, so a peer can be made that fails in that one alone.
+    first_key = hashlib.sha256(b"pipeline/1/1/1 b-v1 x a-v1 (tcp, noise, yamux)\n").hexdigest()[:8]
+    it = checkout({"a-v1": "good", "b-v1": f"not-when-{first_key}"})
+    code, said = it.run("run-shard", "1/1", "--run", "pipeline", "--select", "dialer:b-v1 and listener:a-v1")
+    assert code == ExitCode.GREEN, said
+    first, second = it.attempts("pipeline")
+    assert (first["outcome"], first["kind"], first["attempt"]) == ("failed", "first", 1)
+    assert (second["outcome"], second["kind"], second["attempt"]) == ("passed", "retry", 2)
+    for record in (first, second):
+        for evidence in record["evidence"]:
+            assert (it.folder / "results/pipeline/shard-1-of-1" / evidence["path"]).stat().st_size == evidence["bytes"]
+
+    selection = ("--run", "pipeline", "--select", "dialer:b-v1 and listener:a-v1")
+    assert it.run("merge-results", *selection)[0] == ExitCode.GREEN
+    assert it.run("merge-results", *selection, "--fail-on-flaky")[0] == ExitCode.FAILED
+    it.run("update-readme", *selection)
+    assert ":yellow_circle:" in (it.folder / "README.md").read_text()
+    assert "| :green_circle:" not in (it.folder / "README.md").read_text()
+
+
+def test_the_evidence_of_a_case(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    it = checkout({"a-v1": "good"})
+    it.run("run-shard", "1/1", "--run", "pipeline")
+    folder = it.folder / "results/pipeline/shard-1-of-1/a-v1_a-v1/tcp-noise-yamux"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "case.json",
+        "dialer.stderr.txt",
+        "dialer.stdout.txt",
+        "listener.stderr.txt",
+        "listener.stdout.txt",
+        "output.txt",
+    ]
+    facts = json.loads((folder / "case.json").read_text())
+    (record,) = it.attempts("pipeline")
+    assert facts["roles"]["dialer"]["image"] == record["roles"]["dialer"]["imageDigest"]
+    assert facts["roles"]["dialer"]["environment"]["IS_DIALER"] == "true"
+    assert facts["negotiated"] == {"transport": "tcp", "secureChannel": "noise", "muxer": "yamux"}
+    assert "handshake_plus_one_rtt: 7.342" in (folder / "output.txt").read_text()
