@@ -149,9 +149,9 @@ def _refuses(experiment: Experiment, trace: Trace) -> Iterator[str]:
 # --- the table --------------------------------------------------------------------------------------------
 
 EXIT_CODES: Final = "the runner, and every CI around it, believes exit codes"
-WAITS: Final = "a side that never gives up keeps its worker until the runner's own deadline, minutes later"
+WAITS: Final = "a side that never gives up keeps its worker for minutes, one that claims success paints a cell green"
 BOUND: Final = "start one clock when the program starts and bound every wait by it, dialing and Redis included"
-SAY: Final = "without a word on stderr nobody can tell a missing feature from a crash"
+SAY: Final = "what is not refused at once is waited for; and without a word nobody tells a missing feature from a crash"
 
 
 def _check(

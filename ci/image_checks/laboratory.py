@@ -112,9 +112,6 @@ class Laboratory:
         :raises EngineError: the engine or Redis broke
         """
         acceptance = tuple(self._accept(stack) for stack in stacks)
-        self._start_seconds = max(
-            (trace.seconds for it in acceptance for role, trace in it.traces.items() if it.accepted(role)), default=0.0
-        )
         trips = tuple(trip for it in acceptance for trip in self._round_trips(it))
         served = {trip.stack for trip in trips if trip.passed and not trip.peer}
         return Behaviour(
@@ -135,7 +132,7 @@ class Laboratory:
         scene = self._scene(stack)
         with stage(self._slot, {"check": "accept"}) as it:
             listener, dialer = it.start(scene.listener, scene.dialer)
-            it.wait(
+            decided = it.wait(
                 lambda: (
                     (listener.end is not None or bool(it.published(scene.listener_key)))
                     and (dialer.end is not None or it.asked(scene.dialer_key))
@@ -143,12 +140,16 @@ class Laboratory:
                 self._patience,
             )
             it.sync()
-            return Acceptance(
+            seen = Acceptance(
                 stack=stack,
                 listens=bool(it.published(scene.listener_key)),
                 dials=it.asked(scene.dialer_key),
                 traces={"listener": listener.trace(), "dialer": dialer.trace()},
             )
+        if decided:  # else this was how long we waited, not how long it took
+            slowest = max((trace.seconds for role, trace in seen.traces.items() if seen.accepted(role)), default=0.0)
+            self._start_seconds = max(self._start_seconds, slowest)
+        return seen
 
     def _round_trips(self, accepted: Acceptance) -> Iterator[RoundTrip]:
         """One, where the image dials and somebody listens."""
@@ -164,6 +165,8 @@ class Laboratory:
             labels={"check": "ping"},
             cancelled=threading.Event(),
         )
+        if peer and not evidence.published:
+            return  # the peer does not listen there: nothing is learnt about this image
         verdict = self._suite.judge(case, evidence, self._slot.surroundings)
         yield RoundTrip(stack=accepted.stack, evidence=evidence, verdict=verdict, peer=peer)
 

@@ -13,6 +13,7 @@ else
     transport=${transport:-} channel=${security:-} muxer=${muxer:-}
 fi
 [ "$transport/$channel/$muxer" = tcp/noise/yamux ] || die "cannot do $transport, $channel, $muxer"
+if has dial-only && [ "$dialer" = false ]; then die "cannot listen"; fi
 
 # One clock for everything: when the time is up `timeout` kills this very script, which may be deaf to all else.
 if [ -z "${CLOCKED:-}" ]; then

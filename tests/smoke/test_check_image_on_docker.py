@@ -111,6 +111,26 @@ def test_a_dialer_that_does_not_wait_for_its_address_is_found(
     assert "dialer-times-out" in failed(report), render(report)
 
 
+def test_a_peer_listens_where_the_image_only_dials(daemon: Daemon, slot: Slot, model: Callable[..., str]) -> None:
+    browser = model("dial-only")
+    report = check(daemon, slot, browser, stacks=[TCP], contracts=[Contract.CLASSIC], peer=model(), patience=5)
+    by_code = {result.code: result.status for result in report.results}
+
+    assert report.passed, render(report)
+    assert by_code["pings-itself"] is Status.PASSED
+    assert by_code["keeps-serving"] is Status.SKIPPED
+
+
+def test_a_peer_that_does_not_listen_is_no_fault_of_the_image(
+    daemon: Daemon, slot: Slot, model: Callable[..., str]
+) -> None:
+    browser = model("dial-only")
+    report = check(daemon, slot, browser, stacks=[TCP], contracts=[Contract.CLASSIC], peer=browser, patience=5)
+
+    assert failed(report) == set(), render(report)
+    assert "accepted as dialer only" in render(report)
+
+
 def test_how_the_image_is_made_is_looked_at(daemon: Daemon, slot: Slot, model: Callable[..., str]) -> None:
     image = model(user="root", entrypoint="/model_peer.sh")
     report = check(daemon, slot, image, stacks=[Stack("quic")], contracts=[Contract.CLASSIC], patience=5)
