@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shlex
 import shutil
+import signal
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -49,8 +52,21 @@ def environment(session: nox.Session, *groups: str) -> str:
 
 
 def pipeline(session: nox.Session, command: str) -> None:
-    """Forward to `python -m ci`, which keeps all exit codes of docs/commands.md for itself."""
-    session.run(environment(session), "-m", "ci", command, *session.posargs, external=True)
+    """Forward to `python -m ci`: its exit status (docs/commands.md) becomes ours, and signals are its own business.
+
+    `session.run` would turn every failure into 1, and on Ctrl-C kill the command before it has cleaned up.
+    """
+    words = [environment(session), "-m", "ci", command, *session.posargs]
+    session.log(shlex.join(words))
+    child = subprocess.Popen(words, cwd=ROOT)
+    # The terminal sends Ctrl-C to both; a SIGTERM comes to us alone.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: child.send_signal(number))
+    code = child.wait()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if code:
+        sys.exit(code if code > 0 else 128 - code)
 
 
 @nox.session(name="interop", venv_backend="none", tags=["pipeline"])

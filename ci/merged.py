@@ -181,7 +181,11 @@ class Merged:
 
 
 def write_merged(path: Path, merged: Merged) -> None:
-    """Write `merged.json`: canonical, so equal results are equal bytes, and whole or not at all."""
+    """Write `merged.json`: canonical, so equal results are equal bytes, and whole or not at all.
+
+    Its folder is made if it is not there: where results were fetched from elsewhere, nothing has made it yet.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, merged.to_bytes() + b"\n")
 
 

@@ -112,6 +112,10 @@ def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) 
     assert readme.startswith("# Before\n\n<!--INTEROP_DASHBOARD_START-->\n")
     assert "## Using: tcp, noise, yamux" in readme
     assert "| a-v1 | :green_circle: | :green_circle: | :red_circle: |" in readme
+    # Results fetched from elsewhere merge into a run's folder that nobody has made yet.
+    assert it.run("merge-results", "results/pipeline", "--run", "elsewhere")[0] == ExitCode.FAILED
+    elsewhere, here = (it.folder / "results" / run / "merged.json" for run in ("elsewhere", "pipeline"))
+    assert elsewhere.read_bytes() == here.read_bytes()
     # The dashboard holds later runs to what it says.
     assert it.run("merge-results", "--run", "pipeline", "--accept-red", "--no-worse-than", "README.md")[0] == 0
 
