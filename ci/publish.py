@@ -20,6 +20,7 @@ __all__ = ["push_dashboard"]
 
 ATTEMPTS: Final = 4
 SUBJECT: Final = "dashboard: update"
+VERBS: Final = frozenset({"fetch", "worktree", "commit", "rev-parse", "push"})
 AUTHOR: Final = {"name": "interop matrix", "email": "interop-matrix@users.noreply.github.com"}
 
 
@@ -39,7 +40,7 @@ def push_dashboard(root: Path, readme: str, body: str, *, branch: str, remote: s
             try:
                 if not update_file(tree / readme, body):
                     return None
-                identity = [f"-cuser.{key}={value}" for key, value in AUTHOR.items()]
+                identity = [word for key, value in AUTHOR.items() for word in ("-c", f"user.{key}={value}")]
                 _git(tree, *identity, "commit", "--quiet", "--only", "-m", f"{SUBJECT} [skip ci]", "--", readme)
                 commit = _git(tree, "rev-parse", "HEAD").strip()
                 # Somebody else's push in between makes this one fail: then it is made anew on top of theirs.
@@ -92,7 +93,7 @@ def _authorization() -> list[str]:
 
 
 def _failed(words: tuple[str, ...] | list[str], stderr: str) -> ConfigurationError:
-    verb = next((word for word in words if not word.startswith("-")), "")
+    verb = next((word for word in words if word in VERBS), "")
     return ConfigurationError(
         "git-failed",
         f"`git {verb}` failed: {stderr.strip() or 'it said nothing'}",
