@@ -6,7 +6,7 @@ NOX ?= .venv/bin/nox
 .PHONY: help interop check images base lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 interop: $(NOX) ## the whole job: build, run, merge, dashboard
 	$(NOX) -s interop

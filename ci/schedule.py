@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 from ci.images import Image, Unavailable
 from ci.model import Case
@@ -41,21 +42,29 @@ class Schedule:
 
     def __init__(self, cases: Iterable[Case], images: Mapping[str, Future[Image | Unavailable]]) -> None:
         self._waiting = list(cases)
+        self._unrunnable: list[Unrunnable] = []
         self._images = images
         self._changed = threading.Condition()
         self._closed = False
-        for future in images.values():
-            future.add_done_callback(self._wake)
+        for version, future in images.items():
+            future.add_done_callback(partial(self._provided, version))
 
     def take(self, cancelled: Callable[[], bool]) -> Ready | Unrunnable | None:
-        """The next case, waiting for images if need be; None when there is none left or the run is over."""
+        """The next case, waiting for images if need be; None when there is none left or the run is over.
+
+        What cannot run is settled at once: a count of what is left must not include it for long.
+
+        :raises Exception: whatever kept an image from being looked for
+        """
         with self._changed:
-            while self._waiting and not self._closed and not cancelled():
+            while (self._waiting or self._unrunnable) and not self._closed and not cancelled():
+                if self._unrunnable:
+                    return self._unrunnable.pop()
                 for position, case in enumerate(self._waiting):
-                    found = self._state(case)
-                    if found is not None:
+                    ready = self._ready(case)
+                    if ready is not None:
                         del self._waiting[position]
-                        return found
+                        return ready
                 self._changed.wait(timeout=0.5)
             return None
 
@@ -64,20 +73,25 @@ class Schedule:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            return tuple(self._waiting)
+            return (*self._waiting, *(item.case for item in self._unrunnable))
 
-    def _state(self, case: Case) -> Ready | Unrunnable | None:
+    def _ready(self, case: Case) -> Ready | None:
         found: dict[str, Image] = {}
         for version in (case.dialer, case.listener):
             future = self._images[version]
             if not future.done():
-                continue
+                return None
             image = future.result()
             if isinstance(image, Unavailable):
-                return Unrunnable(case, version, image)
+                return None
             found[version] = image
-        return Ready(case, found) if {case.dialer, case.listener} == set(found) else None
+        return Ready(case, found)
 
-    def _wake(self, _: object) -> None:
+    def _provided(self, version: str, future: Future[Image | Unavailable]) -> None:
         with self._changed:
+            image = None if future.cancelled() or future.exception() is not None else future.result()
+            if isinstance(image, Unavailable):
+                gone = [case for case in self._waiting if version in (case.dialer, case.listener)]
+                self._unrunnable += [Unrunnable(case, version, image) for case in gone]
+                self._waiting = [case for case in self._waiting if version not in (case.dialer, case.listener)]
             self._changed.notify_all()

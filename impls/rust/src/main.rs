@@ -30,6 +30,11 @@ type Result<T> = std::result::Result<T, Error>;
 
 #[tokio::main]
 async fn main() {
+    // libp2p-tls 0.7 turns on rustls' aws-lc-rs, libp2p-quic its ring; unless told which of the two
+    // to take, rustls panics as soon as webrtc asks for one.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("nothing has chosen one before main");
     let outcome = match Case::new(|name| env::var(name).ok()) {
         Ok(case) => run(&case).await,
         Err(error) => Err(error),

@@ -1,0 +1,101 @@
+"""Every case is handed out once, as soon as its images allow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.images import Image, Unavailable
+from ci.model import Case, ReasonCode, Stack
+from ci.schedule import Ready, Schedule, Unrunnable
+
+STACK = Stack("tcp", "noise", "yamux")
+NAMES = ("a", "b", "c")
+CASES = tuple(Case(dialer, listener, STACK) for dialer in NAMES for listener in NAMES)
+MISSING = Unavailable(code=ReasonCode.PLANNED_OUT, text="cannot be pulled")
+
+
+def never() -> bool:
+    return False
+
+
+def futures() -> dict[str, Future[Image | Unavailable]]:
+    return {name: Future() for name in NAMES}
+
+
+def provide(images: dict[str, Future[Image | Unavailable]], names: Iterable[str]) -> None:
+    for name in names:
+        images[name].set_result(Image(digest=name))
+
+
+def taken(schedule: Schedule, count: int) -> list[Ready | Unrunnable | None]:
+    return [schedule.take(never) for _ in range(count)]
+
+
+def test_cases_come_in_order_once_their_images_are_there() -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    provide(images, "ac")
+    first = taken(schedule, 4)
+    pairs = [(it.case.dialer, it.case.listener) for it in first if isinstance(it, Ready)]
+    assert pairs == [("a", "a"), ("a", "c"), ("c", "a"), ("c", "c")]
+    provide(images, "b")
+    rest = [it.case for it in taken(schedule, 5) if isinstance(it, Ready)]
+    assert rest == [case for case in CASES if "b" in (case.dialer, case.listener)]
+    assert schedule.take(never) is None
+
+
+@given(st.permutations(NAMES), st.sets(st.sampled_from(NAMES)))
+def test_each_case_is_handed_out_exactly_once(order: list[str], missing: set[str]) -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    for name in order:
+        images[name].set_result(MISSING if name in missing else Image(digest=name))
+    items = taken(schedule, len(CASES))
+    assert schedule.take(never) is None
+    assert sorted(it.case.name for it in items if it is not None) == sorted(case.name for case in CASES)
+    for item in items:
+        assert item is not None
+        assert isinstance(item, Unrunnable) == bool(missing & {item.case.dialer, item.case.listener})
+
+
+def test_what_cannot_run_is_settled_first() -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    provide(images, "ab")
+    images["c"].set_result(MISSING)
+    assert all(isinstance(it, Unrunnable) and it.version == "c" for it in taken(schedule, 5))
+    assert all(isinstance(it, Ready) for it in taken(schedule, 4))
+
+
+def test_a_waiting_worker_is_woken() -> None:
+    images = futures()
+    schedule = Schedule(CASES[:1], images)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(schedule.take, never)
+        provide(images, "a")
+        assert isinstance(waiting.result(timeout=10), Ready)
+
+
+def test_a_cancelled_run_hands_out_nothing() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    images = futures()
+    schedule = Schedule(CASES, images)
+    provide(images, NAMES)
+    assert schedule.take(cancelled.is_set) is None
+    assert set(schedule.close()) == set(CASES)
+    assert schedule.take(never) is None
+
+
+def test_trouble_while_looking_for_an_image_is_told() -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    images["a"].set_exception(RuntimeError("the engine is gone"))
+    with pytest.raises(RuntimeError, match="the engine is gone"):
+        schedule.take(never)
