@@ -48,7 +48,8 @@ type config struct {
 	dialer   bool
 	listenIP net.IP
 
-	redisAddr string
+	redisAddr     string
+	redisPassword string
 	// redisKey is the list through which the listener hands over its address.
 	redisKey string
 	timeout  time.Duration
@@ -69,7 +70,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		return fallback
 	}
 
-	var cfg config
+	cfg := config{redisPassword: getenv("REDIS_PASSWORD")}
 	var isDialer, listenIP, timeout string
 	switch testKey := getenv("TEST_KEY"); {
 	case testKey != "":

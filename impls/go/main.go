@@ -65,7 +65,7 @@ func listen(ctx context.Context, cfg config, fail context.CancelCauseFunc) error
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 
-	rdb, err := connectRedis(ctx, stop.Done(), cfg.redisAddr)
+	rdb, err := connectRedis(ctx, stop.Done(), cfg)
 	if err != nil || stop.Err() != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func listen(ctx context.Context, cfg config, fail context.CancelCauseFunc) error
 }
 
 func dial(ctx context.Context, cfg config, fail context.CancelCauseFunc) error {
-	rdb, err := connectRedis(ctx, nil, cfg.redisAddr)
+	rdb, err := connectRedis(ctx, nil, cfg)
 	if err != nil {
 		return err
 	}
@@ -195,11 +195,12 @@ func millis(d time.Duration) float64 {
 }
 
 // connectRedis tries until Redis answers, as it may start later than we do, or until stop.
-func connectRedis(ctx context.Context, stop <-chan struct{}, addr string) (*redis.Client, error) {
+func connectRedis(ctx context.Context, stop <-chan struct{}, cfg config) (*redis.Client, error) {
 	// Every failed attempt would be logged, though only the last one matters.
 	logging.Disable()
 	rdb := redis.NewClient(&redis.Options{
-		Addr: addr,
+		Addr:     cfg.redisAddr,
+		Password: cfg.redisPassword,
 		// What comes after the first PING happens once: a retried BLPOP or RPUSH could lose or double the address.
 		MaxRetries:            -1,
 		DialerRetries:         1,
@@ -223,7 +224,7 @@ func connectRedis(ctx context.Context, stop <-chan struct{}, addr string) (*redi
 			return rdb, nil
 		case <-ctx.Done():
 			rdb.Close()
-			return nil, fmt.Errorf("connecting to Redis at %s: %w", addr, lastErr)
+			return nil, fmt.Errorf("connecting to Redis at %s: %w", cfg.redisAddr, lastErr)
 		}
 	}
 }

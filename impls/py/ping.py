@@ -110,6 +110,7 @@ class Settings:
     listener_ip: ipaddress.IPv4Address
     redis_host: str
     redis_port: int
+    redis_password: str | None
     key: str
     timeout: float
     debug: bool
@@ -146,6 +147,7 @@ class Settings:
             listener_ip=ipv4(names[4], ip or "0.0.0.0"),  # noqa: S104
             redis_host=host,
             redis_port=port,
+            redis_password=given.get("REDIS_PASSWORD"),
             key=f"{test_key}_listener_multiaddr" if test_key else "listenerAddr",
             timeout=seconds(timeout),
             debug=bool(test_key) and given.get("DEBUG", "").lower() == "true",
@@ -455,6 +457,7 @@ def connect_store(settings: Settings) -> redis.Redis:
     store = redis.Redis(
         host=settings.redis_host,
         port=settings.redis_port,
+        password=settings.redis_password,
         decode_responses=True,
         socket_timeout=None,
     )

@@ -93,7 +93,7 @@ function check ({ names, get, redis = DEFAULT_REDIS, timeout = DEFAULT_TIMEOUT_S
     muxer: layered ? oneOf(names.muxer, MUXERS) : undefined,
     isDialer: isDialer === 'true',
     ip,
-    redis: redisAddress(redis),
+    redis: { ...redisAddress(redis), password: get('REDIS_PASSWORD') },
     timeoutMs: Number(timeout) * 1000,
     debug,
     key,

@@ -5,9 +5,10 @@ import { createClient } from 'redis'
 const RETRY_MS = 100
 
 // Retries until Redis answers: the caller's deadline ends a hopeless wait.
-export async function connect ({ host, port }) {
+export async function connect ({ host, port, password }) {
   const client = createClient({
     socket: { host, port, reconnectStrategy: () => RETRY_MS },
+    password,
     // only what every Redis, and every proxy in front of one, understands
     RESP: 2,
     disableClientInfo: true

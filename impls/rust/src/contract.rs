@@ -18,6 +18,7 @@ pub struct Case {
     pub listen_ip: IpAddr,
     /// Host and port.
     pub redis: (String, u16),
+    pub redis_password: Option<String>,
     /// The Redis list over which the listener hands its address to the dialer.
     pub key: String,
     pub timeout: Duration,
@@ -183,6 +184,7 @@ impl Case {
             },
             listen_ip,
             redis,
+            redis_password: var("REDIS_PASSWORD"),
             key,
             timeout: Duration::from_secs(timeout.into()),
             debug: var("DEBUG").is_some_and(|value| value.eq_ignore_ascii_case("true")),

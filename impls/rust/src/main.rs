@@ -84,7 +84,7 @@ fn stopped(role: Role) -> Result<()> {
 }
 
 async fn dial(case: &Case) -> Result<()> {
-    let mut rendezvous = Rendezvous::connect(&case.redis, &case.key).await?;
+    let mut rendezvous = Rendezvous::connect(case).await?;
     let mut node = Node::new(case.stack, case.timeout)?;
     if case.stack.transport.dials_through_listener() {
         node.listen(case.listen_ip, |addr| Some(addr.clone()))
@@ -103,7 +103,7 @@ async fn dial(case: &Case) -> Result<()> {
 }
 
 async fn listen(case: &Case) -> Result<()> {
-    let mut rendezvous = Rendezvous::connect(&case.redis, &case.key).await?;
+    let mut rendezvous = Rendezvous::connect(case).await?;
     let shared_ip = rendezvous.shared_ip().await?;
     let mut node = Node::new(case.stack, case.timeout)?;
     let addr = node

@@ -6,10 +6,13 @@ use std::{
 };
 
 use libp2p::Multiaddr;
-use redis::{AsyncCommands, AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use redis::{
+    AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo, RedisConnectionInfo,
+    aio::MultiplexedConnection,
+};
 use tokio::{net::UdpSocket, time::sleep};
 
-use crate::Result;
+use crate::{Result, contract::Case};
 
 pub struct Rendezvous<'a> {
     redis: MultiplexedConnection,
@@ -19,8 +22,14 @@ pub struct Rendezvous<'a> {
 
 impl<'a> Rendezvous<'a> {
     /// Tries until Redis answers; the case's deadline is the only end.
-    pub async fn connect(host: &'a (String, u16), key: &'a str) -> Result<Self> {
-        let client = Client::open((host.0.as_str(), host.1))?;
+    pub async fn connect(case: &'a Case) -> Result<Self> {
+        let (host, key) = (&case.redis, case.key.as_str());
+        let mut settings = RedisConnectionInfo::default();
+        if let Some(password) = &case.redis_password {
+            settings = settings.set_password(password);
+        }
+        let info = (host.0.as_str(), host.1).into_connection_info()?;
+        let client = Client::open(info.set_redis_settings(settings))?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(5)))
             // BLPOP answers when the listener is ready.
