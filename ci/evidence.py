@@ -15,8 +15,8 @@ from ci.records import EvidenceFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ci.images import Image
     from ci.model import Case, Verdict
+    from ci.provision import Image
     from ci.scene import Evidence, Scene
 
 __all__ = ["evidence_folder", "write_evidence"]

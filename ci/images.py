@@ -12,65 +12,20 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.errors import BuildError
 from ci.model import BuildRecipe, PublishedImage, ReasonCode, Version
+from ci.provision import Image, ImageReport, ImageStatus, Unavailable
 
 if TYPE_CHECKING:
     from ci.archives import ArchiveFolder
 
-__all__ = ["Image", "ImageReport", "ImageStatus", "Images", "Unavailable"]
+__all__ = ["Images"]
 
 LOG_TAIL_LINES: Final = 25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """An image that is there: `digest` is its id in the engine, `build_key` the content key it was built from."""
-
-    digest: str
-    build_key: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unavailable:
-    """An image that cannot be had, and why: a reason for every case that needs it."""
-
-    code: ReasonCode
-    text: str
-
-
-class ImageStatus(str, Enum):
-    """How an image came to be there, or not."""
-
-    HIT = "hit"
-    LOADED = "loaded"
-    BUILT = "built"
-    PULLED = "pulled"
-    FAILED = "failed"
-    UNAVAILABLE = "unavailable"
-
-    __str__ = str.__str__
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageReport:
-    """One line of `build-images`: what happened to one version's image.
-
-    :param seconds: of wall time
-    :param size: of the image in bytes, 0 where there is none
-    """
-
-    version: str
-    status: ImageStatus
-    seconds: float
-    size: int = 0
-    image: Image | Unavailable
 
 
 class Images:

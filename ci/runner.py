@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 from ci.attempt import Cancelled, attempt
 from ci.errors import EngineError
 from ci.evidence import write_evidence
-from ci.images import Image, Unavailable
 from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Verdict
+from ci.provision import Image, Unavailable
 from ci.records import Attempt, EvidenceFile, Kind, RoleRecord, RunStart, attempt_for, timestamp
 from ci.schedule import Ready, Schedule, Unrunnable
 

@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from ci.images import Image, Unavailable
 from ci.model import Case
+from ci.provision import Image, Unavailable
 
 __all__ = ["Ready", "Schedule", "Unrunnable"]
 

@@ -11,8 +11,9 @@ from ci.archives import ArchiveFolder
 from ci.engines.daemon import Daemon, connect
 from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import ensure_base, helper_image
-from ci.images import ImageReport, Images, ImageStatus, Unavailable
+from ci.images import Images
 from ci.model import BuildRecipe, Version
+from ci.provision import ImageReport, ImageStatus, Unavailable
 from ci.workspace import Workspace, add_selection_arguments, folders_of
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from ci.engines.daemon import Daemon, connect, sweep
 from ci.engines.docker import DockerEngine
 from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import helper_image
-from ci.images import Image, Unavailable
 from ci.model import Case, Outcome, ReasonCode
+from ci.provision import Image, Unavailable
 from ci.records import RunStart
 from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
 from ci.runner import Runner, Settings, Summary

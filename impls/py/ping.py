@@ -188,10 +188,7 @@ def seconds(value: str) -> float:
 def record(settings: Settings, handshake_plus_one_rtt: float, ping_rtt: float) -> str:
     if settings.unified:
         return (
-            "latency:\n"
-            f"  handshake_plus_one_rtt: {handshake_plus_one_rtt:.3f}\n"
-            f"  ping_rtt: {ping_rtt:.3f}\n"
-            "  unit: ms"
+            f"latency:\n  handshake_plus_one_rtt: {handshake_plus_one_rtt:.3f}\n  ping_rtt: {ping_rtt:.3f}\n  unit: ms"
         )
     # The second name is misspelt in the contract itself.
     return json.dumps(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.images import Image, Unavailable
 from ci.model import Case, ReasonCode, Stack
+from ci.provision import Image, Unavailable
 from ci.schedule import Ready, Schedule, Unrunnable
 
 STACK = Stack("tcp", "noise", "yamux")

@@ -1,0 +1,73 @@
+"""What becomes of a row of `versions.yaml` in an engine: something to run, or the reason why there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ci.model import ReasonCode, Version
+
+__all__ = ["Image", "ImageReport", "ImageStatus", "Provider", "Unavailable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What an engine runs for a version.
+
+    :param digest: its id in the engine that runs it
+    :param build_key: content key it was built from
+    :param notes: what a reader of the results must know of how it was built, such as a dependency that was replaced
+    """
+
+    digest: str
+    build_key: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unavailable:
+    """An image that cannot be had, and why: a reason for every case that needs it."""
+
+    code: ReasonCode
+    text: str
+
+
+class ImageStatus(str, Enum):
+    """How an image came to be there, or not."""
+
+    HIT = "hit"
+    LOADED = "loaded"
+    BUILT = "built"
+    PULLED = "pulled"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageReport:
+    """One line of `build-images`: what happened to one version's image.
+
+    :param seconds: of wall time
+    :param size: of the image in bytes, 0 where there is none
+    """
+
+    version: str
+    status: ImageStatus
+    seconds: float
+    size: int = 0
+    image: Image | Unavailable
+
+
+class Provider(Protocol):
+    """Where an engine's images come from. `Images` is Docker's, `Builds` that of local processes."""
+
+    def find(self, version: Version) -> Image | Unavailable:
+        """What a case will run, without building anything."""
+
+    def provide(self, versions: Iterable[Version], report: Callable[[ImageReport], None]) -> None:
+        """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread."""
