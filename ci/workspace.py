@@ -112,12 +112,15 @@ class Workspace:
 
     def content_keys(self, *, platform: str = "") -> dict[str, str]:
         """Content key by build folder; without a platform the same on every machine."""
-        folders = sorted({it.source.folder for it in self.catalogue.versions if isinstance(it.source, BuildRecipe)})
-        recipes = {name: _digest(self.root / name) for name in SHARED_RECIPES}
         return {
-            folder: content_key(self.root / folder, arguments=recipes, platform=platform, root=self.root)
-            for folder in folders
+            folder: self.content_key(folder, platform=platform)
+            for folder in sorted(folders_of(self.catalogue.versions))
         }
+
+    def content_key(self, folder: str, *, platform: str = "") -> str:
+        """The content key of one build folder, as its files are now."""
+        recipes = {name: _digest(self.root / name) for name in SHARED_RECIPES}
+        return content_key(self.root / folder, arguments=recipes, platform=platform, root=self.root)
 
     def run_name(self, given: str | None) -> str:
         """The run's folder: as given, from the CI provider, else named after the plan, so that its shards meet."""
