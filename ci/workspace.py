@@ -42,6 +42,9 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         "--ignore", action="append", default=[], metavar="EXPRESSION", help="not these cases; may be repeated"
     )
     group.add_argument(
+        "--quick", action="store_true", help="only as many of these as show each pair on each transport once"
+    )
+    group.add_argument(
         "--versions", type=Path, default=Path("versions.yaml"), metavar="FILE", help="default: versions.yaml"
     )
     group.add_argument(
@@ -65,6 +68,7 @@ class Workspace:
     catalogue: Catalogue
     selects: Sequence[str]
     ignores: Sequence[str]
+    quick: bool = False
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Workspace:
@@ -76,6 +80,7 @@ class Workspace:
             # An empty word is what an unset input of a workflow becomes.
             selects=[word for word in arguments.select if word.strip()],
             ignores=[word for word in arguments.ignore if word.strip()],
+            quick=arguments.quick,
         )
 
     @cached_property
@@ -87,6 +92,7 @@ class Workspace:
             ignores=self.ignores,
             weights=load_weights(WEIGHTS),
             fingerprints=self.content_keys(),
+            quick=self.quick,
         )
 
     @property
