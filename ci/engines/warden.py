@@ -89,7 +89,7 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def from_ps(root: int, group: int = 0, remembered: frozenset[tuple[int, int]] = frozenset()) -> Table:
+def from_ps(root: int, group: int | None = None, remembered: frozenset[tuple[int, int]] = frozenset()) -> Table:
     """The descendants as `ps` tells them, the members of a process group, and those remembered by number and group."""
     import subprocess  # noqa: PLC0415 -- a bare start on Linux does without it
 

@@ -49,11 +49,11 @@ behave() {
             behave good ;;
         binary) head -c 65536 /dev/urandom; printf '\xff\xfe\n'; head -c 65536 /dev/urandom >&2; behave good ;;
         hog) x=; while :; do x=$x$(head -c 1000000 /dev/zero | tr '\0' x); done ;;
-        double-fork) # leaves a process of another session, without a parent, deaf to SIGTERM, talking to Redis
+        double-fork | double-fork-silent) # leaves a process of another session, without a parent, deaf to SIGTERM, talking to Redis
             (setsid bash -c 'trap "" TERM HUP; printf "client setname orphan\nblpop orphan 0\n" | redis-cli -h $0 -p $1' \
                 "${redis%:*}" "${redis##*:}" &)
             until cli client list | grep -q name=orphan; do sleep 0.05; done
-            behave good ;;
+            if [ "$1" = double-fork ]; then behave good; else serve; fi ;;
         fork) while :; do sleep 1000 & done ;;
         # Neither traps nor ignores SIGTERM: it ends at once unless the kernel takes it for an init.
         untrapped) if [ "$dialer" = false ]; then publish "$address"; fi; exec sleep 1000 ;;
