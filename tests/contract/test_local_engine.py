@@ -324,7 +324,7 @@ def start_runner(listener: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", RUNNER, listener],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TMPDIR": str(folder)},
+        env={**os.environ, "PYTHONPATH": ":".join(map(str, [ROOT, ROOT / "tests", *sys.path])), "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
