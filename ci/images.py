@@ -150,6 +150,9 @@ class Images:
             # image.json is there and counts as up to date: only what derives from it is built.
             base_is_there = any(_file(version) == "image.json" and digests[version.id] for version in members)
             failure = self._make(folder, ["-o", "image.json"] if base_is_there else [])
+            if failure is None and self._key_of(folder) != key:
+                # Whatever was built may be of neither state: tagged, it would be taken for one of them for ever.
+                failure = f"the files in {folder} changed while it was built; run the same command again"
             for version in missing:
                 digest = None if failure else self._read_image_file(folder, _file(version))
                 if digest is None:

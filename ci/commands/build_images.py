@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -64,8 +65,8 @@ def archives(arguments: argparse.Namespace) -> ArchiveFolder | None:
 def images_of(workspace: Workspace, daemon: Daemon, console: Console, folder: ArchiveFolder | None) -> Images:
     # What runs in the engine is for the engine's platform, which need not be the host's.
     version = daemon.call(daemon.api.version)
-    keys = workspace.content_keys(platform=f"{version['Os']}/{version['Arch']}")
-    return Images(daemon, root=workspace.root, key_of=keys.__getitem__, archives=folder, warn=console.warn)
+    key_of = partial(workspace.content_key, platform=f"{version['Os']}/{version['Arch']}")
+    return Images(daemon, root=workspace.root, key_of=key_of, archives=folder, warn=console.warn)
 
 
 def build(
