@@ -21,7 +21,7 @@ class Coverage:
     :param families: with at least one version that runs, in the catalogue's order
     :param all_families: of the catalogue
     :param cells: cases whose both versions run
-    :param not_run: reason → what is lost by it: a family's name where none of its versions runs, else versions
+    :param not_run: reason → what is lost by it: a family's name where it stops all its versions, else versions
     """
 
     versions: int
@@ -51,11 +51,12 @@ def costs(versions: Sequence[Version], lack: Lack) -> Coverage:
     reasons = {version.id: lack(version) for version in versions}
     running = [version for version in versions if reasons[version.id] is None]
     families = _families(running)
+    whole = {family: {reasons[it.id] for it in versions if it.family == family} for family in _families(versions)}
     not_run: dict[str, dict[str, None]] = {}
     for version in versions:
         reason = reasons[version.id]
         if reason is not None:
-            name = version.id if version.family in families else version.family
+            name = version.family if whole[version.family] == {reason} else version.id
             not_run.setdefault(reason, {})[name] = None
     return Coverage(
         versions=len(running),

@@ -121,7 +121,8 @@ def disk(folder: Path) -> Disk:
 
 def judge_disk(name: str, found: Disk, needed: float, *, must_write: bool = True, advice: str) -> Finding:
     """:param needed: bytes still to be stored there, an estimate"""
-    value = f"{found.folder}: {gigabytes(found.free)} free, about {gigabytes(needed)} needed"
+    want = f"about {gigabytes(needed)} needed" if needed else "nothing more needed"
+    value = f"{found.folder}: {gigabytes(found.free)} free, {want}"
     if must_write and not found.writable:
         return Finding(
             name=name,

@@ -9,17 +9,18 @@ from typing import Final
 
 from ci.doctor.docker_facts import DockerFacts
 from ci.helper_image import BASE, helper_tag
-from ci.model import BuildRecipe, PublishedImage, Version
+from ci.model import PublishedImage, Version
 
 __all__ = ["Situation", "docker_lack", "docker_room", "local_lack", "local_room"]
 
 GB: Final = 1e9
-_PUBLISHED_BYTES: Final = 0.4 * GB
+# An image about which nothing is known, pulled or built.
+_SOME_IMAGE_BYTES: Final = 0.8 * GB
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Toolchain:
-    """What a family's app is made with.
+    """What an app is made with.
 
     :param program: on PATH, or from a wheel where `wheel`
     :param registry: its dependencies come from
@@ -34,6 +35,7 @@ class _Toolchain:
     process_bytes: float
 
 
+# By `Version.local`.
 _TOOLCHAINS: Final[Mapping[str, _Toolchain]] = {
     "python": _Toolchain(registry="PyPI", image_bytes=1.3 * GB, process_bytes=0.3 * GB),
     "node": _Toolchain(program="node", registry="npm", image_bytes=1.3 * GB, process_bytes=0.6 * GB),
@@ -42,8 +44,6 @@ _TOOLCHAINS: Final[Mapping[str, _Toolchain]] = {
         program="cargo", wheel=False, registry="crates.io", image_bytes=2.5 * GB, process_bytes=2.5 * GB
     ),
 }
-_FAMILIES: Final = {"py": "python", "js": "node", "chromium-js": "node", "go": "go", "rust": "rust"}
-_ONLY_IN_CONTAINERS: Final = frozenset({"chromium-js"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,10 @@ class Situation:
             return version.source.reference in self.docker.images
         return self.tags.get(version.id) in self.docker.images
 
+    @property
+    def has_base(self) -> bool:
+        return self.docker is not None and BASE in self.docker.images
+
     def reaches(self, registry: str) -> bool:
         """A registry nobody asked is taken to answer."""
         return self.reachable.get(registry, True)
@@ -81,33 +85,40 @@ def docker_lack(here: Situation, version: Version) -> str | None:
     """Why this version cannot run in a container; None where it can."""
     if here.docker is None:
         return "needs Docker"
-    needs_base = helper_tag() not in here.docker.images
-    if not here.has_image(version):
-        if isinstance(version.source, PublishedImage):
-            registry = _registry_of(version.source.reference)
-            if registry is None:
-                return "there is no such image in the engine"
-            if not here.reaches(registry):
-                return f"{registry} is out of reach"
-        else:
-            needs_base = True
-            if missing := {"docker", "make"} - here.usable:
-                return f"building images needs {' and '.join(sorted(missing))}"
-            toolchain = _toolchain(version)
-            if toolchain is not None and not here.reaches(toolchain.registry):
-                return f"{toolchain.registry} is out of reach"
-    if needs_base:
-        if not here.reaches("Debian"):
-            return "the Debian mirror is out of reach"
-        if BASE not in here.docker.images and not (here.reaches("Docker Hub") or here.can_bootstrap):
-            return "there is no base image: Docker Hub is out of reach, and making one takes root and debootstrap"
-    return None
+    # Every case needs the runner's own image beside the peers'.
+    helper_lack = None if helper_tag() in here.docker.images else _base_lack(here)
+    if here.has_image(version):
+        return helper_lack
+    if isinstance(version.source, PublishedImage):
+        return _pull_lack(here, version.source.reference) or helper_lack
+    if missing := {"docker", "make"} - here.usable:
+        return f"building images needs {' and '.join(sorted(missing))}"
+    toolchain = _toolchain(version)
+    if toolchain is not None and not here.reaches(toolchain.registry):
+        return f"{toolchain.registry} is out of reach"
+    return _base_lack(here)
+
+
+def _pull_lack(here: Situation, reference: str) -> str | None:
+    registry = _registry_of(reference)
+    if registry is None:
+        return "there is no such image in the engine"
+    return None if here.reaches(registry) else f"{registry} is out of reach"
+
+
+def _base_lack(here: Situation) -> str | None:
+    """Why nothing can be made from the base image, the runner's own helper neither."""
+    if not here.reaches("Debian"):
+        return "the Debian mirror is out of reach"
+    if here.has_base or here.reaches("Docker Hub") or here.can_bootstrap:
+        return None
+    return "there is no base image: Docker Hub is out of reach, and making one takes root and debootstrap"
 
 
 def local_lack(here: Situation, version: Version) -> str | None:
     """Why this version cannot run as a process; None where it can."""
     toolchain = _toolchain(version)
-    if isinstance(version.source, PublishedImage) or toolchain is None or version.family in _ONLY_IN_CONTAINERS:
+    if toolchain is None:
         return "needs Docker"
     wheels = here.reaches("PyPI") or here.cached
     if "redis-server" not in here.usable and not wheels:
@@ -124,9 +135,7 @@ def docker_room(here: Situation, version: Version) -> float:
     if here.has_image(version) or docker_lack(here, version) is not None:
         return 0
     toolchain = _toolchain(version)
-    if isinstance(version.source, PublishedImage) or toolchain is None:
-        return _PUBLISHED_BYTES
-    return toolchain.image_bytes
+    return _SOME_IMAGE_BYTES if toolchain is None else toolchain.image_bytes
 
 
 def local_room(here: Situation, version: Version) -> float:
@@ -136,9 +145,7 @@ def local_room(here: Situation, version: Version) -> float:
 
 
 def _toolchain(version: Version) -> _Toolchain | None:
-    if not isinstance(version.source, BuildRecipe):
-        return None
-    return _TOOLCHAINS.get(_FAMILIES.get(version.family, ""))
+    return None if version.local is None else _TOOLCHAINS.get(version.local)
 
 
 def _registry_of(reference: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -117,14 +118,20 @@ def ask(registry: Registry, environment: Mapping[str, str], *, seconds: float) -
     """
     started = time.monotonic()
     try:
-        with requests.get(
-            registry.address, timeout=seconds, stream=True, verify=_authorities(environment)
-        ) as response:
+        with requests.get(registry.address, timeout=seconds, stream=True, verify=_authorities(environment)) as response:
             date = response.headers.get("Date")
             status = response.status_code
     except (requests.RequestException, OSError, ValueError) as error:
         raise OSError(_reason(error)) from None
     return Answer(registry=registry, status=status, seconds=time.monotonic() - started, ahead=_ahead(date))
+
+
+# The libraries' own words name addresses.
+_WORDS: Final = (
+    (requests.exceptions.ProxyError, "the proxy refuses, or does not answer"),
+    (requests.exceptions.SSLError, "its certificate is not trusted here: SSL_CERT_FILE names the bundle to trust"),
+    (requests.exceptions.Timeout, "no answer in time"),
+)
 
 
 def _authorities(environment: Mapping[str, str]) -> str | bool:
@@ -145,18 +152,15 @@ def _ahead(date: str | None) -> float | None:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy refuses, or does not answer"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted here"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "no answer in time"
-    for cause in _causes(error, set()):
-        if type(cause).__name__ == "gaierror":
-            return "its name cannot be resolved"
-        if isinstance(cause, ConnectionRefusedError):
-            return "connection refused"
-    if isinstance(error, OSError) and "CA certificate bundle" in str(error):
+    causes = tuple(_causes(error, set()))
+    if any(isinstance(it, ConnectionRefusedError) for it in causes):
+        return "connection refused"
+    if any(isinstance(it, socket.gaierror) for it in causes):
+        return "its name cannot be resolved"
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
+    if "CA certificate bundle" in str(error):
         return "SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file"
     return f"no connection ({type(error).__name__})"
 
@@ -174,15 +178,17 @@ def _causes(error: object, seen: set[int]) -> Iterator[BaseException]:
 # --- judgement --------------------------------------------------------------------------------------------
 
 
-def judge_registry(registry: Registry, answer: Answer | Trouble) -> Finding:
+def judge_registry(registry: Registry, answer: Answer | Trouble, *, unneeded: str = "") -> Finding:
+    """:param unneeded: why it does not matter here whether it answers"""
     if isinstance(answer, Trouble):
         value = f"{registry.host}: {answer.text}"
     elif answer.expected:
-        milliseconds = f"{1000 * answer.seconds:.0f} ms"
-        return Finding(name=registry.name, state=State.OK, value=f"{registry.host}, {milliseconds}")
+        return Finding(name=registry.name, state=State.OK, value=f"{registry.host}, {1000 * answer.seconds:.0f} ms")
     else:
         value = f"{registry.host} answers {answer.status}"
-    advice = "check the network, the proxy (HTTPS_PROXY), and SSL_CERT_FILE if a proxy inspects TLS"
+    if unneeded:
+        return Finding(name=registry.name, state=State.WARN, value=value, costs=f"nothing, {unneeded}")
+    advice = "check the network and the proxy's variables (HTTPS_PROXY, NO_PROXY)"
     return Finding(name=registry.name, state=State.MISSING, value=value, costs=registry.costs, advice=advice)
 
 

@@ -42,6 +42,7 @@ class ToolWanted:
     :param oldest: version that will do
     :param stand_in: what is used instead where there is none, or an older one
     :param costs: what is lost where there is none and nothing stands in
+    :param optional: the main job has no use for it
     """
 
     program: str
@@ -50,6 +51,7 @@ class ToolWanted:
     stand_in: str = ""
     costs: str = ""
     advice: str = ""
+    optional: bool = False
 
 
 TOOLS: Final = (
@@ -68,7 +70,7 @@ TOOLS: Final = (
     ),
     ToolWanted(
         program="gcc",
-        stand_in="for the fastecdsa of older py-libp2p, a release that has wheels",
+        stand_in="for older py-libp2p, a fastecdsa that has wheels",
     ),
     ToolWanted(
         program="docker",
@@ -80,6 +82,7 @@ TOOLS: Final = (
         program="git",
         costs="`update-readme --push` cannot push; nothing else needs it",
         advice="install it (`apt-get install git`) if you publish from here",
+        optional=True,
     ),
 )
 
@@ -122,9 +125,7 @@ def judge_tool(wanted: ToolWanted, tool: Tool | None, *, can_stand_in: bool) -> 
     else:
         value = f"{tool}, older than {'.'.join(map(str, wanted.oldest))}"
     if not wanted.stand_in:
-        return Finding(
-            name=wanted.program, state=State.MISSING, value=value, costs=wanted.costs, advice=wanted.advice
-        )
+        return Finding(name=wanted.program, state=State.MISSING, value=value, costs=wanted.costs, advice=wanted.advice)
     if can_stand_in:
         return Finding(name=wanted.program, state=State.OK, value=f"{value}; instead: {wanted.stand_in}")
     return Finding(
