@@ -13,13 +13,16 @@ ROOT = Path(__file__).resolve().parents[2]
 # Lowest first; a module may import only from layers above its own line: never from its own, never from below.
 LAYERS = (
     {"errors", "image_checks", "model", "text", "atomic", "checks.ping_record", "checks.address", "capture"}
-    | {"programs"},
-    {"provision", "suggest", "scene", "signature", "json_fields", "evidence_paths", "report.order", "report.published"},
-    {"yaml_source", "expression", "fingerprint", "shard", "weights", "records", "plan_document", "rendezvous"},
+    | {"programs", "cache_folder", "doctor.asking"},
+    {"provision", "suggest", "scene", "signature", "json_fields", "evidence_paths", "report.order", "report.published"}
+    | {"doctor.finding"},
+    {"yaml_source", "expression", "fingerprint", "shard", "weights", "records", "plan_document", "rendezvous"}
+    | {"doctor.tools", "doctor.registries", "doctor.host", "report.doctor"},
     {"version_row", "selection", "record_json", "fold", "suites.base", "suites.transport_cases", "engines.base"},
-    {"config", "record_lines", "merged", "suites.transport_judgement", "engines.daemon"},
+    {"config", "record_lines", "merged", "suites.transport_judgement", "engines.daemon"} | {"doctor.coverage"},
     {"plan", "results", "suites.transport", "engines.docker", "attempt", "probe", "archives", "helper_image"},
-    {"merge", "images", "image_checks.base", "report.dashboard", "report.markers", "progress"},
+    {"merge", "images", "image_checks.base", "report.dashboard", "report.markers", "progress"}
+    | {"doctor.docker_facts"},
     {
         "schedule",
         "evidence",
@@ -30,11 +33,13 @@ LAYERS = (
         "report.terminal",
         "workspace",
         "console",
-    },
-    {"runner", "image_checks.contract"},
+    }
+    | {"doctor.lacks", "doctor.questions"},
+    {"runner", "image_checks.contract"} | {"doctor.examine"},
     {"check_image"},
     {"report.check_image"},
-    {"commands.build_images", "commands.list_cases", "commands.merge_results", "commands.update_readme"},
+    {"commands.build_images", "commands.list_cases", "commands.merge_results", "commands.update_readme"}
+    | {"commands.doctor"},
     {"commands.run_shard", "commands.check_image"},
     {"commands.interop"},
     {"commands"},
@@ -45,10 +50,10 @@ LAYERS = (
 FENCES = {
     "docker": {"engines.daemon", "engines.docker"},
     "redis": {"rendezvous"},
-    "requests": {"engines.daemon"},
+    "requests": {"engines.daemon", "doctor.registries"},
     "yaml": {"yaml_source"},
     "jinja2": {"report.dashboard"},
-    "rich": {"console", "progress", "report.terminal"},
+    "rich": {"console", "progress", "report.terminal", "report.doctor"},
     "zstandard": {"archives"},
     "pathspec": {"fingerprint"},
 }
