@@ -12,6 +12,7 @@ from ci.commands import (
     build_images,
     check_image,
     doctor,
+    gc,
     interop,
     list_cases,
     merge_results,
@@ -23,7 +24,7 @@ from ci.errors import ExitCode, InteropError
 
 __all__ = ["main"]
 
-COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image, doctor)
+COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image, doctor, gc)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ci.cache_folder import VARIABLE, cache_folder
+from ci.cache_folder import CACHE_VARIABLE, cache_candidates
 from ci.doctor.coverage import Coverage, costs
 from ci.doctor.docker_facts import DockerFacts, judge_docker
 from ci.doctor.finding import Diagnosis, Finding, Section, State
-from ci.doctor.host import disk, judge_disk, judge_memory, judge_python, memory
+from ci.doctor.host import disk, judge_disk, judge_memory, judge_python, memory, writable
 from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room
 from ci.doctor.questions import Answers, ask_everything
 from ci.doctor.registries import Answer, judge_clock, judge_registry, registries
@@ -43,6 +43,13 @@ class Examined:
     catalogue: Workspace | ConfigurationError
     results: Path
     environment: Mapping[str, str]
+
+    @property
+    def cache(self) -> Path:
+        """Where toolchains and builds are kept, or would be."""
+        checkout = Path.cwd() if isinstance(self.catalogue, ConfigurationError) else self.catalogue.root
+        candidates = cache_candidates(self.environment, checkout=checkout)
+        return next((it for it in candidates if writable(it)), candidates[0])
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -76,14 +83,13 @@ def examine(here: Examined) -> Diagnosis:
 
 def _situation(here: Examined, answers: Answers) -> Situation:
     docker = answers.docker if isinstance(answers.docker, DockerFacts) else None
-    cache = cache_folder(here.environment)
     path = here.environment.get("PATH", os.defpath)
     return Situation(
         docker=docker,
         tags={} if docker is None else _tags(here.catalogue, docker.platform),
         usable=frozenset(it.program for it in TOOLS if usable(it, answers.tools[it.program])),
         reachable={name: isinstance(it, Answer) and it.expected for name, it in answers.registries.items()},
-        cached=cache is not None and _has_entries(cache),
+        cached=_has_entries(here.cache),
         can_bootstrap=os.geteuid() == 0 and shutil.which("debootstrap", path=path) is not None,
     )
 
@@ -218,16 +224,6 @@ def _docker(here: Examined, situation: Situation, answers: Answers, local: Cover
 def _processes(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
     wheels = situation.reaches("PyPI") or situation.cached
     found = [_tool(it, answers, can_stand_in=wheels) for it in TOOLS if it.program in _FOR_PROCESSES]
-    cache = cache_folder(here.environment)
-    advice = f"name another folder in {VARIABLE}"
-    if cache is None:
-        room = Finding(
-            name="cache",
-            state=State.WARN,
-            value="there is no home folder for it",
-            costs="toolchains and builds are kept in the checkout",
-            advice=f"name a folder in {VARIABLE}",
-        )
-    else:
-        room = _room("cache", cache, sum(local_room(situation, it) for it in here.versions), advice=advice)
+    needed = sum(local_room(situation, it) for it in here.versions)
+    room = _room("cache", here.cache, needed, advice=f"name another folder in {CACHE_VARIABLE}")
     return (*found, room)

@@ -13,7 +13,7 @@ from typing import Final
 from ci.doctor.finding import Finding, State
 from ci.scene import Limits
 
-__all__ = ["Disk", "Memory", "disk", "gigabytes", "judge_disk", "judge_memory", "judge_python", "memory"]
+__all__ = ["Disk", "Memory", "disk", "gigabytes", "judge_disk", "judge_memory", "judge_python", "memory", "writable"]
 
 OLDEST_PYTHON: Final = (3, 10)
 NEWEST_PYTHON: Final = (3, 14)
@@ -113,10 +113,20 @@ class Disk:
 
 def disk(folder: Path) -> Disk:
     """:raises OSError: the file system does not tell"""
+    return Disk(folder=folder, free=shutil.disk_usage(_there(folder)).free, writable=writable(folder))
+
+
+def writable(folder: Path) -> bool:
+    """Whether this user may write in the folder, or make it."""
+    return os.access(_there(folder), os.W_OK | os.X_OK)
+
+
+def _there(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
     there = folder.absolute()
-    while not there.exists() and there != there.parent:
+    while not os.path.lexists(there) and there != there.parent:
         there = there.parent
-    return Disk(folder=folder, free=shutil.disk_usage(there).free, writable=os.access(there, os.W_OK | os.X_OK))
+    return there
 
 
 def judge_disk(name: str, found: Disk, needed: float, *, must_write: bool = True, advice: str) -> Finding:

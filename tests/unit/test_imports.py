@@ -15,12 +15,13 @@ LAYERS = (
     {"errors", "image_checks", "model", "text", "atomic", "checks.ping_record", "checks.address", "capture"}
     | {"programs", "cache_folder", "doctor.asking"},
     {"provision", "suggest", "scene", "signature", "json_fields", "evidence_paths", "report.order", "report.published"}
-    | {"doctor.finding"},
+    | {"doctor.finding", "leftovers"},
     {"yaml_source", "expression", "fingerprint", "shard", "weights", "records", "plan_document", "rendezvous"}
-    | {"doctor.tools", "doctor.registries", "doctor.host", "report.doctor"},
+    | {"doctor.tools", "doctor.registries", "doctor.host", "report.doctor", "local_leftovers", "report.leftovers"},
     {"version_row", "selection", "record_json", "fold", "suites.base", "suites.transport_cases", "engines.base"},
     {"config", "record_lines", "merged", "suites.transport_judgement", "engines.daemon"} | {"doctor.coverage"},
-    {"plan", "results", "suites.transport", "engines.docker", "attempt", "probe", "archives", "helper_image"},
+    {"plan", "results", "suites.transport", "engines.docker", "attempt", "probe", "archives", "helper_image"}
+    | {"engines.docker_leftovers"},
     {"merge", "images", "image_checks.base", "report.dashboard", "report.markers", "progress"}
     | {"doctor.docker_facts"},
     {
@@ -39,7 +40,7 @@ LAYERS = (
     {"check_image"},
     {"report.check_image"},
     {"commands.build_images", "commands.list_cases", "commands.merge_results", "commands.update_readme"}
-    | {"commands.doctor"},
+    | {"commands.doctor", "commands.gc"},
     {"commands.run_shard", "commands.check_image"},
     {"commands.interop"},
     {"commands"},
