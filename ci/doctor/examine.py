@@ -63,6 +63,8 @@ def examine(here: Examined) -> Diagnosis:
     docker = None if situation.docker is None else costs(here.versions, lambda it: docker_lack(situation, it))
     local = costs(here.versions, lambda it: local_lack(situation, it))
     engine, why = _choose(docker, local)
+    if not writable(here.results):
+        engine, why = None, f"results cannot be written to {here.results.absolute()}"
     sections = (
         Section(title="This host", findings=_host(here, answers)),
         Section(title="Docker", findings=_docker(here, situation, answers, local)),
@@ -89,6 +91,7 @@ def _situation(here: Examined, answers: Answers) -> Situation:
         tags={} if docker is None else _tags(here.catalogue, docker.platform),
         usable=frozenset(it.program for it in TOOLS if usable(it, answers.tools[it.program])),
         reachable={name: isinstance(it, Answer) and it.expected for name, it in answers.registries.items()},
+        can_cache=writable(here.cache),
         cached=_has_entries(here.cache),
         can_bootstrap=os.geteuid() == 0 and shutil.which("debootstrap", path=path) is not None,
     )
@@ -126,7 +129,7 @@ def _choose(docker: Coverage | None, local: Coverage) -> tuple[str | None, str]:
         if docker is None:
             return "local", "no Docker engine answers"
         return "local", "Docker answers, but none of the images is there or can be made: say `--engine local`"
-    return None, "neither an engine that answers nor what processes need"
+    return None, "no engine answers, and what processes need is missing"
 
 
 def _exit_code(here: Examined, engine: str | None) -> ExitCode:
@@ -185,7 +188,7 @@ def _memory() -> Finding:
 
 def _room(name: str, folder: Path, needed: float, *, must_write: bool = True, advice: str) -> Finding:
     try:
-        return judge_disk(name, disk(folder), needed, must_write=must_write, advice=advice)
+        return judge_disk(name, disk(folder.absolute()), needed, must_write=must_write, advice=advice)
     except OSError as error:
         return Finding(name=name, state=State.WARN, value=f"{folder}: {error.strerror or error}", advice=advice)
 

@@ -118,7 +118,8 @@ def disk(folder: Path) -> Disk:
 
 def writable(folder: Path) -> bool:
     """Whether this user may write in the folder, or make it."""
-    return os.access(_there(folder), os.W_OK | os.X_OK)
+    there = _there(folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _there(folder: Path) -> Path:

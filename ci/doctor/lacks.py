@@ -54,6 +54,7 @@ class Situation:
     :param tags: version → name its image has in the engine, for those built here
     :param usable: programs on PATH that are new enough
     :param reachable: registry → whether it answers, by the names in `registries`
+    :param can_cache: there is a folder in which toolchains and builds can be kept
     :param cached: builds of earlier runs are in the cache folder
     :param can_bootstrap: this user can make a base image from a Debian mirror
     """
@@ -62,6 +63,7 @@ class Situation:
     tags: Mapping[str, str]
     usable: frozenset[str]
     reachable: Mapping[str, bool]
+    can_cache: bool = True
     cached: bool = False
     can_bootstrap: bool = False
 
@@ -120,6 +122,8 @@ def local_lack(here: Situation, version: Version) -> str | None:
     toolchain = _toolchain(version)
     if toolchain is None:
         return "needs Docker"
+    if not here.can_cache:
+        return "needs a cache folder that can be written"
     wheels = here.reaches("PyPI") or here.cached
     if "redis-server" not in here.usable and not wheels:
         return "needs redis-server, or PyPI for a wheel of it"

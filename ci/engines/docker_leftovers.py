@@ -118,7 +118,7 @@ class DockerLeftovers:
 
     def _needed(self, tag: str, tags: Sequence[str]) -> str:
         if self._current is None:
-            return "versions.yaml has mistakes, so nobody knows which images are current"
+            return "which images are current cannot be told: see `nox -s list`"
         if tag in self._current:
             return "it is current"
         # An alias by the image's own id serves builds as long as the image itself is current.

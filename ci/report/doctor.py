@@ -74,7 +74,7 @@ def _verdict(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     elif diagnosis.engine is not None:
         yield f"The main job cannot run; engine {diagnosis.engine} would do, because {diagnosis.why}.", "bold red"
     else:
-        yield f"The main job cannot run: there is {diagnosis.why}.", "bold red"
+        yield f"The main job cannot run: {diagnosis.why}.", "bold red"
     for sentence in diagnosis.summary:
         yield sentence, ""
 

@@ -232,6 +232,7 @@ def situation(
     *,
     usable: str = "",
     out_of_reach: str = "",
+    can_cache: bool = True,
     cached: bool = False,
     can_bootstrap: bool = False,
 ) -> Situation:
@@ -241,6 +242,7 @@ def situation(
         tags={it.id: f"interop/{it.id}:key" for it in VERSIONS},
         usable=frozenset(usable.split()),
         reachable={name: name not in gone for name in REACHED},
+        can_cache=can_cache,
         cached=cached,
         can_bootstrap=can_bootstrap,
     )
@@ -304,6 +306,7 @@ def test_where_an_image_is_pulled_from(reference: str, lack: str | None) -> None
         (situation(usable="redis-server node", out_of_reach="PyPI"), JS, None),
         (situation(usable="redis-server node", out_of_reach="PyPI"), PY, "PyPI is out of reach"),
         (situation(out_of_reach="PyPI,npm", cached=True), JS, None),
+        (situation(can_cache=False), PY, "needs a cache folder that can be written"),
     ],
 )
 def test_what_keeps_a_version_from_running_as_a_process(here: Situation, of: Version, lack: str | None) -> None:
@@ -410,6 +413,17 @@ def test_programs_and_a_cache_make_the_local_engine_do(cut_off: dict[str, str], 
     assert (found.engine, found.why, found.exit_code) == ("local", "no Docker engine answers", ExitCode.GREEN)
     assert found.summary[0].startswith("local: ")
     assert any("needs cargo" in sentence for sentence in found.summary)
+
+
+def test_a_host_that_cannot_keep_results(cut_off: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "cache" / "something").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    workspace = Workspace.at(CHECKOUT / "versions.yaml")
+    environment = cut_off | {"INTEROP_CACHE": str(tmp_path / "cache")}
+    found = examine(Examined(catalogue=workspace, results=tmp_path / "file" / "results", environment=environment))
+
+    assert (found.engine, found.exit_code) == (None, ExitCode.ENGINE)
+    assert found.why == f"results cannot be written to {tmp_path}/file/results"
 
 
 def test_a_broken_catalogue_is_a_finding(cut_off: dict[str, str], tmp_path: Path) -> None:
