@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from ci.commands import (
     build_images,
     check_image,
+    doctor,
+    gc,
     interop,
     list_cases,
     merge_results,
@@ -22,7 +24,7 @@ from ci.errors import ExitCode, InteropError
 
 __all__ = ["main"]
 
-COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image)
+COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image, doctor, gc)
 
 
 def main(words: Sequence[str] | None = None) -> int:
