@@ -118,7 +118,7 @@ class Commands:
             raise Stopped
         end = f"exit {code}" if code > 0 else signal.Signals(-code).name
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        name = shlex.join([Path(words[0]).name, *words[1:3]])
+        name = shlex.join([Path(word).name if Path(word).is_absolute() else word for word in words[:3]])
         raise BuildError("local-build", "\n".join([f"`{name} …` failed ({end}), the log is {log}; it ends:", *tail]))
 
     def stop(self) -> None:
