@@ -56,7 +56,7 @@ class Address:
 # Where existing images look for Redis when they are told nothing (contract, section 1.1).
 CLASSIC_REDIS: Final = Address(host="redis", port=6379)
 # The variable that holds what Redis asks for, in both generations. Its value is nobody else's business.
-REDIS_PASSWORD: Final = "REDIS_PASSWORD"  # noqa: S105 -- the name, not the password
+REDIS_PASSWORD: Final = "REDIS_PASSWORD"  # noqa: S105 -- its name
 
 
 @dataclass(frozen=True, kw_only=True)
