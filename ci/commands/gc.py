@@ -127,11 +127,9 @@ def _tell(console: Console, decided: Sequence[Decided], *, removed: bool) -> Non
             else:
                 going.append(one.it)
     if going:
+        things = "1 thing" if len(going) == 1 else f"{len(going)} things"
         what = "removed" if removed else "would be removed"
-        things = "thing" if len(going) == 1 else "things"
-        console.info(
-            f"{len(going)} {things} {what}, {size_words(total(going))} (images share layers: less may be freed)"
-        )
+        console.info(f"{things} {what}, at most {size_words(total(going))} (images share layers)")
     else:
         console.info("nothing was removed" if any(one.failed for one in decided) else "nothing to remove")
     kept = [one for one in decided if one.kept is not None]

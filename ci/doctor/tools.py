@@ -125,7 +125,8 @@ def judge_tool(wanted: ToolWanted, tool: Tool | None, *, can_stand_in: bool) -> 
     else:
         value = f"{tool}, older than {'.'.join(map(str, wanted.oldest))}"
     if not wanted.stand_in:
-        return Finding(name=wanted.program, state=State.MISSING, value=value, costs=wanted.costs, advice=wanted.advice)
+        state = State.WARN if wanted.optional else State.MISSING
+        return Finding(name=wanted.program, state=state, value=value, costs=wanted.costs, advice=wanted.advice)
     if can_stand_in:
         return Finding(name=wanted.program, state=State.OK, value=f"{value}; instead: {wanted.stand_in}")
     return Finding(

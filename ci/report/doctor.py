@@ -83,7 +83,7 @@ def _verdict(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def _table(console: Screen, section: Section, names: int) -> None:
-    wide = console.rich.width >= WIDE
+    wide = console.rich.width >= WIDE and any(it.costs or it.advice for it in section.findings)
     console.show(Padding(console.styled(section.title, "bold"), (0, 1)))
     table = Table(box=None, show_header=False, padding=(0, 1), expand=wide)
     table.add_column(width=1)

@@ -102,6 +102,10 @@ def test_no_program() -> None:
     assert (found.state, found.value, found.costs, found.advice) == (State.MISSING, "not on PATH", "much", "install it")
 
 
+def test_what_the_main_job_has_no_use_for_is_only_a_warning() -> None:
+    assert judge_tool(replace(WANTED, optional=True), None, can_stand_in=False).state is State.WARN
+
+
 @pytest.mark.parametrize(
     ("version", "good"), [((22,), True), ((22, 0, 1), True), ((100, 0), True), ((21, 99), False), ((9,), False)]
 )
