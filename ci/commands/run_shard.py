@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci.archives import ArchiveFolder
+from ci.arguments import seconds, whole_number
 from ci.commands.build_images import add_archive_argument, archives, images_of
 from ci.engines.daemon import Daemon, connect, sweep
 from ci.engines.docker import DockerEngine
-from ci.errors import ConfigurationError, ExitCode
+from ci.errors import ExitCode
 from ci.helper_image import helper_image
 from ci.model import Case, Outcome, ReasonCode
 from ci.provision import Image, Unavailable
@@ -32,15 +33,27 @@ from ci.workspace import Workspace, add_selection_arguments
 if TYPE_CHECKING:
     from ci.console import Console
 
-__all__ = ["add_parser", "add_run_arguments", "run", "run_one_shard"]
+__all__ = ["add_parser", "add_run_arguments", "interruptible", "run", "run_one_shard"]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to run")
-    group.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="cases at once (default: cores)")
-    group.add_argument("--retries", type=int, default=1, help="how often a red case is tried again, alone (default: 1)")
     group.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="per case, instead of what the versions declare"
+        "--workers",
+        type=whole_number("--workers", minimum=1, maximum=1024),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="cases at once (default: cores)",
+    )
+    group.add_argument(
+        "--retries",
+        type=whole_number("--retries", minimum=0, maximum=100),
+        default=1,
+        metavar="N",
+        help="how often a red case is tried again, alone (default: 1)",
+    )
+    group.add_argument(
+        "--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per case, instead of what the versions declare"
     )
     group.add_argument("--strict-exit", action="store_true", help="fail a dialer that stays after its result")
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
@@ -56,7 +69,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "run-shard",
         help="run a deterministic slice of the cases",
-        epilog="example: nox -s run-shard -- 3/8. After an interruption the same command goes on where it stopped.",
+        description="Runs a deterministic slice of the cases. After an interruption the same command goes on.",
+        epilog="example: nox -s run-shard -- 3/8",
     )
     parser.add_argument("shard", metavar="INDEX/COUNT", help="3/8 is the third of eight")
     add_selection_arguments(parser)
@@ -107,7 +121,7 @@ def run_one_shard(
     suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
     with (
         ResultsWriter(folder, start) as writer,
-        _interruptible(console) as cancelled,
+        interruptible(console) as cancelled,
         console.progress(len(left), arguments.workers) as progress,
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
     ):
@@ -162,7 +176,7 @@ def _find_images(
 
 
 @contextmanager
-def _interruptible(console: Console) -> Iterator[threading.Event]:
+def interruptible(console: Console) -> Iterator[threading.Event]:
     """The first Ctrl-C (or SIGTERM) finishes cleaning up, the second one ends at once."""
     cancelled = threading.Event()
 
@@ -190,13 +204,6 @@ def _put_aside(folder: Path) -> None:
     while (aside := folder.with_name(f"{folder.name}.{number}.earlier")).exists():
         number += 1
     folder.rename(aside)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ConfigurationError("no-worker", f"{number} workers can run nothing", hint="give at least 1")
-    return number
 
 
 def _tool_version() -> str:

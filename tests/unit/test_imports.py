@@ -12,9 +12,29 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Lowest first; a module may import only from layers above its own line: never from its own, never from below.
 LAYERS = (
-    {"errors", "image_checks", "model", "text", "atomic", "checks.ping_record", "checks.address", "capture", "programs"},
+    {
+        "errors",
+        "image_checks",
+        "model",
+        "text",
+        "atomic",
+        "checks.ping_record",
+        "checks.address",
+        "capture",
+        "programs",
+    },
     {"provision", "suggest", "scene", "signature", "json_fields", "evidence_paths", "report.order", "report.published"},
-    {"yaml_source", "expression", "fingerprint", "shard", "weights", "records", "plan_document", "rendezvous"},
+    {
+        "yaml_source",
+        "arguments",
+        "expression",
+        "fingerprint",
+        "shard",
+        "weights",
+        "records",
+        "plan_document",
+        "rendezvous",
+    },
     {"version_row", "selection", "record_json", "fold", "suites.base", "suites.transport_cases", "engines.base"},
     {"config", "record_lines", "merged", "suites.transport_judgement", "engines.daemon"},
     {"plan", "results", "suites.transport", "engines.docker", "attempt", "probe", "archives", "helper_image"},
