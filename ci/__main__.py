@@ -14,6 +14,7 @@ from ci.commands import (
     interop,
     list_cases,
     merge_results,
+    repro,
     run_shard,
     update_readme,
 )
@@ -22,7 +23,7 @@ from ci.errors import ExitCode, InteropError
 
 __all__ = ["command_line", "main"]
 
-COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image)
+COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, repro, check_image)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ci.commands.build_images import archives, build
 from ci.commands.merge_results import merge_run, report
-from ci.commands.run_shard import add_run_arguments, run_one_shard
+from ci.commands.run_shard import add_run_arguments, repro_command, run_one_shard
 from ci.engines.daemon import Daemon, connect
 from ci.errors import ExitCode
 from ci.fold import CaseVerdict
@@ -70,5 +70,5 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     console.info(f"results:   {folder}")
     red = [case.name for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED]
     for name in red[:MOST_REPRO_LINES]:
-        console.info(f"to run a red cell again: nox -s run-shard -- 1/1 --run again --fresh --select '{name}'")
+        console.info(f"to run a red cell again: {repro_command(arguments, name)}")
     return merged.exit_code(accept_red=arguments.accept_red) or built

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +30,12 @@ from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
 from ci.suites.transport import TransportSuite
-from ci.workspace import Workspace, add_selection_arguments
+from ci.workspace import Workspace, add_selection_arguments, version_words
 
 if TYPE_CHECKING:
     from ci.console import Console
 
-__all__ = ["add_parser", "add_run_arguments", "interruptible", "run", "run_one_shard"]
+__all__ = ["add_parser", "add_run_arguments", "interruptible", "repro_command", "run", "run_one_shard"]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +135,9 @@ def run_one_shard(
             start=start,
             folder=folder,
             progress=progress,
-            settings=Settings(workers=arguments.workers, retries=arguments.retries),
+            settings=Settings(
+                workers=arguments.workers, retries=arguments.retries, repro=partial(repro_command, arguments)
+            ),
             cancelled=cancelled,
         )
         summary = runner.run(left, _find_images(workspace, daemon, console, archives(arguments), left, pool))
@@ -144,6 +148,16 @@ def run_one_shard(
         console.info(note)
     summary.outcomes = {it.key: it.outcome for it in earlier.attempts} | summary.outcomes
     return folder, summary
+
+
+def repro_command(arguments: argparse.Namespace, name: str) -> str:
+    """The command that plays this case of this run once more; nothing in a name means anything to a shell."""
+    words = version_words(arguments)
+    if arguments.timeout is not None:
+        words += ["--timeout", f"{arguments.timeout:g}"]
+    if arguments.strict_exit:
+        words.append("--strict-exit")
+    return " ".join([f'nox -s repro -- "{name}"', *map(shlex.quote, words)])
 
 
 def exit_code(summary: Summary, *, accept_red: bool) -> ExitCode:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from ci.model import Role
     from ci.rendezvous import Rendezvous
-    from ci.scene import Actor, Stream, Surroundings
+    from ci.scene import Actor, Scene, Stream, Surroundings
 
-__all__ = ["Engine", "RunningActor", "Sink", "Slot"]
+__all__ = ["Engine", "Reproducing", "RunningActor", "Sink", "Slot"]
 
 
 class Sink(Protocol):
@@ -60,3 +60,10 @@ class Engine(Protocol):
         """Name, version, processors, memory: what a reader of the results wants to know."""
 
     def slot(self, number: int) -> AbstractContextManager[Slot]: ...
+
+
+class Reproducing(Protocol):
+    """An engine that can say how to do without it."""
+
+    def reproduction(self, scene: Scene, slot: Slot) -> list[str]:
+        """Commands that play the scene once more, for a person to paste into a shell, in this order."""

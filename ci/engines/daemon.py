@@ -69,10 +69,12 @@ class Daemon:
     """A Docker daemon as one run uses it: every object it makes can be told apart by its labels.
 
     :param run: the run on whose behalf things are made; part of every label and name
+    :param keep: what it makes is meant to outlive this process, so nobody sweeps it
     """
 
-    def __init__(self, client: docker.DockerClient, *, run: str) -> None:
+    def __init__(self, client: docker.DockerClient, *, run: str, keep: bool = False) -> None:
         self.api = client.api
+        self.keep = keep
         self._run = run
         self._pid = os.getpid()
         # Two runs of the same name on one host must not meet.
@@ -86,6 +88,7 @@ class Daemon:
             "pid": str(self._pid),
             "pid-started": _start_time(self._pid),
             "created": str(int(time.time())),
+            **({"keep": "1"} if self.keep else {}),
             **more,
         }
         return {LABEL: "1"} | {f"{LABEL}.{name}": value for name, value in words.items()}
@@ -142,8 +145,8 @@ def _start_time(pid: int) -> str:
 
 
 def _abandoned(labels: Mapping[str, str]) -> bool:
-    """Whether the process named in the labels ran on this host and is gone."""
-    if labels.get(f"{LABEL}.host") != socket.gethostname():
+    """Whether the process named in the labels ran on this host and is gone, and did not mean this to stay."""
+    if f"{LABEL}.keep" in labels or labels.get(f"{LABEL}.host") != socket.gethostname():
         return False
     pid = labels.get(f"{LABEL}.pid", "")
     if not pid.isdigit():

@@ -11,24 +11,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from typing import Any
 
 import docker.errors
 from docker.types import LogConfig, Ulimit
 
-from ci.engines.base import RunningActor, Sink
+from ci.engines.base import RunningActor, Sink, Slot
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.model import ROLES, Role
 from ci.rendezvous import Rendezvous
-from ci.scene import CLASSIC_REDIS, MIB, Actor, Address, Surroundings
+from ci.reproduction import REDIS_SERVER, docker_lines
+from ci.scene import CLASSIC_REDIS, MIB, Actor, Address, Scene, Surroundings
 
 __all__ = ["DockerEngine"]
-
-# Bound to every address because it sits on two networks; no data is ever written to disk.
-REDIS_SERVER: Final = [
-    *("redis-server", "--protected-mode", "no", "--bind", "0.0.0.0"),  # noqa: S104
-    *("--appendonly", "no", "--save", ""),
-]
 
 
 class DockerEngine:
@@ -59,7 +54,7 @@ class DockerEngine:
 
     @contextmanager
     def slot(self, number: int) -> Iterator[DockerSlot]:
-        """A network, its Redis and two pods; all gone when the block ends."""
+        """A network, its Redis and two pods; all gone when the block ends, unless the daemon was told to keep them."""
         prefix = f"{self._daemon.prefix}-{number}"
         with ExitStack() as stack:
             network = self._daemon.call(
@@ -100,8 +95,20 @@ class DockerEngine:
             if not port:
                 raise self._daemon.trouble(f"the container {prefix}-redis ended at once")
             address = Address(host="127.0.0.1", port=int(port[0]["HostPort"]))
-            rendezvous = stack.enter_context(Rendezvous(address))
-            yield DockerSlot(self._daemon, prefix, pods, rendezvous)
+            with Rendezvous(address) as rendezvous:
+                yield DockerSlot(self._daemon, prefix, pods, rendezvous)
+            if self._daemon.keep:
+                stack.pop_all()
+
+    def reproduction(self, scene: Scene, slot: Slot) -> list[str]:  # noqa: ARG002 -- everything is made anew
+        names = {actor.image: self._name(actor.image) for actor in scene.actors}
+        return docker_lines(scene, helper=self._helper, images=names)
+
+    def _name(self, image: str) -> str:
+        """What a person calls an image: a tag or, of a published one, its digest; else its id."""
+        known = self._daemon.image(image) or {}
+        names = [*(known.get("RepoTags") or ()), *(known.get("RepoDigests") or ())]
+        return str(names[0]) if names else image
 
     def _helper_container(self, name: str, command: list[str], **more: Any) -> str:
         created = self._daemon.call(
@@ -132,7 +139,9 @@ class DockerSlot:
     def __init__(self, daemon: Daemon, prefix: str, pods: Mapping[Role, str], rendezvous: Rendezvous) -> None:
         self._daemon = daemon
         self._prefix = prefix
-        self._pods = pods
+        self.pods = pods
+        # Of the attempt prepared last.
+        self.containers: dict[Role, str] = {}
         self._count = 0
         self.rendezvous = rendezvous
         self.surroundings = Surroundings()
@@ -142,7 +151,7 @@ class DockerSlot:
         self._count += 1
         api = self._daemon.api
         host_config = api.create_host_config(
-            network_mode=f"container:{self._pods[actor.role]}",
+            network_mode=f"container:{self.pods[actor.role]}",
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             init=True,
@@ -165,6 +174,7 @@ class DockerSlot:
             return AbsentActor(str(error.explanation), actor.role, sink)
         except TROUBLE as error:
             raise self._daemon.trouble(str(error)) from error
+        self.containers[actor.role] = str(created["Id"])
         return DockerActor(self._daemon, str(created["Id"]), actor.role, sink)
 
 

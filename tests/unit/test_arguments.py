@@ -50,7 +50,7 @@ def test_every_command_knows_what_hepl_means(name: str) -> None:
     error = refused(name, "--hepl")
 
     assert error.reference == "unknown-flag"
-    assert "did you mean `--help`?" in error.message
+    assert "did you mean `--help`" in error.message
     assert f"nox -s {name} -- --help" in error.hint
 
 
