@@ -62,7 +62,7 @@ def find_case(name: str, versions: Sequence[Version]) -> Case:
 
 def _nearest(wanted: str, matrix: Mapping[str, Case]) -> str:
     found = near_matches(wanted, matrix)
-    return "did you mean " + " or ".join(f"`{name}`" for name in found) + "?" if found else ""
+    return "try " + " or ".join(f"`{name}`" for name in found) if found else ""
 
 
 def _unknown(match: re.Match[str], known: Mapping[str, Version]) -> Iterator[str]:
@@ -86,6 +86,8 @@ def _misplaced(words: Sequence[str]) -> Iterator[str]:
         yield f"{words[0]} brings its own security and streams: its cases end with `({words[0]})`"
     elif words[0] not in STANDALONE and len(words) < 3:
         yield f"{words[0]} needs a secure channel and a muxer: `({words[0]}, noise, yamux)`"
+    elif words[1:] and (words[1] not in SECURE_CHANNELS or words[2] not in MUXERS):
+        yield "the secure channel stands second, the muxer third"
     elif len(words) > 3:
         yield "a stack is a transport, a secure channel and a muxer, each once"
 
