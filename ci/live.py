@@ -86,6 +86,6 @@ class LiveOutput:
                 label_style=_COLOURS[role],
                 style="bold" if stream == "stdout" else "",
             )
-        except OSError:
+        except (OSError, SystemExit):  # the latter is how Rich takes a broken pipe
             # The reader of our output has left. These are the engine's threads: they would take it for their trouble.
             self._broken = True

@@ -1,0 +1,203 @@
+"""Scenes as shell commands: what a shell makes of them, and real processes started by them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis_servers import free_port
+
+from ci.model import Case, Contract, PublishedImage, Role, Stack, Transport, Version
+from ci.programs import Program
+from ci.reproduction import PASSWORD_VARIABLE, REDIS_SERVER, docker_lines, process_lines
+from ci.scene import Address, Limits, Scene, Surroundings
+from ci.suites.transport import TransportSuite
+
+PEER = Path(__file__).resolve().parents[1] / "peers" / "peer.sh"
+CASE = Case("dialing", "listening", Stack("tcp", "noise", "yamux"))
+SAME = (Contract.UNIFIED, Contract.UNIFIED)
+# Stands in for the real one: writes its words down, each one behind a mark.
+DOCKER = 'docker() { for word in "$@"; do printf "<%s>" "$word"; done; echo; } 2>&1\n'
+
+
+def scene_of(contracts: tuple[Contract, Contract] = SAME, surroundings: Surroundings | None = None) -> Scene:
+    versions = {
+        name: Version(
+            id=name,
+            family=name,
+            source=PublishedImage(reference=name),
+            transports=(Transport(name="tcp"),),
+            contract=contract,
+            timeout_seconds=20,
+        )
+        for name, contract in zip(("dialing", "listening"), contracts, strict=True)
+    }
+    return TransportSuite(versions).scene(
+        CASE,
+        images={"dialing": "sha256:d", "listening": "sha256:l"},
+        surroundings=surroundings or Surroundings(),
+        attempt="1",
+    )
+
+
+def shell(lines: str) -> list[str]:
+    done = subprocess.run(["sh", "-c", lines], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
+def lines_of(scene: Scene) -> list[str]:
+    return docker_lines(scene, helper="helper:1", images={"sha256:d": "dialing:1", "sha256:l": "listening:1"})
+
+
+# --- docker -----------------------------------------------------------------------------------------------
+
+
+def options(line: str, name: str) -> list[str]:
+    words = line.strip("<>").split("><")
+    return [words[number + 1] for number, word in enumerate(words) if word == name]
+
+
+def test_both_sides_get_what_the_scene_says() -> None:
+    scene = scene_of()
+    limited = replace(scene.dialer, limits=Limits(memory_bytes=300 * 1024 * 1024, processes=7))
+    said = shell(DOCKER + "\n".join(lines_of(replace(scene, dialer=limited))))
+    (dialer,) = [line for line in said if "-dialer><--network>" in line]
+    (listener,) = [line for line in said if "-listener><--network>" in line]
+
+    for line, actor in ((dialer, scene.dialer), (listener, scene.listener)):
+        assert options(line, "-e") == [f"{name}={value}" for name, value in actor.environment.items()]
+        assert options(line, "--cap-drop") == ["ALL"]
+    assert dialer.endswith("<dialing:1>")
+    assert listener.endswith("<listening:1>")
+    assert ("<-d>" in dialer, "<-d>" in listener) == (False, True)
+    assert options(dialer, "--memory") == options(dialer, "--memory-swap") == ["300m"]
+    assert options(dialer, "--pids-limit") == ["7"]
+    assert "the dialer exited 0" in said
+
+
+def test_everything_that_is_made_is_removed() -> None:
+    # The line that removes containers keeps their names to itself.
+    said = shell(DOCKER + "\n".join(lines_of(scene_of())).replace("> /dev/null", ""))
+    made = {name for line in said for name in options(line, "--name")}
+    (removal,) = [line for line in said if line.startswith("<rm>")]
+    network = [line for line in said if line.startswith("<network>")]
+
+    assert len(made) == 3
+    assert made <= set(removal.strip("<>").split("><"))
+    assert [line.split("><")[1] for line in network] == ["create", "rm"]
+    assert network[0].split("><")[-1] == network[1].split("><")[-1]
+
+
+def test_redis_is_started_as_the_engine_starts_it_and_before_anybody_asks() -> None:
+    said = shell(DOCKER + "\n".join(lines_of(scene_of())))
+
+    assert "<helper:1>" + "".join(f"<{word}>" for word in REDIS_SERVER) in said[1]
+    assert options(said[1], "--network-alias") == ["redis"]
+    listener = next(number for number, line in enumerate(said) if "-listener><--network>" in line)
+    assert listener > 1
+
+
+@pytest.mark.parametrize(
+    "contracts", [SAME, (Contract.CLASSIC, Contract.UNIFIED), (Contract.UNIFIED, Contract.CLASSIC)]
+)
+def test_only_two_generations_need_somebody_to_carry_the_address(contracts: tuple[Contract, Contract]) -> None:
+    scene = scene_of(contracts)
+    carrying = [line for line in lines_of(scene) if "blmove" in line]
+
+    assert len(carrying) == len(set(contracts)) - 1
+    for line in carrying:
+        assert f"blmove {scene.listener_key} {scene.dialer_key} " in line
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z_]{1,5}", fullmatch=True),
+        st.text(st.characters(exclude_characters="\0\n\r<>", exclude_categories=["Cs"]), max_size=8),
+        max_size=3,
+    )
+)
+def test_any_value_survives_the_shell(variables: Mapping[str, str]) -> None:
+    scene = scene_of()
+    scene = replace(scene, dialer=replace(scene.dialer, environment=variables))
+    script = DOCKER + next(line for line in lines_of(scene) if "-dialer --network" in line)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True, timeout=60)
+
+    assert options(done.stdout.decode().split("\n")[0], "-e") == [
+        f"{name}={value}" for name, value in variables.items()
+    ]
+
+
+# --- processes --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def redis_server() -> str:
+    found = shutil.which("redis-server")
+    if found is None or shutil.which("redis-cli") is None:
+        pytest.skip("there is no redis-server on PATH")
+    return found
+
+
+@pytest.mark.parametrize("contracts", [SAME, (Contract.CLASSIC, Contract.UNIFIED)])
+@pytest.mark.parametrize(
+    ("behaviour", "password", "said"),
+    [
+        ("good", None, "the dialer exited 0"),
+        ("good", "it's a $ecret", "the dialer exited 0"),
+        ("exit-3", None, "the dialer exited 3"),
+    ],
+)
+def test_processes_started_by_hand(
+    redis_server: str,
+    tmp_path: Path,
+    contracts: tuple[Contract, Contract],
+    behaviour: str,
+    password: str | None,
+    said: str,
+) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    redis = Address(host="127.0.0.1", port=free_port())
+    scene = scene_of(contracts, Surroundings(redis=redis, listen_ip="127.0.0.1", shared_loopback=True))
+    if password:
+        scene = replace(
+            scene, dialer=replace(scene.dialer, environment={**scene.dialer.environment, PASSWORD_VARIABLE: password})
+        )
+
+    def program(image: str) -> Program:
+        own = {"BEHAVIOUR": behaviour if image == scene.dialer.image else "good"}
+        if password:
+            own["REDISCLI_AUTH"] = password  # how the peer's own client takes it
+        return Program(command=("/bin/bash", str(PEER)), environment=own, folder=str(folder))
+
+    lines = process_lines(scene, redis, program, redis_server=redis_server)
+    done = subprocess.run(
+        ["sh"],
+        input="\n".join([*lines, "wait", ""]),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=tmp_path,
+    )
+
+    assert said in done.stdout
+    assert ("7.342" in done.stdout) == (behaviour == "good")
+
+
+@pytest.mark.parametrize("role", ["dialer", "listener"])
+def test_a_process_sees_nothing_of_the_shell_it_is_started_from(role: Role) -> None:
+    scene = scene_of(surroundings=Surroundings(redis=Address(host="127.0.0.1", port=1)))
+    lines = process_lines(scene, Address(host="127.0.0.1", port=1), lambda _: Program(command=("/usr/bin/env",)))
+    actor = scene.dialer if role == "dialer" else scene.listener
+    line = next(it for it in lines if ("listener=$!" in it) == (role == "listener") and "env -i" in it)
+    seen = shell("export STRAY=1\n" + line + ("\nwait" if role == "listener" else ""))
+    names = {it.partition("=")[0] for it in seen if "=" in it}
+
+    assert names == {*actor.environment, "PATH", "HOME", "LANG"}
