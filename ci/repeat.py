@@ -98,7 +98,10 @@ class Repeat:
         started_at = timestamp()
         bystander = _Foreground(self, number, scene)
         scratch = self.folder / f"try-{number}"
-        scratch.mkdir(parents=True)
+        try:
+            scratch.mkdir(parents=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
         labels = {"case": self.case.name}
         try:
             with self.around(scratch):
@@ -141,13 +144,16 @@ class Repeat:
                 file.rename(folder / file.name)
             scratch.rmdir()
         except OSError as error:
-            raise EngineError(
-                "disk-full",
-                f"the evidence of {self.case.name} cannot be written: {error}",
-                why="the disk is full, or the results folder is not yours",
-                hint="make room, or choose another folder with --results",
-            ) from error
+            raise self._unwritable(error) from error
         return folder
+
+    def _unwritable(self, error: OSError) -> EngineError:
+        return EngineError(
+            "disk-full",
+            f"the evidence of {self.case.name} cannot be written: {error}",
+            why="the disk is full, or the results folder is not yours",
+            hint="make room, or choose another folder with --results",
+        )
 
 
 class _Foreground(Bystander):

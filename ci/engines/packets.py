@@ -23,7 +23,11 @@ __all__ = ["MOST_BYTES", "packets"]
 MOST_BYTES: Final = 256 * MIB
 READY_SECONDS: Final = 15.0
 # All interfaces, the loopback too; every packet at once, to standard output; and no second user to become.
-COMMAND: Final = ["tcpdump", "-i", "any", "-p", "-U", "-Z", "root", "-w", "-"]
+COMMAND: Final = ["tcpdump", "-i", "any", "-p", "-U", "--immediate-mode", "-Z", "root", "-w", "-"]
+# Told to stop, tcpdump forgets what the kernel has not handed to it yet. So the last packet is one of our own, sent
+# once the case is over: when it has come through, so has everything before it.
+LAST_WORDS: Final = b"end of the recording"
+SAY_LAST_WORDS: Final = ["bash", "-c", f"echo -n {LAST_WORDS.decode()} > /dev/udp/127.0.0.1/9"]
 
 
 @contextmanager
@@ -63,21 +67,27 @@ def _recording(daemon: Daemon, pod: str, helper: str, path: Path) -> Iterator[No
         output = daemon.call(api.attach, container, stdout=True, stderr=True, stream=True, logs=False, demux=True)
         # The SDK leaves the hijacked connection open.
         stack.callback(daemon.quietly, output._response.close)  # noqa: SLF001
-        listener = _Reader(output, path)
+        reader = _Reader(output, path)
         daemon.call(api.start, container)
-        listener.start()
-        if not listener.ready.wait(READY_SECONDS) or listener.failed:
+        reader.start()
+        if not reader.ready.wait(READY_SECONDS) or reader.failed:
             raise EngineError(
                 "packets",
-                f"packets cannot be recorded: {listener.said.decode(errors='replace').strip() or 'tcpdump is silent'}",
+                f"packets cannot be recorded: {reader.said.decode(errors='replace').strip() or 'tcpdump is silent'}",
                 why="the engine does not give containers raw sockets (NET_RAW), or its kernel lacks them",
                 hint="leave --pcap out, or try an engine that is not rootless",
             )
         try:
             yield
         finally:
-            daemon.quietly(api.kill, container, "SIGINT")  # it writes what it still holds
-            listener.join(10)
+            daemon.quietly(_run_inside, daemon, container, SAY_LAST_WORDS)
+            reader.complete.wait(READY_SECONDS)
+            daemon.quietly(api.kill, container, "SIGINT")
+            reader.join(10)
+
+
+def _run_inside(daemon: Daemon, container: str, command: list[str]) -> None:
+    daemon.api.exec_start(daemon.api.exec_create(container, command)["Id"])
 
 
 class _Reader(threading.Thread):
@@ -88,17 +98,23 @@ class _Reader(threading.Thread):
         self._output = output
         self._path = path
         self.ready = threading.Event()
+        self.complete = threading.Event()
         self.failed = False
         self.said = b""
 
     def run(self) -> None:
         left = MOST_BYTES
+        seam = b""
         try:
             with self._path.open("wb") as file:
                 for packets, words in self._output:
                     if packets:
                         file.write(packets[:left])
                         left -= min(left, len(packets))
+                        seam += packets
+                        if LAST_WORDS in seam:
+                            self.complete.set()
+                        seam = seam[-len(LAST_WORDS) :]
                     if words:
                         self.said += words
                     if b"listening on" in self.said:
@@ -108,3 +124,4 @@ class _Reader(threading.Thread):
         finally:
             self.failed = not self.ready.is_set()
             self.ready.set()
+            self.complete.set()

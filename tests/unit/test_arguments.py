@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from ci.__main__ import command_line
 from ci.arguments import LONGEST_SECONDS, Parser, seconds, whole_number
+from ci.commands.run_shard import repro_command
 from ci.errors import ConfigurationError, ExitCode
+from ci.runner import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = re.compile(r"^example: (.*)$", re.MULTILINE)
@@ -146,6 +148,20 @@ def test_every_help_has_examples_that_can_be_typed(name: str, capsys: pytest.Cap
 @pytest.mark.parametrize("name", parsers())
 def test_every_command_is_a_nox_session(name: str) -> None:
     assert f'pipeline(session, "{name}")' in (ROOT / "noxfile.py").read_text(encoding="utf-8")
+
+
+def test_the_line_that_repeats_a_case_names_the_same_versions_and_limits() -> None:
+    case = "py-v0.8 x go-v0.51 (tcp, noise, yamux)"
+    words = ["--extra-versions", "my head.yaml", "--extra-versions", "b.yaml", "--timeout", "7.5", "--strict-exit"]
+    line = repro_command(command_line().parse_args(["run-shard", "1/1", *words]), case)
+    nox, *prefix, name = shlex.split(line)[:5]
+    again = command_line().parse_args(["repro", *shlex.split(line)[4:]])
+
+    assert (nox, prefix, name) == ("nox", ["-s", "repro", "--"], case)
+    assert (again.case, again.timeout, again.strict_exit) == ([case], 7.5, True)
+    assert again.extra_versions == [Path("my head.yaml"), Path("b.yaml")]
+    plain = command_line().parse_args(["interop"])
+    assert repro_command(plain, case) == f'nox -s repro -- "{case}"' == Settings(workers=1).repro(case)
 
 
 # --- as a process -----------------------------------------------------------------------------------------
