@@ -21,8 +21,9 @@ from ci.engines.packets import packets
 from ci.engines.shell import NO_SHELL, open_shell
 from ci.errors import BuildError, ConfigurationError, ExitCode
 from ci.helper_image import helper_image
+from ci.images import Images
 from ci.live import LiveOutput
-from ci.model import ROLES, BuildRecipe, Outcome, Verdict
+from ci.model import ROLES, BuildRecipe, Outcome, PublishedImage, Verdict, Version
 from ci.progress import OUTCOME_STYLES
 from ci.provision import Image, Unavailable
 from ci.repeat import After, Repeat, Try, pass_rate
@@ -101,7 +102,8 @@ class _Session:
 
     def play(self, workspace: Workspace, case: Case, images: Mapping[str, Image]) -> ExitCode:
         arguments, console = self._arguments, self._console
-        engine = DockerEngine(self._daemon, helper=self._helper)
+        names = {image.digest: _called(workspace.versions[version], image) for version, image in images.items()}
+        engine = DockerEngine(self._daemon, helper=self._helper, names=names)
         suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
         done: list[Try] = []
         by_hand: list[str] = []
@@ -193,6 +195,13 @@ class _Session:
         containers, networks = f"$(docker ps -aq --filter {mine})", f"$(docker network ls -q --filter {mine})"
         console.info(f"docker rm -f -v {containers} && docker network rm {networks}")
         console.info("or leave it to `nox -s gc`, once they are old enough")
+
+
+def _called(version: Version, image: Image) -> str:
+    """The name under which the engine finds this very image; an id says nothing to a reader."""
+    if isinstance(version.source, PublishedImage):
+        return version.source.reference
+    return Images.tag(version, image.build_key or "")
 
 
 def _exit_code(done: Iterable[Try]) -> ExitCode:

@@ -30,11 +30,13 @@ class DockerEngine:
     """See the module's docstring.
 
     :param helper: reference of the image that holds `redis-server` and `sleep`
+    :param names: what people call an image, by what the scenes call it
     """
 
     name = "docker"
 
-    def __init__(self, daemon: Daemon, *, helper: str) -> None:
+    def __init__(self, daemon: Daemon, *, helper: str, names: Mapping[str, str] | None = None) -> None:
+        self._names = names or {}
         self._daemon = daemon
         self._api = daemon.api
         self._helper = helper
@@ -101,14 +103,8 @@ class DockerEngine:
                 stack.pop_all()
 
     def reproduction(self, scene: Scene, slot: Slot) -> list[str]:  # noqa: ARG002 -- everything is made anew
-        names = {actor.image: self._name(actor.image) for actor in scene.actors}
+        names = {actor.image: self._names.get(actor.image, actor.image) for actor in scene.actors}
         return docker_lines(scene, helper=self._helper, images=names)
-
-    def _name(self, image: str) -> str:
-        """What a person calls an image: a tag or, of a published one, its digest; else its id."""
-        known = self._daemon.image(image) or {}
-        names = [*(known.get("RepoTags") or ()), *(known.get("RepoDigests") or ())]
-        return str(names[0]) if names else image
 
     def _helper_container(self, name: str, command: list[str], **more: Any) -> str:
         created = self._daemon.call(
