@@ -8,14 +8,14 @@ here is a comment line: not every interactive shell takes those.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ci.programs import Program
 from ci.scene import CLASSIC_REDIS, MIB
 
 if TYPE_CHECKING:
-    from ci.scene import Actor, Address, Scene
+    from ci.programs import Program
+    from ci.scene import Actor, Scene, Surroundings
 
 __all__ = ["REDIS_SERVER", "docker_lines", "process_lines"]
 
@@ -24,8 +24,6 @@ REDIS_SERVER: Final = [
     *("redis-server", "--protected-mode", "no", "--bind", "0.0.0.0"),  # noqa: S104
     *("--appendonly", "no", "--save", ""),
 ]
-# Under which name the local engine tells both sides the password of its Redis (docs/image-contracts.md).
-PASSWORD_VARIABLE: Final = "REDIS_PASSWORD"  # noqa: S105
 _CONTINUED: Final = " \\\n    "
 
 
@@ -63,20 +61,23 @@ def docker_lines(scene: Scene, *, helper: str, images: Mapping[str, str]) -> lis
 
 def process_lines(
     scene: Scene,
-    redis: Address,
-    program_of: Callable[[str], Program],
+    surroundings: Surroundings,
+    programs: Mapping[str, Program],
     *,
-    redis_server: str = "redis-server",
+    environment: Mapping[str, str],
+    redis_server: str,
     redis_cli: str = "redis-cli",
 ) -> list[str]:
     """The case as ordinary processes: a Redis, the listener, the dialer, and their end.
 
-    :param redis: where the scene tells both sides to look for it; nothing else may listen there by then
-    :param program_of: what is started for an actor's `image`
+    :param surroundings: where the scene tells both sides to look for Redis; nothing may listen there any more
+    :param programs: what is started for an actor's `image`
+    :param environment: what every program gets, unless it or the scene says otherwise
     """
-    password = scene.dialer.environment.get(PASSWORD_VARIABLE)
+    redis, password = surroundings.redis, surroundings.redis_password
     server = [redis_server, "--bind", redis.host, "--port", str(redis.port), "--appendonly", "no", "--save", ""]
     lines = [
+        "home=$(mktemp -d)",
         f"{_words(*server, *(['--requirepass', password] if password else []))} > /dev/null & redis=$!",
         "sleep 1",
     ]
@@ -85,18 +86,18 @@ def process_lines(
         login = ["-a", password, "--no-auth-warning"] if password else []
         lines.append(f"{_words(*_carry(scene, *client, *login))} > /dev/null &")
     for actor in scene.actors:
-        run = _process(actor, program_of(actor.image))
+        run = _process(actor, programs[actor.image], environment)
         lines.append(f"{run} & listener=$!" if actor.role == "listener" else _with_status(run))
-    return [*lines, "kill $listener $redis"]
+    return [*lines, 'kill $listener $redis; rm -r "$home"']
 
 
-def _process(actor: Actor, program: Program) -> str:
+def _process(actor: Actor, program: Program, basics: Mapping[str, str]) -> str:
     """In an environment of its own, as the engine starts it: what a person's shell has set must not matter."""
-    basics = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
     variables = {**basics, **program.environment, **actor.environment}
     settings = [f"{name}={value}" for name, value in variables.items()]
-    run = _continued(["exec", "env", "-i"], settings, list(program.command))
-    return f"({f'cd {shlex.quote(program.folder)} && ' if program.folder else ''}{run} < /dev/null)"
+    folder = shlex.quote(program.folder) if program.folder else '"$home"'
+    own = 'exec env -i HOME="$home" TMPDIR="$home"'
+    return f"(cd {folder} && {own}{_CONTINUED}{_continued(settings, list(program.command))} < /dev/null)"
 
 
 def _restrictions(actor: Actor) -> list[str]:

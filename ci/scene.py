@@ -61,11 +61,13 @@ class Surroundings:
     """What an engine offers to the actors of a case.
 
     :param redis: where the actors, not the runner, reach Redis
+    :param redis_password: what Redis asks them for; None where their network is theirs alone
     :param listen_ip: the address a listener is told to bind
     :param shared_loopback: both sides live on one loopback interface
     """
 
     redis: Address = CLASSIC_REDIS
+    redis_password: str | None = None
     listen_ip: str = "0.0.0.0"  # noqa: S104 -- inside a namespace of its own, as the contract has it
     shared_loopback: bool = False
 

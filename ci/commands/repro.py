@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from ci.arguments import seconds, whole_number
 from ci.attempt import Cancelled
+from ci.backends import Backend, add_engine_argument, open_backend
 from ci.case_lookup import find_case
-from ci.commands.build_images import add_archive_argument, archives, build, images_of
+from ci.commands.build_images import add_archive_argument, archives, build
 from ci.commands.run_shard import interruptible
-from ci.engines.daemon import LABEL, Daemon, connect, sweep
+from ci.engines.daemon import LABEL
 from ci.engines.docker import DockerEngine, DockerSlot
 from ci.engines.packets import packets
 from ci.engines.shell import NO_SHELL, open_shell
 from ci.errors import BuildError, ConfigurationError, ExitCode
-from ci.helper_image import helper_image
 from ci.images import Images
 from ci.live import LiveOutput
-from ci.model import ROLES, BuildRecipe, Outcome, PublishedImage, Verdict, Version
+from ci.model import ROLES, Outcome, PublishedImage, ReasonCode, Verdict, Version
 from ci.progress import OUTCOME_STYLES
 from ci.provision import Image, Unavailable
 from ci.repeat import After, Repeat, Try, pass_rate
@@ -32,12 +32,14 @@ from ci.workspace import Workspace, add_version_arguments
 
 if TYPE_CHECKING:
     from ci.console import Console
+    from ci.engines.base import Engine, Slot
     from ci.model import Case
     from ci.scene import Scene
 
 __all__ = ["add_parser", "run"]
 
 UNTIL_FAIL_TIMES: Final = 100
+NEED_DOCKER: Final = ("--pcap", "--shell", "--keep")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,49 +69,51 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     group.add_argument("--keep", action="store_true", help="leave the containers of the last try as they are")
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
     add_archive_argument(parser)
+    add_engine_argument(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     case = find_case(" ".join(arguments.case), workspace.catalogue.versions)
-    client = connect()
     folder = _new_folder(arguments.results)
     try:
-        daemon = Daemon(client, run=folder.name, keep=arguments.keep)
-        if swept := sweep(daemon.api):
-            console.info(f"removed {swept} containers and networks that a killed run had left behind")
-        helper = helper_image(daemon, workspace.root)
-        images = _images(workspace, case, daemon, console, arguments)
-        return _Session(arguments, console, daemon, helper, folder).play(workspace, case, images)
+        backend = open_backend(
+            arguments.engine,
+            workspace,
+            console,
+            run=folder.name,
+            archives=archives(arguments),
+            keep=arguments.keep,
+        )
+        console.info(backend.why)
+        engine = backend.engine()
+        _check_flags(arguments, engine, backend.why)
+        images = _images(workspace, case, backend, console)
+        return _Session(arguments, console, engine, folder).play(workspace, case, images)
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
 
 
 class _Session:
-    """One call of the command, on Docker."""
+    """One call of the command."""
 
-    def __init__(
-        self, arguments: argparse.Namespace, console: Console, daemon: Daemon, helper: str, folder: Path
-    ) -> None:
+    def __init__(self, arguments: argparse.Namespace, console: Console, engine: Engine, folder: Path) -> None:
         self._arguments = arguments
         self._console = console
-        self._daemon = daemon
-        self._helper = helper
+        self._engine = engine
         self._folder = folder
         self._times: int = arguments.times or (UNTIL_FAIL_TIMES if arguments.until_fail else 1)
 
     def play(self, workspace: Workspace, case: Case, images: Mapping[str, Image]) -> ExitCode:
         arguments, console = self._arguments, self._console
-        names = {image.digest: _called(workspace.versions[version], image) for version, image in images.items()}
-        engine = DockerEngine(self._daemon, helper=self._helper, names=names)
         suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
         done: list[Try] = []
         by_hand: list[str] = []
         cut_short = False
         try:
-            with interruptible(console) as cancelled, engine.slot(0) as slot:
+            with interruptible(console) as cancelled, self._engine.slot(0) as slot:
                 repeat = Repeat(
                     case=case,
                     suite=suite,
@@ -125,7 +129,8 @@ class _Session:
                 for one in repeat.tries(self._times, until_fail=arguments.until_fail):
                     done.append(one)
                     self._report(one)
-                by_hand = engine.reproduction(done[-1].scene, slot)
+                names = {image.digest: _called(workspace.versions[id_], image) for id_, image in images.items()}
+                by_hand = self._engine.reproduction(done[-1].scene, slot, names=names)
         except Cancelled:
             cut_short = True
         if len(done) > 1:
@@ -141,13 +146,14 @@ class _Session:
 
     # --- around a try -----------------------------------------------------------------------------------
 
-    def _around(self, slot: DockerSlot, scratch: Path) -> AbstractContextManager[object]:
-        if not self._arguments.pcap:
-            return nullcontext()
-        files = {role: scratch / f"{role}.pcap" for role in ROLES}
-        return packets(self._daemon, slot, helper=self._helper, files=files)
+    def _around(self, slot: Slot, scratch: Path) -> AbstractContextManager[object]:
+        engine = self._engine
+        if self._arguments.pcap and isinstance(engine, DockerEngine) and isinstance(slot, DockerSlot):
+            files = {role: scratch / f"{role}.pcap" for role in ROLES}
+            return packets(engine.daemon, slot, helper=engine.helper, files=files)
+        return nullcontext()
 
-    def _over(self, slot: DockerSlot, number: int, scene: Scene, verdict: Verdict) -> After:
+    def _over(self, slot: Slot, number: int, scene: Scene, verdict: Verdict) -> After:
         after = After.CLEAR
         failed = verdict.outcome is not Outcome.PASSED
         if self._arguments.shell and failed:
@@ -156,15 +162,17 @@ class _Session:
         last = number == self._times or (self._arguments.until_fail and failed)
         return After.LEAVE if self._arguments.keep and last else after
 
-    def _shell(self, slot: DockerSlot, scene: Scene, verdict: Verdict) -> None:
+    def _shell(self, slot: Slot, scene: Scene, verdict: Verdict) -> None:
         reason = verdict.reason
         actor = scene.listener if reason is not None and reason.side == "listener" else scene.dialer
         if not (self._console.terminal and sys.stdin.isatty()):
             self._console.warn("no shell: --shell needs a terminal to give it to")
             return
+        assert isinstance(self._engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
+        assert isinstance(slot, DockerSlot)  # noqa: S101
         self._console.info(f"{verdict.outcome}: {reason.text if reason else ''}", style=OUTCOME_STYLES[verdict.outcome])
         self._console.info(f"a shell on the {actor.role}'s side ({actor.version}); `exit` goes on", style="bold")
-        if open_shell(self._daemon, slot, actor) in NO_SHELL:
+        if open_shell(self._engine.daemon, slot, actor) in NO_SHELL:
             self._console.warn(f"the image of {actor.version} seems to hold no /bin/sh")
 
     # --- words ------------------------------------------------------------------------------------------
@@ -233,24 +241,41 @@ def _new_folder(results: Path) -> Path:
     )
 
 
-def _images(
-    workspace: Workspace, case: Case, daemon: Daemon, console: Console, arguments: argparse.Namespace
-) -> dict[str, Image]:
+def _check_flags(arguments: argparse.Namespace, engine: Engine, why: str) -> None:
+    """Processes share this host's network and end with their slot: there is nothing to record, enter or leave."""
+    given = [flag for flag in NEED_DOCKER if getattr(arguments, flag.removeprefix("--"))]
+    if given and not isinstance(engine, DockerEngine):
+        raise ConfigurationError(
+            "needs-docker",
+            f"{' and '.join(given)} cannot be had with local processes: that needs Docker",
+            why=why,
+            hint="leave it out, or start Docker and use --engine docker",
+        )
+
+
+def _images(workspace: Workspace, case: Case, backend: Backend, console: Console) -> dict[str, Image]:
     """Both images, built where they are missing."""
-    found = images_of(workspace, daemon, console, archives(arguments))
+    versions = [workspace.versions[name] for name in dict.fromkeys((case.dialer, case.listener))]
+    try:
+        found = {version: backend.provider.find(version) for version in versions}
+        missing = tuple(
+            version
+            for version, image in found.items()
+            if isinstance(image, Unavailable) and image.code is ReasonCode.BUILD_FAILED
+        )
+        if missing:
+            build(backend, missing, console)
+            found |= {version: backend.provider.find(version) for version in missing}
+    finally:
+        backend.provider.stop()
     images = {}
-    for name in dict.fromkeys((case.dialer, case.listener)):
-        version = workspace.versions[name]
-        image = found.find(version)
-        if isinstance(image, Unavailable) and isinstance(version.source, BuildRecipe):
-            build(workspace, (version,), daemon, console, archives(arguments))
-            image = found.find(version)
+    for version, image in found.items():
         if isinstance(image, Unavailable):
             raise BuildError(
                 "image-missing",
                 f"{case.name} cannot be played: {image.text}",
-                why="its image could be neither found nor made here",
-                hint="see the lines above and docs/adding-an-implementation.md, or choose a case of other versions",
+                why="what runs this version could be neither found nor made here",
+                hint="see docs/adding-an-implementation.md, or choose a case of other versions",
             )
-        images[name] = image
+        images[version.id] = image
     return images

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ci.rendezvous import Rendezvous
     from ci.scene import Actor, Scene, Stream, Surroundings
 
-__all__ = ["Engine", "Reproducing", "RunningActor", "Sink", "Slot"]
+__all__ = ["Engine", "RunningActor", "Sink", "Slot"]
 
 
 class Sink(Protocol):
@@ -61,9 +61,8 @@ class Engine(Protocol):
 
     def slot(self, number: int) -> AbstractContextManager[Slot]: ...
 
+    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+        """Commands that play the scene once more without us, for a person to paste into a shell, in this order.
 
-class Reproducing(Protocol):
-    """An engine that can say how to do without it."""
-
-    def reproduction(self, scene: Scene, slot: Slot) -> list[str]:
-        """Commands that play the scene once more, for a person to paste into a shell, in this order."""
+        :param names: what people call an image, by what the scene calls it
+        """

@@ -16,6 +16,7 @@ from typing import Any
 import docker.errors
 from docker.types import LogConfig, Ulimit
 
+from ci.engines.absent import AbsentActor, report_unstartable
 from ci.engines.base import RunningActor, Sink, Slot
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.model import ROLES, Role
@@ -30,19 +31,17 @@ class DockerEngine:
     """See the module's docstring.
 
     :param helper: reference of the image that holds `redis-server` and `sleep`
-    :param names: what people call an image, by what the scenes call it
     """
 
     name = "docker"
 
-    def __init__(self, daemon: Daemon, *, helper: str, names: Mapping[str, str] | None = None) -> None:
-        self._names = names or {}
-        self._daemon = daemon
+    def __init__(self, daemon: Daemon, *, helper: str) -> None:
+        self.daemon = daemon
         self._api = daemon.api
-        self._helper = helper
+        self.helper = helper
 
     def describe(self) -> dict[str, str | int]:
-        info = self._daemon.call(self._api.info)
+        info = self.daemon.call(self._api.info)
         return {
             "name": self.name,
             "version": info["ServerVersion"],
@@ -57,16 +56,16 @@ class DockerEngine:
     @contextmanager
     def slot(self, number: int) -> Iterator[DockerSlot]:
         """A network, its Redis and two pods; all gone when the block ends, unless the daemon was told to keep them."""
-        prefix = f"{self._daemon.prefix}-{number}"
+        prefix = f"{self.daemon.prefix}-{number}"
         with ExitStack() as stack:
-            network = self._daemon.call(
+            network = self.daemon.call(
                 self._api.create_network,
                 f"{prefix}-net",
                 driver="bridge",
                 internal=True,
-                labels=self._daemon.labels(role="network"),
+                labels=self.daemon.labels(role="network"),
             )["Id"]
-            stack.callback(self._daemon.quietly, self._api.remove_network, network)
+            stack.callback(self.daemon.quietly, self._api.remove_network, network)
 
             redis = self._helper_container(
                 f"{prefix}-redis",
@@ -74,7 +73,7 @@ class DockerEngine:
                 ports=[6379],
                 host_config=self._host_config(port_bindings={6379: ("127.0.0.1", None)}),
             )
-            stack.callback(self._daemon.remove, redis)
+            stack.callback(self.daemon.remove, redis)
             pods: dict[Role, str] = {}
             for role in ROLES:
                 pods[role] = self._helper_container(
@@ -86,33 +85,34 @@ class DockerEngine:
                         sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
                     ),
                 )
-                stack.callback(self._daemon.remove, pods[role])
+                stack.callback(self.daemon.remove, pods[role])
 
             # The cases reach Redis on their own network, the runner by a port on the host's loopback.
-            self._daemon.call(self._api.connect_container_to_network, redis, network, aliases=[CLASSIC_REDIS.host])
+            self.daemon.call(self._api.connect_container_to_network, redis, network, aliases=[CLASSIC_REDIS.host])
             with ThreadPoolExecutor() as pool:
-                for started in [pool.submit(self._daemon.call, self._api.start, it) for it in (redis, *pods.values())]:
+                for started in [pool.submit(self.daemon.call, self._api.start, it) for it in (redis, *pods.values())]:
                     started.result()
-            port = self._daemon.call(self._api.port, redis, 6379)
+            port = self.daemon.call(self._api.port, redis, 6379)
             if not port:
-                raise self._daemon.trouble(f"the container {prefix}-redis ended at once")
+                raise self.daemon.trouble(f"the container {prefix}-redis ended at once")
             address = Address(host="127.0.0.1", port=int(port[0]["HostPort"]))
             with Rendezvous(address) as rendezvous:
-                yield DockerSlot(self._daemon, prefix, pods, rendezvous)
-            if self._daemon.keep:
+                yield DockerSlot(self.daemon, prefix, pods, rendezvous)
+            if self.daemon.keep:
                 stack.pop_all()
 
-    def reproduction(self, scene: Scene, slot: Slot) -> list[str]:  # noqa: ARG002 -- everything is made anew
-        names = {actor.image: self._names.get(actor.image, actor.image) for actor in scene.actors}
-        return docker_lines(scene, helper=self._helper, images=names)
+    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+        del slot  # everything is made anew
+        called = {actor.image: names.get(actor.image, actor.image) for actor in scene.actors}
+        return docker_lines(scene, helper=self.helper, images=called)
 
     def _helper_container(self, name: str, command: list[str], **more: Any) -> str:
-        created = self._daemon.call(
+        created = self.daemon.call(
             self._api.create_container,
-            self._helper,
+            self.helper,
             command,
             name=name,
-            labels=self._daemon.labels(role="helper"),
+            labels=self.daemon.labels(role="helper"),
             **more,
         )
         return str(created["Id"])
@@ -174,30 +174,6 @@ class DockerSlot:
         return DockerActor(self._daemon, str(created["Id"]), actor.role, sink)
 
 
-class AbsentActor:
-    """One side of a case whose image is not there: that image's trouble, not the engine's (contract, T20)."""
-
-    def __init__(self, why: str, role: Role, sink: Sink) -> None:
-        self._why = why
-        self._role = role
-        self._sink = sink
-
-    def start(self) -> None:
-        _report_unstartable(self._sink, self._role, self._why)
-
-    def stop(self, grace: float) -> None:
-        pass
-
-    def remove(self) -> None:
-        pass
-
-
-def _report_unstartable(sink: Sink, role: Role, why: str) -> None:
-    """As a shell would report it: the reason on stderr, then exit code 127."""
-    sink.output(role, "stderr", f"{why}\n".encode())
-    sink.ended(role, 127, out_of_memory=False)
-
-
 class DockerActor:
     """One side of a case as a container."""
 
@@ -220,7 +196,7 @@ class DockerActor:
         except TROUBLE as error:
             if isinstance(error, docker.errors.APIError) and error.is_client_error():
                 # The image, not the engine: no such program, wrong architecture (contract, T20).
-                _report_unstartable(self._sink, self._role, str(error.explanation))
+                report_unstartable(self._sink, self._role, str(error.explanation))
                 return
             raise self._daemon.trouble(str(error)) from error
         self._reader = threading.Thread(target=self._read, name=f"read-{self._role}", daemon=True)

@@ -121,5 +121,6 @@ def _environment(
             "LISTENER_IP": surroundings.listen_ip,
             "TEST_TIMEOUT_SECS": timeout,
         }
+    variables["REDIS_PASSWORD"] = surroundings.redis_password
     # An absent variable and an empty one are different things to some images: never send an empty one.
     return {name: str(value) for name, value in variables.items() if value is not None}

@@ -15,7 +15,6 @@ import docker.errors
 import pytest
 from fake_peers import DockerPeers, Play
 
-from ci.engines.base import Reproducing
 from ci.engines.daemon import LABEL, Daemon, sweep
 from ci.engines.docker import DockerEngine
 from ci.errors import EngineError
@@ -125,7 +124,7 @@ RESTRICTIONS = ("CapAdd", "CapDrop", "SecurityOpt", "Init", "Memory", "MemorySwa
 def test_by_hand_a_side_is_restricted_as_it_is_by_the_engine(
     docker_play: Play, daemon: Daemon, helper_image: str
 ) -> None:
-    engine: Reproducing = DockerEngine(daemon, helper=helper_image)
+    engine = DockerEngine(daemon, helper=helper_image)
     seen: dict[str, dict[str, Any]] = {}
 
     def look(_: str) -> bool:
@@ -134,7 +133,7 @@ def test_by_hand_a_side_is_restricted_as_it_is_by_the_engine(
         return True
 
     played = docker_play("stays", settled=look)
-    lines = engine.reproduction(played.scene, docker_play.slot)
+    lines = engine.reproduction(played.scene, docker_play.slot, names={})
     *run, removal, network = [line.partition("; echo")[0] for line in lines]
     try:
         # What stays does so until it is removed: in the background, or this would wait for it.

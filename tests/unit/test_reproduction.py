@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis_servers import free_port
+from redis_servers import free_port, redis_program
 
 from ci.model import Case, Contract, PublishedImage, Role, Stack, Transport, Version
 from ci.programs import Program
-from ci.reproduction import PASSWORD_VARIABLE, REDIS_SERVER, docker_lines, process_lines
+from ci.reproduction import REDIS_SERVER, docker_lines, process_lines
 from ci.scene import Address, Limits, Scene, Surroundings
 from ci.suites.transport import TransportSuite
 
@@ -135,13 +134,12 @@ def test_any_value_survives_the_shell(variables: Mapping[str, str]) -> None:
 
 # --- processes --------------------------------------------------------------------------------------------
 
+BASICS = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
-@pytest.fixture
-def redis_server() -> str:
-    found = shutil.which("redis-server")
-    if found is None or shutil.which("redis-cli") is None:
-        pytest.skip("there is no redis-server on PATH")
-    return found
+
+def surroundings(password: str | None = None) -> Surroundings:
+    redis = Address(host="127.0.0.1", port=free_port())
+    return Surroundings(redis=redis, redis_password=password, listen_ip="127.0.0.1", shared_loopback=True)
 
 
 @pytest.mark.parametrize("contracts", [SAME, (Contract.CLASSIC, Contract.UNIFIED)])
@@ -154,50 +152,47 @@ def redis_server() -> str:
     ],
 )
 def test_processes_started_by_hand(
-    redis_server: str,
-    tmp_path: Path,
-    contracts: tuple[Contract, Contract],
-    behaviour: str,
-    password: str | None,
-    said: str,
+    tmp_path: Path, contracts: tuple[Contract, Contract], behaviour: str, password: str | None, said: str
 ) -> None:
     folder = tmp_path / "a folder"
     folder.mkdir()
-    redis = Address(host="127.0.0.1", port=free_port())
-    scene = scene_of(contracts, Surroundings(redis=redis, listen_ip="127.0.0.1", shared_loopback=True))
-    if password:
-        scene = replace(
-            scene, dialer=replace(scene.dialer, environment={**scene.dialer.environment, PASSWORD_VARIABLE: password})
+    tools = redis_program().parent
+    around = surroundings(password)
+    scene = scene_of(contracts, around)
+    programs = {
+        actor.image: Program(
+            command=("/bin/bash", str(PEER)),
+            environment={"BEHAVIOUR": how, "PATH": f"{tools}:{BASICS['PATH']}"},
+            folder=str(folder) if actor.role == "listener" else None,
         )
-
-    def program(image: str) -> Program:
-        own = {"BEHAVIOUR": behaviour if image == scene.dialer.image else "good"}
-        if password:
-            own["REDISCLI_AUTH"] = password  # how the peer's own client takes it
-        return Program(command=("/bin/bash", str(PEER)), environment=own, folder=str(folder))
-
-    lines = process_lines(scene, redis, program, redis_server=redis_server)
+        for actor, how in ((scene.dialer, behaviour), (scene.listener, "good"))
+    }
+    lines = process_lines(
+        scene,
+        around,
+        programs,
+        environment=BASICS,
+        redis_server=str(tools / "redis-server"),
+        redis_cli=str(tools / "redis-cli"),
+    )
     done = subprocess.run(
-        ["sh"],
-        input="\n".join([*lines, "wait", ""]),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=tmp_path,
+        ["sh"], input="\n".join([*lines, "wait", ""]), capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert said in done.stdout
+    assert said in done.stdout, done.stderr
     assert ("7.342" in done.stdout) == (behaviour == "good")
 
 
 @pytest.mark.parametrize("role", ["dialer", "listener"])
 def test_a_process_sees_nothing_of_the_shell_it_is_started_from(role: Role) -> None:
-    scene = scene_of(surroundings=Surroundings(redis=Address(host="127.0.0.1", port=1)))
-    lines = process_lines(scene, Address(host="127.0.0.1", port=1), lambda _: Program(command=("/usr/bin/env",)))
+    scene = scene_of(surroundings=surroundings())
+    env = Program(command=("/usr/bin/env",))
+    programs = {actor.image: env for actor in scene.actors}
+    lines = process_lines(scene, surroundings(), programs, environment=BASICS, redis_server="redis-server")
     actor = scene.dialer if role == "dialer" else scene.listener
     line = next(it for it in lines if ("listener=$!" in it) == (role == "listener") and "env -i" in it)
-    seen = shell("export STRAY=1\n" + line + ("\nwait" if role == "listener" else ""))
-    names = {it.partition("=")[0] for it in seen if "=" in it}
+    seen = shell("export STRAY=1; home=/\n" + line + ("\nwait" if role == "listener" else ""))
+    values = dict(it.split("=", 1) for it in seen if "=" in it)
 
-    assert names == {*actor.environment, "PATH", "HOME", "LANG"}
+    assert set(values) == {*actor.environment, "PATH", "HOME", "TMPDIR"}
+    assert values["HOME"] == values["TMPDIR"] == "/"
