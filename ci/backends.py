@@ -70,16 +70,18 @@ def open_backend(
     *,
     run: str,
     archives: ArchiveFolder | None = None,
+    keep: bool = False,
 ) -> Backend:
     """The engine of the user's choice.
 
     :param run: the run's name, by which what the engine makes is marked
+    :param keep: what Docker makes for a slot outlives it, unless it ends with an error
     :raises EngineError: Docker was asked for and does not answer
     """
     if choice == "local":
         return _local(workspace, run, "engine: local processes, as asked for")
     try:
-        daemon = Daemon(connect(), run=run)
+        daemon = Daemon(connect(), run=run, keep=keep)
     except EngineError as error:
         if choice == "docker":
             raise

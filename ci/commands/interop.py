@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ci.backends import Backend, open_backend
 from ci.commands.build_images import archives, print_report
 from ci.commands.merge_results import merge_run, report
-from ci.commands.run_shard import Images, add_run_arguments, exit_code, run_one_shard
+from ci.commands.run_shard import Images, add_run_arguments, exit_code, repro_command, run_one_shard
 from ci.errors import ExitCode
 from ci.fold import CaseVerdict
 from ci.merged import write_merged
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     console.info(f"results:   {folder}")
     red = [case.name for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED]
     for name in red[:MOST_REPRO_LINES]:
-        console.info(f'to see a red cell again: nox -s repro -- "{name}"')
+        console.info(f"to see a red cell again: {repro_command(arguments, name)}")
     return merged.exit_code(accept_red=arguments.accept_red) or exit_code(summary, accept_red=True)
 
 
