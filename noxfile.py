@@ -4,7 +4,7 @@
 # ///
 """All commands of this project. Each session is a thin call of `python -m ci …`; `nox -s list -- --help` and so on.
 
-Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, repro, check-image),
+Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, repro, check-image, doctor, gc),
 `check` (lint, types, tests: the default sessions).
 """
 
@@ -115,6 +115,18 @@ def repro(session: nox.Session) -> None:
 def check_image(session: nox.Session) -> None:
     """Judge one image by itself: `-- IMAGE`."""
     pipeline(session, "check-image")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
+def doctor(session: nox.Session) -> None:
+    """What this host offers and lacks, what each lack costs, and whether the main job can run."""
+    pipeline(session, "doctor")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
+def gc(session: nox.Session) -> None:
+    """List what earlier runs have left behind; `-- --yes` removes it."""
+    pipeline(session, "gc")
 
 
 @nox.session(venv_backend="none", tags=["check"])

@@ -11,6 +11,8 @@ from ci.arguments import Parser
 from ci.commands import (
     build_images,
     check_image,
+    doctor,
+    gc,
     interop,
     list_cases,
     merge_results,
@@ -23,7 +25,18 @@ from ci.errors import ExitCode, InteropError
 
 __all__ = ["command_line", "main"]
 
-COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, repro, check_image)
+COMMANDS = (
+    interop,
+    list_cases,
+    build_images,
+    run_shard,
+    merge_results,
+    update_readme,
+    repro,
+    check_image,
+    doctor,
+    gc,
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -98,6 +98,14 @@ class Workspace:
             quick=arguments.quick,
         )
 
+    @classmethod
+    def at(cls, path: Path) -> Workspace:
+        """The checkout that this `versions.yaml` stands in, with everything selected.
+
+        :raises ConfigurationError: the file has mistakes
+        """
+        return cls(root=path.resolve().parent, catalogue=load(path), selects=(), ignores=())
+
     @cached_property
     def plan(self) -> Plan:
         """:raises ConfigurationError, NothingSelectedError: see `make_plan`"""

@@ -16,7 +16,7 @@ import requests.exceptions
 
 from ci.errors import EngineError
 
-__all__ = ["LABEL", "TROUBLE", "Daemon", "connect", "sweep"]
+__all__ = ["LABEL", "TROUBLE", "Daemon", "connect", "owner_lives", "sweep"]
 
 LABEL: Final = "org.interop-matrix"
 MINIMUM_API: Final = (1, 41)
@@ -144,20 +144,23 @@ def _start_time(pid: int) -> str:
         return ""
 
 
-def _abandoned(labels: Mapping[str, str]) -> bool:
-    """Whether the process named in the labels ran on this host and is gone, and did not mean this to stay."""
-    if f"{LABEL}.keep" in labels or labels.get(f"{LABEL}.host") != socket.gethostname():
-        return False
+def owner_lives(labels: Mapping[str, str]) -> bool | None:
+    """Whether the process named in the labels still runs; None where that cannot be told from this host."""
     pid = labels.get(f"{LABEL}.pid", "")
-    if not pid.isdigit():
-        return False
+    if labels.get(f"{LABEL}.host") != socket.gethostname() or not pid.isdigit():
+        return None
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
+    except (ProcessLookupError, OverflowError):
+        return False
     except PermissionError:
         pass
-    return _start_time(int(pid)) != labels.get(f"{LABEL}.pid-started", "")
+    return _start_time(int(pid)) == labels.get(f"{LABEL}.pid-started", "")
+
+
+def _abandoned(labels: Mapping[str, str]) -> bool:
+    """Whether its owner is gone and did not mean it to stay."""
+    return owner_lives(labels) is False and f"{LABEL}.keep" not in labels
 
 
 def sweep(api: docker.APIClient) -> int:

@@ -78,7 +78,9 @@ def remove_tree(folder: Path) -> None:
     """Remove a folder and all in it, as far as that is possible: a program may have taken rights from its own files."""
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
-        for path, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                Path(path).chmod(0o700)
+        for path, names, _ in os.walk(folder):
+            for inner in (Path(path, name) for name in names):
+                if not inner.is_symlink():
+                    with contextlib.suppress(OSError):
+                        inner.chmod(0o700)  # before it is descended into
         shutil.rmtree(folder, ignore_errors=True)

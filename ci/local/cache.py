@@ -19,12 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ci.cache_folder import CACHE_VARIABLE, cache_candidates
 from ci.errors import EngineError
 
-__all__ = ["CACHE_VARIABLE", "Cache", "Stopped", "cache_folder"]
+__all__ = ["Cache", "Stopped", "cache_folder"]
 
-CACHE_VARIABLE: Final = "INTEROP_CACHE"
-_OURS: Final = "interop-matrix"
 _COMPLETE: Final = "complete.json"
 _LOCK_POLL_SECONDS: Final = 0.1
 
@@ -34,47 +33,29 @@ class Stopped(Exception):  # noqa: N818 -- not an error: somebody asked for it
 
 
 def cache_folder(environment: Mapping[str, str], *, checkout: Path, macos: bool = sys.platform == "darwin") -> Path:
-    """Where this user's cache is; the folder exists and can be written.
-
-    `$INTEROP_CACHE` is obeyed or refused. Without it, it is `interop-matrix` in the user's cache folder (by the XDG
-    base directory specification; on macOS `~/Library/Caches`) or, where there is no home that can be written, a
-    folder in the checkout's `.nox`.
+    """Where this user's cache is: the first of `cache_candidates` that can be written; it exists from now on.
 
     :raises EngineError: none of them can be written
     """
-    given = environment.get(CACHE_VARIABLE)
-    if given:
-        folder = Path(given).absolute()
-        if trouble := _trouble(folder):
-            raise EngineError(
-                "no-cache-folder",
-                f"{CACHE_VARIABLE} is no use: {trouble}",
-                why="toolchains and builds are kept there",
-                hint=f"name a folder you may write, or unset {CACHE_VARIABLE}",
-            )
-        return folder
     troubles = []
-    for folder in (*_homes(environment, macos=macos), checkout.absolute() / ".nox" / "cache"):
+    for folder in cache_candidates(environment, checkout=checkout, macos=macos):
         trouble = _trouble(folder)
         if trouble is None:
             return folder
         troubles.append(trouble)
+    if environment.get(CACHE_VARIABLE):
+        raise EngineError(
+            "no-cache-folder",
+            f"{CACHE_VARIABLE} is no use: {troubles[0]}",
+            why="toolchains and builds are kept there",
+            hint=f"name a folder you may write, or unset {CACHE_VARIABLE}",
+        )
     raise EngineError(
         "no-cache-folder",
         "\n  ".join(["there is no folder to keep toolchains and builds in:", *troubles]),
         why="neither your cache folder nor the checkout can be written",
         hint=f"name a folder that can: {CACHE_VARIABLE}=/some/folder",
     )
-
-
-def _homes(environment: Mapping[str, str], *, macos: bool) -> Iterator[Path]:
-    home = Path(environment.get("HOME", ""))
-    xdg = Path(environment.get("XDG_CACHE_HOME", ""))
-    # The specification has relative paths ignored; a relative HOME is no better.
-    if xdg.is_absolute():
-        yield xdg / _OURS
-    elif home.is_absolute():
-        yield home / ("Library/Caches" if macos else ".cache") / _OURS
 
 
 def _trouble(folder: Path) -> str | None:

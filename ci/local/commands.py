@@ -30,6 +30,8 @@ _FOREIGN: Final = (
 )  # fmt: skip
 # Whoever sits behind a proxy that inspects TLS has told one of these where its certificate is …
 _BUNDLES_GIVEN: Final = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+# … or the host keeps it with all others in one of these …
+_HOST_BUNDLES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 # … and these tell pip, uv and Go, Node, and cargo.
 _BUNDLES_READ: Final = ("PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "CARGO_HTTP_CAINFO")
 
@@ -42,7 +44,7 @@ def build_environment(given: Mapping[str, str], cache: Path) -> dict[str, str]:
     environment = {name: value for name, value in given.items() if name not in _FOREIGN}
     # npm starts `sh` by name, so a PATH without anything gets the system's own folders.
     environment["PATH"] = os.pathsep.join(part for part in (given.get("PATH"), os.defpath) if part)
-    bundle = next((given[name] for name in _BUNDLES_GIVEN if given.get(name)), None)
+    bundle = next((given[name] for name in _BUNDLES_GIVEN if given.get(name)), None) or _host_bundle()
     if bundle is not None:
         for name in _BUNDLES_READ:
             environment.setdefault(name, bundle)
@@ -67,6 +69,11 @@ def build_environment(given: Mapping[str, str], cache: Path) -> dict[str, str]:
         "GOMODCACHE": str(cache / "go" / "pkg" / "mod"),
         "GOCACHE": str(cache / "go-build"),
     }
+
+
+def _host_bundle() -> str | None:
+    """What the host trusts: pip and Go go by it anyway, uv and Node would rather trust a list of their own."""
+    return next((path for path in _HOST_BUNDLES if Path(path).exists()), None)
 
 
 class Commands:
@@ -118,7 +125,7 @@ class Commands:
             raise Stopped
         end = f"exit {code}" if code > 0 else signal.Signals(-code).name
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        name = shlex.join([Path(words[0]).name, *words[1:3]])
+        name = shlex.join([Path(word).name if Path(word).is_absolute() else word for word in words[:3]])
         raise BuildError("local-build", "\n".join([f"`{name} …` failed ({end}), the log is {log}; it ends:", *tail]))
 
     def stop(self) -> None:

@@ -26,8 +26,10 @@ from ci.engines import local_redis
 from ci.engines.local import LocalEngine, LocalSlot
 from ci.engines.warden import from_ps
 from ci.errors import EngineError
+from ci.evidence import write_evidence
 from ci.model import ROLES, Outcome, ReasonCode
 from ci.programs import Program
+from ci.provision import Image
 from ci.scene import MIB, Limits, Scene
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +85,28 @@ def test_redis_asks_for_the_password_and_no_command_line_tells_it(local_slot: Lo
     assert "redis.conf" in listed
     assert password not in listed
     assert password not in repr(local_slot.rendezvous)
+
+
+def test_the_password_is_not_kept_as_evidence(local_play: Play, tmp_path: Path) -> None:
+    password = local_play.slot.surroundings.redis_password
+    assert password is not None
+    played = local_play("good")
+    assert played.scene.dialer.environment["REDIS_PASSWORD"] == password
+
+    write_evidence(
+        tmp_path,
+        played.scene,
+        played.evidence,
+        played.verdict,
+        attempt=1,
+        images={side: Image(digest="local:0") for side in ("dialing", "listening")},
+        started_at="2026-01-01T00:00:00Z",
+        durations={},
+    )
+
+    kept = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("redis_addr" in text for text in kept)
+    assert not any(password in text for text in kept)
 
 
 @linux
@@ -324,7 +348,7 @@ def start_runner(listener: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", RUNNER, listener],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TMPDIR": str(folder)},
+        env={**os.environ, "PYTHONPATH": ":".join(map(str, [ROOT, ROOT / "tests", *sys.path])), "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -33,10 +33,10 @@ STRANGERS = {
 FENCES = {
     "docker": {"engines.daemon", "engines.docker"},
     "redis": {"rendezvous"},
-    "requests": {"engines.daemon"},
+    "requests": {"engines.daemon", "doctor.registries"},
     "yaml": {"yaml_source"},
     "jinja2": {"report.dashboard"},
-    "rich": {"console", "progress", "report.terminal"},
+    "rich": {"console", "progress", "report.doctor", "report.terminal"},
     "zstandard": {"archives"},
     "pathspec": {"fingerprint"},
 }

@@ -45,6 +45,23 @@ def test_a_folder_is_private_and_gone_afterwards(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_link_leads_to_is_left_as_it_is(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("content")
+    outside.chmod(0o750)
+
+    with scratch_folder("run", tmp_path) as folder:
+        (folder / "link").symlink_to(outside)
+        (folder / "locked").mkdir()
+        (folder / "locked" / "file").write_text("content")
+        (folder / "locked").chmod(0)
+
+    assert list(tmp_path.iterdir()) == [outside]
+    assert (outside / "file").read_text() == "content"
+    assert outside.stat().st_mode & 0o777 == 0o750
+
+
 def test_two_folders_of_one_name_are_two(tmp_path: Path) -> None:
     with scratch_folder("run", tmp_path) as one, scratch_folder("run", tmp_path) as other:
         assert one != other
