@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ci.commands import (
     build_images,
     check_image,
+    init,
     interop,
     list_cases,
     merge_results,
@@ -22,7 +23,7 @@ from ci.errors import ExitCode, InteropError
 
 __all__ = ["main"]
 
-COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image)
+COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image, init)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     {"errors", "image_checks", "model", "text", "atomic", "checks.ping_record", "checks.address", "capture"},
     {"provision", "suggest", "scene", "signature", "json_fields", "evidence_paths", "report.order", "report.published"},
+    {"skeleton"},
     {"yaml_source", "expression", "fingerprint", "shard", "weights", "records", "plan_document", "rendezvous"},
     {"version_row", "selection", "record_json", "fold", "suites.base", "suites.transport_cases", "engines.base"},
-    {"config", "record_lines", "merged", "suites.transport_judgement", "engines.daemon"},
+    {"config", "row_text", "record_lines", "merged", "suites.transport_judgement", "engines.daemon"},
     {"plan", "results", "suites.transport", "engines.docker", "attempt", "probe", "archives", "helper_image"},
     {"merge", "images", "image_checks.base", "report.dashboard", "report.markers", "progress"},
     {
@@ -34,7 +35,7 @@ LAYERS = (
     {"check_image"},
     {"report.check_image"},
     {"commands.build_images", "commands.list_cases", "commands.merge_results", "commands.update_readme"},
-    {"commands.run_shard", "commands.check_image"},
+    {"commands.run_shard", "commands.check_image", "commands.init"},
     {"commands.interop"},
     {"commands"},
     {"__main__"},
@@ -57,6 +58,8 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in (ROOT / "ci").rglob("*.py"):
         name = ".".join(path.relative_to(ROOT / "ci").with_suffix("").parts).removesuffix(".__init__")
+        if name.startswith("data."):
+            continue  # programs for others to run, no part of the package
         if path.name != "__init__.py" or path.stat().st_size:
             found[name] = path
     return found
