@@ -112,7 +112,7 @@ def _made(folder: Path, fill: Callable[[Path], None]) -> Iterator[None]:
             raise ConfigurationError(
                 "cannot-make-folder",
                 f"cannot make {shown_path(folder)}: {getattr(error, 'strerror', None) or error}",
-                why="the checkout is read-only, or its disk is full",
+                why="the checkout is read-only, its disk is full, or a file is where a folder should be",
                 hint="see whether `touch` works in the folder above, and what `df` says of its disk",
             ) from None
         made = folder

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 FIRST_VERSION: Final = "v1.0"
+# What the skeleton promises, as arguments of `check-image`.
+FIRST_STACK: Final = "--transport tcp --security noise --muxer yamux --contract both"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -315,7 +317,8 @@ def _print_steps(order: Order, skeleton: Skeleton, console: Console, *, written:
     else:
         steps = [f"name the new release in {', '.join(skeleton.own)}, then: {lock}"]
     steps.append(f"make -C {place}")
-    steps.append(f"nox -s check-image -- {place}/image.json")
+    stack = f" {FIRST_STACK}" if order.source is None else ""
+    steps.append(f"nox -s check-image -- {place}/image.json{stack}")
     if not written:
         steps.append("add the row; what it promises is what check-image saw")
     selection = " ".join(f"--select 'version:{identifier}'" for identifier in order.ids)

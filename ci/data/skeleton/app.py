@@ -304,7 +304,7 @@ def main(
     role = settings.role
     function = dial if role == "dialer" else listen
     if hasattr(function, "not_written"):
-        leave(1, f"{function.__name__}() is not written yet: fill it in in ping.py and delete its @not_written")
+        leave(1, f"{function.__name__}() is not written yet: write it in ping.py, then delete its @not_written")
 
     start_timer(settings.timeout, 1, f"{role} timed out after {settings.timeout:g} s")
     # Only a listener is done when it is told to stop.
