@@ -48,7 +48,7 @@ class Tell(INotifee):
     def __init__(self, task: Task) -> None:
         self.task = task
 
-    async def connected(self, network: INetwork, conn: INetConn) -> None:
+    async def connected(self, network: INetwork, conn: INetConn) -> None:  # noqa: ARG002
         tell(self.task, conn)
 
     async def disconnected(self, network: INetwork, conn: INetConn) -> None: ...
