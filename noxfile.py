@@ -4,7 +4,8 @@
 # ///
 """All commands of this project. Each session is a thin call of `python -m ci …`; `nox -s list -- --help` and so on.
 
-Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, check-image, init),
+Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, check-image,
+doctor, gc, init),
 `check` (lint, types, tests: the default sessions).
 """
 
@@ -115,6 +116,18 @@ def check_image(session: nox.Session) -> None:
 def init(session: nox.Session) -> None:
     """Begin a new implementation, or a new version of one: `-- FAMILY`."""
     pipeline(session, "init")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
+def doctor(session: nox.Session) -> None:
+    """What this host offers and lacks, what each lack costs, and whether the main job can run."""
+    pipeline(session, "doctor")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
+def gc(session: nox.Session) -> None:
+    """List what earlier runs have left behind; `-- --yes` removes it."""
+    pipeline(session, "gc")
 
 
 @nox.session(venv_backend="none", tags=["check"])

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from ci.commands import (
     build_images,
     check_image,
+    doctor,
+    gc,
     init,
     interop,
     list_cases,
@@ -23,7 +25,7 @@ from ci.errors import ExitCode, InteropError
 
 __all__ = ["main"]
 
-COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image, init)
+COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image, doctor, gc, init)
 
 
 def main(words: Sequence[str] | None = None) -> int:

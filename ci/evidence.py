@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci.capture import interleave
 from ci.records import EvidenceFile
+from ci.scene import REDIS_PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,7 @@ def _facts(
                 "version": actor.version,
                 "image": images[actor.version].digest,
                 "buildKey": images[actor.version].build_key,
-                "environment": dict(actor.environment),
+                "environment": {name: value for name, value in actor.environment.items() if name != REDIS_PASSWORD},
                 "limits": asdict(actor.limits),
                 "end": asdict(evidence.exits[actor.role]) if actor.role in evidence.exits else None,
             }

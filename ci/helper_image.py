@@ -11,7 +11,7 @@ from typing import Final
 from ci.engines.daemon import Daemon
 from ci.errors import BuildError
 
-__all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image"]
+__all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image", "helper_tag"]
 
 BASE: Final = "interop/base:trixie"
 BUILD_BASE: Final = "interop/build-base:trixie"
@@ -42,18 +42,26 @@ def ensure_base(daemon: Daemon, root: Path, *, target: str = BUILD_BASE) -> None
         )
 
 
+def helper_tag() -> str:
+    """The helper image's name in the engine: by its content, so an old one is never taken for new."""
+    return f"interop/helper:{hashlib.sha256(_recipe()).hexdigest()[:16]}"
+
+
+def _recipe() -> bytes:
+    return resources.files("ci").joinpath("data/helper/Dockerfile").read_bytes()
+
+
 def helper_image(daemon: Daemon, root: Path) -> str:
     """The tag of the helper image, built where it is missing.
 
     :raises BuildError: the base, or a package mirror, is out of reach
     """
-    recipe = resources.files("ci").joinpath("data/helper/Dockerfile").read_bytes()
-    tag = f"interop/helper:{hashlib.sha256(recipe).hexdigest()[:16]}"
+    tag = helper_tag()
     if daemon.image(tag) is not None:
         return tag
     ensure_base(daemon, root, target=BASE)
     command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", "-"]
-    done = subprocess.run(command, input=recipe, capture_output=True, check=False)
+    done = subprocess.run(command, input=_recipe(), capture_output=True, check=False)
     if done.returncode != 0:
         tail = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-10:])
         raise BuildError(

@@ -7,8 +7,11 @@ any fault of a cache is a warning and a build; a hit costs one question to the e
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +54,9 @@ class Images:
         self._key_of = key_of
         self._archives = archives
         self._warn = warn
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._making: subprocess.Popen[bytes] | None = None
 
     # --- what is there --------------------------------------------------------------------------------
 
@@ -124,6 +130,13 @@ class Images:
             for pull in pulls:
                 report(pull.result())
 
+    def stop(self) -> None:
+        """See `Provider.stop`."""
+        with self._lock:
+            self._stopped.set()
+            if self._making is not None and self._making.poll() is None:
+                os.killpg(self._making.pid, signal.SIGTERM)
+
     def _fetch(self, version: Version) -> ImageReport:
         started = time.monotonic()
         assert isinstance(version.source, PublishedImage)  # noqa: S101 -- sorted by the caller
@@ -150,6 +163,9 @@ class Images:
             # image.json is there and counts as up to date: only what derives from it is built.
             base_is_there = any(_file(version) == "image.json" and digests[version.id] for version in members)
             failure = self._make(folder, ["-o", "image.json"] if base_is_there else [])
+            if failure is None and self._key_of(folder) != key:
+                # Whatever was built may be of neither state: tagged, it would be taken for one of them for ever.
+                failure = f"the files in {folder} changed while it was built; run the same command again"
             for version in missing:
                 digest = None if failure else self._read_image_file(folder, _file(version))
                 if digest is None:
@@ -186,8 +202,14 @@ class Images:
         command = ["make", "--no-print-directory", "-C", str(self._root / folder), *arguments]
         log = self._root / folder / "build.log"
         try:
-            with log.open("wb") as output:
-                done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+            with log.open("wb") as output, self._lock:
+                if self._stopped.is_set():
+                    return "interrupted"
+                # A group of its own, so that `stop` ends whatever make has started, and Ctrl-C leaves that to `stop`.
+                self._making = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                )
+            code = self._making.wait()
         except OSError as error:
             raise BuildError(
                 "make-missing",
@@ -195,8 +217,10 @@ class Images:
                 why="it is not installed",
                 hint="install it (`apt-get install make`)",
             ) from error
-        if done.returncode == 0:
+        if code == 0:
             return None
+        if self._stopped.is_set():
+            return "interrupted"
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
         return "\n".join([f"`make` in {folder} failed, its log is {folder}/build.log; it ends:", *tail])
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Final, Literal, TypeAlias, get_args
 
 __all__ = [
+    "LOCAL_LANGUAGES",
     "MUXERS",
     "ROLES",
     "SECURE_CHANNELS",
@@ -47,6 +48,9 @@ MUXERS: Final = ("yamux", "mplex")
 # Transports that bring their own security and streams; their cases have neither dimension
 # (transport-interop contract, "standalone").
 STANDALONE: Final = frozenset({"quic", "quic-v1", "webtransport", "webrtc", "webrtc-direct"})
+
+# How a version can be made and started without a container: each stands for one way to build.
+LOCAL_LANGUAGES: Final = ("python", "node", "go", "rust")
 
 Role: TypeAlias = Literal["dialer", "listener"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -104,6 +108,8 @@ class Version:
     # Seconds the application gives itself, sent to it as test_timeout_seconds. None: its own default.
     timeout_seconds: int | None = None
     owner: str | None = None
+    # One of `LOCAL_LANGUAGES`. None: it runs in a container only.
+    local: str | None = None
 
     def dials(self, transport: str) -> bool:
         return any(t.name == transport for t in self.transports)

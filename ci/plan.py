@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import assert_never
 
+from ci.cover import covering
 from ci.errors import ConfigurationError
 from ci.model import BuildRecipe, Case, PublishedImage, Stack, Version
 from ci.selection import select
@@ -32,6 +33,7 @@ __all__ = ["Plan", "PlannedCase", "make_plan"]
 
 _SCHEMA: Final = 1
 _SUITE: Final = "transport"
+_NOT_QUICK: Final = "left out by --quick: other cases show the same"
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -103,6 +105,7 @@ def make_plan(
     ignores: Sequence[str] = (),
     weights: Mapping[str, float] = _NOTHING,
     fingerprints: Mapping[str, str] = _NOTHING,
+    quick: bool = False,
 ) -> Plan:
     """Plan the transport suite.
 
@@ -110,11 +113,20 @@ def make_plan(
     :param ignores: `--ignore` expressions
     :param weights: recorded seconds by name of the case
     :param fingerprints: content key by build folder, at least for every version with a selected case
+    :param quick: of what is selected, only cases that together show all of it (`ci.cover`)
     :raises ConfigurationError: an expression is malformed or fits nothing; a content key is missing
     :raises NothingSelectedError: no case is left
     """
     matrix = transport_cases(catalogue.versions)
     decisions = select(matrix, catalogue.versions, catalogue.aliases, selects=selects, ignores=ignores)
+    if quick:
+        chosen = covering([decision.case for decision in decisions if decision.selected])
+        decisions = tuple(
+            replace(decision, selected=False, why=_NOT_QUICK)
+            if decision.selected and decision.case not in chosen
+            else decision
+            for decision in decisions
+        )
     families = {version.id: version.family for version in catalogue.versions}
     planned = tuple(
         PlannedCase(case=decision.case, selected=decision.selected, why=decision.why, seconds=seconds)

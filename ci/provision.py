@@ -71,3 +71,6 @@ class Provider(Protocol):
 
     def provide(self, versions: Iterable[Version], report: Callable[[ImageReport], None]) -> None:
         """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread."""
+
+    def stop(self) -> None:
+        """End what is under way and begin nothing more: `provide` returns soon, with nothing half-made left."""

@@ -54,7 +54,11 @@ class Settings:
 
 @dataclass
 class Summary:
-    """What a shard came to. `lost` is the engine trouble that ended it early, if any."""
+    """What a shard came to.
+
+    `lost` is the engine trouble that ended it early, if any; `first_at` is when the first case was done, by the
+    monotonic clock.
+    """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     reasons: dict[str, Reason | None] = field(default_factory=dict)
@@ -63,6 +67,7 @@ class Summary:
     left: int = 0
     lost: EngineError | None = None
     cancelled: bool = False
+    first_at: float | None = None
 
 
 class Runner:
@@ -221,7 +226,7 @@ class Runner:
             started_at=started_at,
             metrics=verdict.metrics,
             negotiated=verdict.negotiated,
-            warnings=verdict.warnings,
+            warnings=(*verdict.warnings, *_notes(case, images)),
             engine=self._described,
             host={
                 "cpus": os.cpu_count() or 1,
@@ -235,6 +240,7 @@ class Runner:
         self._writer.append(record)
         red = record.outcome is not Outcome.PASSED
         with self._lock:
+            self.summary.first_at = self.summary.first_at or time.monotonic()
             earlier = self.summary.outcomes.get(record.key)
             self.summary.outcomes[record.key] = record.outcome
             self.summary.reasons[record.key] = record.reason
@@ -295,6 +301,12 @@ def _roles(scene: Scene, evidence: Evidence, images: Mapping[str, Image], suite:
             oom=end.out_of_memory if end else False,
         )
     return records
+
+
+def _notes(case: Case, images: Mapping[str, Image]) -> tuple[str, ...]:
+    """What must be known of how the two programs were built."""
+    versions = dict.fromkeys((case.dialer, case.listener))
+    return tuple(f"{version}: {note}" for version in versions for note in images[version].notes)
 
 
 def _inputs(case: Case, images: Mapping[str, Image], suite: Suite) -> str:

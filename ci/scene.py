@@ -16,6 +16,7 @@ from ci.model import Case, Role
 
 __all__ = [
     "CLASSIC_REDIS",
+    "REDIS_PASSWORD",
     "Actor",
     "Address",
     "Bridge",
@@ -54,6 +55,8 @@ class Address:
 
 # Where existing images look for Redis when they are told nothing (contract, section 1.1).
 CLASSIC_REDIS: Final = Address(host="redis", port=6379)
+# The variable that holds what Redis asks for, in both generations. Its value is nobody else's business.
+REDIS_PASSWORD: Final = "REDIS_PASSWORD"  # noqa: S105 -- its name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +64,13 @@ class Surroundings:
     """What an engine offers to the actors of a case.
 
     :param redis: where the actors, not the runner, reach Redis
+    :param redis_password: what Redis asks them for; None where their network is theirs alone
     :param listen_ip: the address a listener is told to bind
     :param shared_loopback: both sides live on one loopback interface
     """
 
     redis: Address = CLASSIC_REDIS
+    redis_password: str | None = None
     listen_ip: str = "0.0.0.0"  # noqa: S104 -- inside a namespace of its own, as the contract has it
     shared_loopback: bool = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.expression import RESERVED
 from ci.model import (
+    LOCAL_LANGUAGES,
     MUXERS,
     SECURE_CHANNELS,
     STANDALONE,
@@ -33,7 +34,7 @@ _LONGEST_FOLDER: Final = 255
 
 _KEYS: Final = (
     "id", "family", "build", "imageFile", "image", "transports", "dialOnly", "secureChannels", "muxers",
-    "contract", "timeoutSecs", "owner",
+    "contract", "timeoutSecs", "owner", "local",
 )  # fmt: skip
 
 # The grammar of image references as the distribution project documents it, with a tag or a digest required:
@@ -92,6 +93,7 @@ def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
     contract = reader.contract()
     seconds = reader.timeout_seconds()
     owner = reader.owner()
+    local = reader.local()
     version = None
     if identifier is not None and family is not None and source is not None:
         version = Version(
@@ -104,6 +106,7 @@ def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
             contract=contract,
             timeout_seconds=seconds,
             owner=owner,
+            local=local,
         )
     place = entries["id"].place if "id" in entries else node.place
     return Row(id=identifier, id_place=place, family=family, version=version)
@@ -271,6 +274,20 @@ class _RowReader:
             self.problems.add(node.place, f"owner `{shown(owner)}` must be a GitHub name or `name/repository`")
             return None
         return owner
+
+    def local(self) -> str | None:
+        node = self.entries.get("local")
+        word = node.word("`local`", self.problems) if node is not None else None
+        if node is None or word is None:
+            return None
+        if "build" not in self.entries:
+            self.problems.add(node.place, "`local` belongs to `build`: without sources there is nothing to run here")
+            return None
+        if word not in LOCAL_LANGUAGES:
+            near = did_you_mean(word, LOCAL_LANGUAGES) or f": it is one of {', '.join(LOCAL_LANGUAGES)}"
+            self.problems.add(node.place, f"unknown local language `{shown(word)}`{near}")
+            return None
+        return word
 
     def _required(self, key: str) -> Node | None:
         node = self.entries.get(key)

@@ -42,6 +42,9 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         "--ignore", action="append", default=[], metavar="EXPRESSION", help="not these cases; may be repeated"
     )
     group.add_argument(
+        "--quick", action="store_true", help="only as many of these as show each pair on each transport once"
+    )
+    group.add_argument(
         "--versions", type=Path, default=Path("versions.yaml"), metavar="FILE", help="default: versions.yaml"
     )
     group.add_argument(
@@ -65,6 +68,7 @@ class Workspace:
     catalogue: Catalogue
     selects: Sequence[str]
     ignores: Sequence[str]
+    quick: bool = False
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Workspace:
@@ -76,7 +80,16 @@ class Workspace:
             # An empty word is what an unset input of a workflow becomes.
             selects=[word for word in arguments.select if word.strip()],
             ignores=[word for word in arguments.ignore if word.strip()],
+            quick=arguments.quick,
         )
+
+    @classmethod
+    def at(cls, path: Path) -> Workspace:
+        """The checkout that this `versions.yaml` stands in, with everything selected.
+
+        :raises ConfigurationError: the file has mistakes
+        """
+        return cls(root=path.resolve().parent, catalogue=load(path), selects=(), ignores=())
 
     @cached_property
     def plan(self) -> Plan:
@@ -87,6 +100,7 @@ class Workspace:
             ignores=self.ignores,
             weights=load_weights(WEIGHTS),
             fingerprints=self.content_keys(),
+            quick=self.quick,
         )
 
     @property
@@ -112,12 +126,15 @@ class Workspace:
 
     def content_keys(self, *, platform: str = "") -> dict[str, str]:
         """Content key by build folder; without a platform the same on every machine."""
-        folders = sorted({it.source.folder for it in self.catalogue.versions if isinstance(it.source, BuildRecipe)})
-        recipes = {name: _digest(self.root / name) for name in SHARED_RECIPES}
         return {
-            folder: content_key(self.root / folder, arguments=recipes, platform=platform, root=self.root)
-            for folder in folders
+            folder: self.content_key(folder, platform=platform)
+            for folder in sorted(folders_of(self.catalogue.versions))
         }
+
+    def content_key(self, folder: str, *, platform: str = "") -> str:
+        """The content key of one build folder, as its files are now."""
+        recipes = {name: _digest(self.root / name) for name in SHARED_RECIPES}
+        return content_key(self.root / folder, arguments=recipes, platform=platform, root=self.root)
 
     def run_name(self, given: str | None) -> str:
         """The run's folder: as given, from the CI provider, else named after the plan, so that its shards meet."""

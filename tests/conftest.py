@@ -7,18 +7,18 @@ Where no engine answers they are skipped with that reason, or fail under `--requ
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import docker
 import pytest
-from fake_peers import DockerPeers, PeerImage, Play
-from redis_servers import RedisServer, redis_container, redis_process
+from fake_peers import DockerPeers, LocalPeers, PeerImage, Play
+from redis_servers import RedisServer, redis_process, redis_program
 
 from ci.engines.daemon import LABEL, Daemon, connect
 from ci.engines.docker import DockerEngine
+from ci.engines.local import LocalEngine
 from ci.errors import EngineError
 from ci.helper_image import BASE
 from ci.helper_image import helper_image as make_helper_image
@@ -119,22 +119,31 @@ def _unavailable(request: pytest.FixtureRequest, why: str) -> NoReturn:
 # --- the engine under test --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(scope="session", params=["local", pytest.param("docker", marks=pytest.mark.docker)])
 def engine_name(request: pytest.FixtureRequest) -> str:
-    """Contract tests run once per engine; another one joins here and in the two fixtures below."""
+    """Contract tests run once per engine; another one joins here and in the three fixtures below."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
+def local_peers() -> LocalPeers:
+    return LocalPeers(tools=redis_program().parent)
+
+
+@pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest, engine_name: str) -> Engine:
-    assert engine_name == "docker"
+    if engine_name == "local":
+        programs = request.getfixturevalue("local_peers").program
+        return LocalEngine(programs, redis_server=str(redis_program()), run="tests")
     return DockerEngine(request.getfixturevalue("daemon"), helper=request.getfixturevalue("helper_image"))
 
 
 @pytest.fixture(scope="session")
 def peer_image(request: pytest.FixtureRequest, engine_name: str) -> Iterator[PeerImage]:
     """`peer_image("stays")`: what the engine runs as a fake peer of that behaviour."""
-    assert engine_name == "docker"
+    if engine_name == "local":
+        yield request.getfixturevalue("local_peers")
+        return
     peers = DockerPeers(request.getfixturevalue("daemon"), helper=request.getfixturevalue("helper_image"))
     yield peers
     peers.close()
@@ -157,12 +166,7 @@ def play(slot: Slot, peer_image: PeerImage) -> Play:
 
 
 @pytest.fixture
-def redis_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisServer]:
-    """A real Redis of the test's own: a process where the host has `redis-server`, else a container."""
-    if shutil.which("redis-server") is not None:
-        with redis_process(tmp_path) as server:
-            yield server
-    else:
-        daemon = request.getfixturevalue("daemon")
-        with redis_container(daemon, request.getfixturevalue("helper_image")) as server:
-            yield server
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A real Redis of the test's own."""
+    with redis_process(tmp_path) as server:
+        yield server

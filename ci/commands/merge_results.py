@@ -98,7 +98,8 @@ def report(merged: Merged, console: Console) -> None:
     ):
         cases = [case for case in merged.cases if case.verdict is verdict]
         for case in cases[:MOST_NAMES]:
-            why = case.result.reason.text if case.result.reason else ""
+            # The tail of a build log is told once, with the image, not with each of its cells.
+            why = case.result.reason.text.splitlines()[0] if case.result.reason else ""
             console.info(f"{title}: {case.name}{f': {why}' if why else ''}")
         if len(cases) > MOST_NAMES:
             console.info(f"{title}: and {len(cases) - MOST_NAMES} more, all of them in merged.json")

@@ -7,21 +7,18 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ci.archives import ArchiveFolder
-from ci.commands.build_images import add_archive_argument, archives, images_of
-from ci.engines.daemon import Daemon, connect, sweep
-from ci.engines.docker import DockerEngine
+from ci.backends import Backend, add_engine_argument, open_backend
+from ci.commands.build_images import add_archive_argument, archives
 from ci.errors import ConfigurationError, ExitCode
-from ci.helper_image import helper_image
 from ci.model import Case, Outcome, ReasonCode
-from ci.provision import Image, Unavailable
+from ci.provision import Image, Provider, Unavailable
 from ci.records import RunStart
 from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
 from ci.runner import Runner, Settings, Summary
@@ -32,7 +29,9 @@ from ci.workspace import Workspace, add_selection_arguments
 if TYPE_CHECKING:
     from ci.console import Console
 
-__all__ = ["add_parser", "add_run_arguments", "run", "run_one_shard"]
+Images: TypeAlias = "Mapping[str, Future[Image | Unavailable]]"
+
+__all__ = ["Images", "add_parser", "add_run_arguments", "run", "run_one_shard"]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +49,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--accept-red", action="store_true", help="exit 0 although cells are red: a dashboard of them is the purpose"
     )
     add_archive_argument(parser)
+    add_engine_argument(parser)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,15 +67,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     shard = Shard.parse(arguments.shard)
     workspace = Workspace.from_arguments(arguments)
-    folder, summary = run_one_shard(arguments, workspace, shard, console)
+    name = workspace.run_name(arguments.run_name)
+    backend = open_backend(arguments.engine, workspace, console, run=name, archives=archives(arguments))
+    console.info(backend.why)
+
+    def find(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
+        ids = dict.fromkeys(name for case in cases for name in (case.dialer, case.listener))
+        # Built ones first: they are there at once, while a pull may take its time.
+        order = sorted(ids, key=lambda name: workspace.versions[name].source.__class__.__name__)
+        return {name: pool.submit(backend.provider.find, workspace.versions[name]) for name in order}
+
+    folder, summary = run_one_shard(arguments, workspace, shard, backend, find, console)
     console.info(f"results: {folder}")
     return exit_code(summary, accept_red=arguments.accept_red)
 
 
 def run_one_shard(
-    arguments: argparse.Namespace, workspace: Workspace, shard: Shard, console: Console
+    arguments: argparse.Namespace,
+    workspace: Workspace,
+    shard: Shard,
+    backend: Backend,
+    images: Callable[[Sequence[Case], ThreadPoolExecutor], Images],
+    console: Console,
 ) -> tuple[Path, Summary]:
-    """Run what is left of a shard and return its folder and what came of it."""
+    """Run what is left of a shard and return its folder and what came of it.
+
+    :param images: begins to look for the images of these cases, in the pool's threads
+    """
     name = workspace.run_name(arguments.run_name)
     planned = [one.case for one in workspace.plan.slice(shard)]
     folder = shard_folder(arguments.results, name, str(shard))
@@ -100,20 +118,18 @@ def run_one_shard(
         console.info("every case of this shard has a result already; --fresh runs them again")
         return folder, Summary(outcomes={it.key: it.outcome for it in earlier.attempts})
 
-    daemon = Daemon(connect(), run=name)
-    if swept := sweep(daemon.api):
-        console.info(f"removed {swept} containers and networks that a killed run had left behind")
-    engine = DockerEngine(daemon, helper=helper_image(daemon, workspace.root))
     suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
     with (
         ResultsWriter(folder, start) as writer,
         _interruptible(console) as cancelled,
-        console.progress(len(left), arguments.workers) as progress,
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
+        _stopping(backend.provider),
+        console.progress(len(left), arguments.workers) as progress,
     ):
         (folder / "plan.json").write_text(workspace.plan.to_json(), encoding="utf-8")
+        found = images(left, pool)
         runner = Runner(
-            engine=engine,
+            engine=backend.engine(),
             suite=suite,
             writer=writer,
             start=start,
@@ -122,7 +138,7 @@ def run_one_shard(
             settings=Settings(workers=arguments.workers, retries=arguments.retries),
             cancelled=cancelled,
         )
-        summary = runner.run(left, _find_images(workspace, daemon, console, archives(arguments), left, pool))
+        summary = runner.run(left, found)
         reported = len({*finished, *summary.outcomes} & {case.key for case in planned})
         if not (summary.cancelled or summary.lost):
             writer.finish(planned=len(planned), reported=reported)
@@ -146,19 +162,13 @@ def exit_code(summary: Summary, *, accept_red: bool) -> ExitCode:
     return ExitCode.INCOMPLETE if summary.left or Outcome.ERROR in outcomes else ExitCode.GREEN
 
 
-def _find_images(
-    workspace: Workspace,
-    daemon: Daemon,
-    console: Console,
-    folder: ArchiveFolder | None,
-    cases: list[Case],
-    pool: ThreadPoolExecutor,
-) -> dict[str, Future[Image | Unavailable]]:
-    images = images_of(workspace, daemon, console, folder)
-    ids = dict.fromkeys(name for case in cases for name in (case.dialer, case.listener))
-    # Built ones first: they are there at once, while a pull may take its time.
-    order = sorted(ids, key=lambda name: workspace.versions[name].source.__class__.__name__)
-    return {name: pool.submit(images.find, workspace.versions[name]) for name in order}
+@contextmanager
+def _stopping(provider: Provider) -> Iterator[None]:
+    """However the run ends: nothing is built any more once it has."""
+    try:
+        yield
+    finally:
+        provider.stop()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import requests.exceptions
 
 from ci.errors import EngineError
 
-__all__ = ["LABEL", "TROUBLE", "Daemon", "connect", "sweep"]
+__all__ = ["LABEL", "TROUBLE", "Daemon", "connect", "owner_lives", "sweep"]
 
 LABEL: Final = "org.interop-matrix"
 MINIMUM_API: Final = (1, 41)
@@ -141,20 +141,18 @@ def _start_time(pid: int) -> str:
         return ""
 
 
-def _abandoned(labels: Mapping[str, str]) -> bool:
-    """Whether the process named in the labels ran on this host and is gone."""
-    if labels.get(f"{LABEL}.host") != socket.gethostname():
-        return False
+def owner_lives(labels: Mapping[str, str]) -> bool | None:
+    """Whether the process named in the labels still runs; None where that cannot be told from this host."""
     pid = labels.get(f"{LABEL}.pid", "")
-    if not pid.isdigit():
-        return False
+    if labels.get(f"{LABEL}.host") != socket.gethostname() or not pid.isdigit():
+        return None
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
+    except (ProcessLookupError, OverflowError):
+        return False
     except PermissionError:
         pass
-    return _start_time(int(pid)) != labels.get(f"{LABEL}.pid-started", "")
+    return _start_time(int(pid)) == labels.get(f"{LABEL}.pid-started", "")
 
 
 def sweep(api: docker.APIClient) -> int:
@@ -163,12 +161,12 @@ def sweep(api: docker.APIClient) -> int:
     ours = {"label": LABEL}
     with contextlib.suppress(*TROUBLE):
         for container in api.containers(all=True, filters=ours):
-            if _abandoned(container["Labels"]):
+            if owner_lives(container["Labels"]) is False:
                 with contextlib.suppress(docker.errors.APIError):
                     api.remove_container(container["Id"], force=True, v=True)
                     removed += 1
         for network in api.networks(filters=ours):
-            if _abandoned(network["Labels"]):
+            if owner_lives(network["Labels"]) is False:
                 with contextlib.suppress(docker.errors.APIError):
                     api.remove_network(network["Id"])
                     removed += 1

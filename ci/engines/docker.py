@@ -16,6 +16,7 @@ from typing import Any, Final
 import docker.errors
 from docker.types import LogConfig, Ulimit
 
+from ci.engines.absent import AbsentActor, report_unstartable
 from ci.engines.base import RunningActor, Sink
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.model import ROLES, Role
@@ -168,30 +169,6 @@ class DockerSlot:
         return DockerActor(self._daemon, str(created["Id"]), actor.role, sink)
 
 
-class AbsentActor:
-    """One side of a case whose image is not there: that image's trouble, not the engine's (contract, T20)."""
-
-    def __init__(self, why: str, role: Role, sink: Sink) -> None:
-        self._why = why
-        self._role = role
-        self._sink = sink
-
-    def start(self) -> None:
-        _report_unstartable(self._sink, self._role, self._why)
-
-    def stop(self, grace: float) -> None:
-        pass
-
-    def remove(self) -> None:
-        pass
-
-
-def _report_unstartable(sink: Sink, role: Role, why: str) -> None:
-    """As a shell would report it: the reason on stderr, then exit code 127."""
-    sink.output(role, "stderr", f"{why}\n".encode())
-    sink.ended(role, 127, out_of_memory=False)
-
-
 class DockerActor:
     """One side of a case as a container."""
 
@@ -214,7 +191,7 @@ class DockerActor:
         except TROUBLE as error:
             if isinstance(error, docker.errors.APIError) and error.is_client_error():
                 # The image, not the engine: no such program, wrong architecture (contract, T20).
-                _report_unstartable(self._sink, self._role, str(error.explanation))
+                report_unstartable(self._sink, self._role, str(error.explanation))
                 return
             raise self._daemon.trouble(str(error)) from error
         self._reader = threading.Thread(target=self._read, name=f"read-{self._role}", daemon=True)

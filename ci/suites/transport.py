@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ci.model import Case, Contract, Role, Verdict, Version
-from ci.scene import CLASSIC_REDIS, Actor, Evidence, Scene, Surroundings
+from ci.scene import CLASSIC_REDIS, REDIS_PASSWORD, Actor, Evidence, Scene, Surroundings
 from ci.suites.transport_judgement import judge, settled
 
 __all__ = ["TransportSuite"]
@@ -121,5 +121,6 @@ def _environment(
             "LISTENER_IP": surroundings.listen_ip,
             "TEST_TIMEOUT_SECS": timeout,
         }
+    variables[REDIS_PASSWORD] = surroundings.redis_password
     # An absent variable and an empty one are different things to some images: never send an empty one.
     return {name: str(value) for name, value in variables.items() if value is not None}

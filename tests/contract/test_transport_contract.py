@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import pytest
 import redis
 from fake_peers import STACK, PeerImage, Play
+from waiting import eventually
 
 from ci.attempt import Cancelled
 from ci.engines.base import Engine
@@ -27,7 +28,7 @@ ADDRESS = "/ip4/10.0.0.7/tcp/4001/p2p/QmListener"
 VARIABLES = frozenset(
     {"version", "transport", "security", "muxer", "is_dialer", "ip", "redis_addr", "test_timeout_seconds"}
     | {"DEBUG", "IS_DIALER", "REDIS_ADDR", "TEST_KEY", "TRANSPORT", "SECURE_CHANNEL", "MUXER", "LISTENER_IP"}
-    | {"TEST_TIMEOUT_SECS"}
+    | {"TEST_TIMEOUT_SECS", "REDIS_PASSWORD"}
 )
 
 
@@ -292,6 +293,16 @@ def test_t21_an_init_is_the_first_process_of_both_sides(play: Play, role: Role) 
     assert played.evidence.exits[role].stopped
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_side_leaves_running_goes_with_it(play: Play, role: Role) -> None:
+    """The orphan holds on to both streams, too: waiting for their end would take for ever."""
+    played = play(*(("double-fork", "good") if role == "dialer" else ("good", "double-fork")))
+
+    assert played.verdict.outcome is Outcome.PASSED, played.text
+    clients = play.slot.rendezvous._client.client_list
+    assert eventually(lambda: all(client["name"] != "orphan" for client in clients()))
+
+
 # --- limits -----------------------------------------------------------------------------------------------
 
 
@@ -339,7 +350,8 @@ def test_redis_lost_in_the_middle_is_an_engine_error(engine: Engine, peer_image:
 
         def end_redis(_: str) -> bool:
             address = slot.rendezvous._address
-            with redis.Redis(host=address.host, port=address.port) as client:
+            password = slot.surroundings.redis_password
+            with redis.Redis(host=address.host, port=address.port, password=password) as client:
                 client.shutdown(nosave=True)
             return False
 

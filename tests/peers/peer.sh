@@ -10,6 +10,7 @@ else
     channel=${security:-} muxer=${muxer:-}
 fi
 address=${PEER_ADDRESS:-/ip4/10.0.0.7/tcp/4001/p2p/QmListener}
+if [ -n "${REDIS_PASSWORD:-}" ]; then export REDISCLI_AUTH=$REDIS_PASSWORD; fi
 
 cli() { redis-cli -h "${redis%:*}" -p "${redis##*:}" "$@"; }
 publish() { cli rpush "$key" "$@" >/dev/null; }
@@ -48,6 +49,11 @@ behave() {
             behave good ;;
         binary) head -c 65536 /dev/urandom; printf '\xff\xfe\n'; head -c 65536 /dev/urandom >&2; behave good ;;
         hog) x=; while :; do x=$x$(head -c 1000000 /dev/zero | tr '\0' x); done ;;
+        double-fork | double-fork-silent) # leaves a process of another session, without a parent, deaf to SIGTERM, talking to Redis
+            (setsid bash -c 'trap "" TERM HUP; printf "client setname orphan\nblpop orphan 0\n" | redis-cli -h $0 -p $1' \
+                "${redis%:*}" "${redis##*:}" &)
+            until cli client list | grep -q name=orphan; do sleep 0.05; done
+            if [ "$1" = double-fork ]; then behave good; else serve; fi ;;
         fork) while :; do sleep 1000 & done ;;
         # Neither traps nor ignores SIGTERM: it ends at once unless the kernel takes it for an init.
         untrapped) if [ "$dialer" = false ]; then publish "$address"; fi; exec sleep 1000 ;;

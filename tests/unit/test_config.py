@@ -98,6 +98,7 @@ def test_reads_every_key(checkout: Path) -> None:
     contract: unified
     timeoutSecs: 60
     owner: libp2p/js-libp2p
+    local: node
 """
         + GOOD_ROW,
         aliases="  browsers: chromium-*\n  both: [chromium-*, family:go]\n",
@@ -111,6 +112,7 @@ def test_reads_every_key(checkout: Path) -> None:
     )
     assert (js.family, js.secure_channels, js.muxers) == ("chromium-js", ("noise", "tls"), ("yamux", "mplex"))
     assert (js.contract, js.timeout_seconds, js.owner) == (Contract.UNIFIED, 60, "libp2p/js-libp2p")
+    assert (js.local, go.local) == ("node", None)
     assert go.source == PublishedImage(reference="example.org/go:1")
     assert (go.contract, go.timeout_seconds, go.owner) == (Contract.CLASSIC, None, None)
     assert dict(read.aliases) == {"browsers": ("chromium-*",), "both": ("chromium-*", "family:go")}
@@ -246,6 +248,17 @@ MISTAKES = [
             "[1]",
             "~",
         )
+    ),
+    pytest.param({"local": "go"}, "10:12: `local` belongs to `build`: without sources there is nothing", id="local"),
+    pytest.param(
+        {"local": "pyton", "build": "impls/go/v0.51", "image": None},
+        "9:12: unknown local language `pyton`: did you mean `python`?",
+        id="pyton",
+    ),
+    pytest.param(
+        {"local": "cobol", "build": "impls/go/v0.51", "image": None},
+        "9:12: unknown local language `cobol`: it is one of python, node, go, rust",
+        id="cobol",
     ),
     pytest.param({"owner": "a b"}, "10:12: owner `a b` must be a GitHub name", id="owner"),
     pytest.param({"owner": "*x"}, "10:12: `*x`: YAML aliases are not used here", id="alias"),

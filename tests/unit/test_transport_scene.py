@@ -114,6 +114,15 @@ def test_a_redis_elsewhere_is_told_to_both_generations() -> None:
     assert scene.listener.environment["LISTENER_IP"] == "127.0.0.1"
 
 
+@pytest.mark.parametrize("contract", Contract)
+def test_a_password_of_redis_is_told_to_both_sides_of_both_generations(contract: Contract) -> None:
+    sides = version("a", contract), version("b", contract)
+    scene = scene_of(*sides, surroundings=Surroundings(redis_password="open sesame"))  # noqa: S106
+
+    assert [actor.environment["REDIS_PASSWORD"] for actor in scene.actors] == ["open sesame"] * 2
+    assert all("REDIS_PASSWORD" not in actor.environment for actor in scene_of(*sides).actors)
+
+
 # --- time limits ------------------------------------------------------------------------------------------
 
 

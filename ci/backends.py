@@ -1,0 +1,127 @@
+"""Which engine runs the cases of a command, together with where its images come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+from ci.engines.daemon import Daemon, connect, sweep
+from ci.engines.docker import DockerEngine
+from ci.engines.local import LocalEngine
+from ci.errors import EngineError
+from ci.helper_image import ensure_base, helper_image
+from ci.images import Images
+from ci.local.builds import Builds
+from ci.model import BuildRecipe, Version
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from ci.archives import ArchiveFolder
+    from ci.console import Console
+    from ci.engines.base import Engine
+    from ci.provision import ImageReport, Provider
+    from ci.workspace import Workspace
+
+__all__ = ["Backend", "add_engine_argument", "open_backend"]
+
+EngineChoice: TypeAlias = Literal["auto", "docker", "local"]
+CHOICES: Final[tuple[EngineChoice, ...]] = get_args(EngineChoice)
+
+
+def add_engine_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=CHOICES,
+        default="auto",
+        help="docker: containers; local: processes of this machine; auto: docker when it answers (default)",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """An engine, not yet started, and its images.
+
+    :param why: one line for the user: which engine it is and why
+    :param provider: where the images come from
+    :param prepare: makes what every image is made with, before any is; raises `BuildError`
+    :param engine: makes the engine; may take its time the first time, raises `BuildError` or `EngineError`
+    """
+
+    why: str
+    provider: Provider
+    prepare: Callable[[Iterable[Version]], None]
+    engine: Callable[[], Engine]
+
+    def provide(self, versions: tuple[Version, ...], report: Callable[[ImageReport], None]) -> None:
+        """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread."""
+        self.prepare(versions)
+        self.provider.provide(versions, report)
+
+
+def open_backend(
+    choice: EngineChoice,
+    workspace: Workspace,
+    console: Console,
+    *,
+    run: str,
+    archives: ArchiveFolder | None = None,
+) -> Backend:
+    """The engine of the user's choice.
+
+    :param run: the run's name, by which what the engine makes is marked
+    :raises EngineError: Docker was asked for and does not answer
+    """
+    if choice == "local":
+        return _local(workspace, run, "engine: local processes, as asked for")
+    try:
+        daemon = Daemon(connect(), run=run)
+    except EngineError as error:
+        if choice == "docker":
+            raise
+        return _local(workspace, run, f"engine: local processes, because no Docker answers ({_first_line(error)})")
+    reason = "as asked for" if choice == "docker" else "because it answers"
+    return _docker(daemon, workspace, console, reason, archives)
+
+
+def _docker(
+    daemon: Daemon, workspace: Workspace, console: Console, reason: str, archives: ArchiveFolder | None
+) -> Backend:
+    # What runs in the engine is for the engine's platform, which need not be the host's.
+    version = daemon.call(daemon.api.version)
+    key_of = partial(workspace.content_key, platform=f"{version['Os']}/{version['Arch']}")
+
+    def prepare(versions: Iterable[Version]) -> None:
+        if any(isinstance(it.source, BuildRecipe) for it in versions):
+            ensure_base(daemon, workspace.root)
+        helper_image(daemon, workspace.root)
+
+    def engine() -> Engine:
+        if swept := sweep(daemon.api):
+            console.info(f"removed {swept} containers and networks that a killed run had left behind")
+        return DockerEngine(daemon, helper=helper_image(daemon, workspace.root))
+
+    return Backend(
+        why=f"engine: docker {version['Version']}, {reason}",
+        provider=Images(daemon, root=workspace.root, key_of=key_of, archives=archives, warn=console.warn),
+        prepare=prepare,
+        engine=engine,
+    )
+
+
+def _local(workspace: Workspace, run: str, why: str) -> Backend:
+    builds = Builds.of_user(workspace.root, os.environ)
+    return Backend(
+        why=why,
+        provider=builds,
+        prepare=lambda _: None,
+        engine=lambda: LocalEngine(builds.program, redis_server=str(builds.redis_server()), run=run),
+    )
+
+
+def _first_line(error: EngineError) -> str:
+    return error.message.splitlines()[0]

@@ -1,0 +1,52 @@
+"""`doctor`: what this host offers and lacks, what each lack costs, and whether the main job can run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci.doctor.examine import Examined, examine
+from ci.errors import ConfigurationError, ExitCode
+from ci.report.doctor import as_data, show
+from ci.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ci.console import Console
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="what this host offers and lacks, and what each lack costs",
+        epilog="example: nox -s doctor. Exit status 0: the main job can run here; 6: no engine can be used; "
+        "2: versions.yaml has mistakes.",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument(
+        "--versions", type=Path, default=Path("versions.yaml"), metavar="FILE", help="default: versions.yaml"
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    here = Examined(catalogue=_catalogue(arguments.versions), results=arguments.results, environment=os.environ)
+    diagnosis = examine(here)
+    if arguments.json:
+        sys.stdout.write(json.dumps(as_data(diagnosis), indent=2) + "\n")
+    else:
+        show(console, diagnosis)
+    return diagnosis.exit_code
+
+
+def _catalogue(path: Path) -> Workspace | ConfigurationError:
+    try:
+        return Workspace.at(path)
+    except ConfigurationError as error:
+        return error

@@ -1,0 +1,47 @@
+"""A small selection that still touches everything: greedy set cover over what cases show.
+
+A case shows that two versions meet over a transport, that one of them dials and the other listens on it, and that
+each manages a secure channel and a muxer in its role. The cover shows each of these at least once, where the cases
+it chooses from show it at all.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Iterable, Sequence
+
+from ci.model import Case
+
+__all__ = ["covering", "shown_by"]
+
+
+def covering(cases: Sequence[Case]) -> frozenset[Case]:
+    """The cases chosen: together they show whatever all of `cases` show.
+
+    Each step takes the case that shows most of what is still missing; among equals the one that comes first, so the
+    choice depends on nothing but the cases and their order.
+    """
+    shown = [frozenset(shown_by(case)) for case in cases]
+    missing = set().union(*shown)
+    # What a case adds only ever shrinks, so one that is still as good as when it was weighed is the best.
+    queue = [(-len(facts), position) for position, facts in enumerate(shown)]
+    heapq.heapify(queue)
+    chosen: set[Case] = set()
+    while missing:
+        weighed, position = heapq.heappop(queue)
+        gain = len(shown[position] & missing)
+        if gain < -weighed:
+            heapq.heappush(queue, (-gain, position))
+            continue
+        missing -= shown[position]
+        chosen.add(cases[position])
+    return frozenset(chosen)
+
+
+def shown_by(case: Case) -> Iterable[Hashable]:
+    """What this case, when it is green, shows."""
+    stack = case.stack
+    yield (frozenset((case.dialer, case.listener)), stack.transport)
+    for version, role in ((case.dialer, "dialer"), (case.listener, "listener")):
+        yield (version, role, stack.transport)
+        yield from ((version, role, layer) for layer in stack.words[1:])

@@ -1,0 +1,171 @@
+"""What the Docker engine is like, and whether it has what runs need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ci.doctor.asking import Trouble
+from ci.doctor.finding import Finding, State
+from ci.doctor.host import gigabytes
+from ci.engines.daemon import TROUBLE, Daemon, connect
+from ci.helper_image import BASE, BUILD_BASE, helper_tag
+
+__all__ = ["DockerFacts", "judge_docker", "look_at_docker"]
+
+# Where every process sees its network's loopback address, if the network has IPv6.
+_HAS_LOOPBACK: Final = ["grep", "-q", "^00000000000000000000000000000001 ", "/proc/net/if_inet6"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerFacts:
+    """An engine that answers and is new enough.
+
+    :param platform: such as `linux/amd64`
+    :param memory: bytes the engine has; on some systems it lives in a small virtual machine
+    :param root: where it stores images, if that folder is this host's
+    :param images: every tag, digest reference and id it has
+    :param ipv6: whether a container got an IPv6 loopback; None where there was no image to try with
+    """
+
+    version: str
+    api: str
+    platform: str
+    cgroup: str
+    storage: str
+    processors: int
+    memory: int
+    root: Path | None
+    images: frozenset[str]
+    ipv6: bool | Trouble | None
+
+
+def look_at_docker(environment: Mapping[str, str]) -> DockerFacts:
+    """:raises EngineError: no engine answers, or it is too old, or it fails meanwhile"""
+    client = connect()
+    try:
+        daemon = Daemon(client, run="doctor")
+        version = daemon.call(daemon.api.version)
+        info = daemon.call(daemon.api.info)
+        images = frozenset(_names(daemon.call(daemon.api.images)))
+        return DockerFacts(
+            version=version["Version"],
+            api=version["ApiVersion"],
+            platform=f"{version['Os']}/{version['Arch']}",
+            cgroup=str(info.get("CgroupVersion", "1")),
+            storage=info["Driver"],
+            processors=int(info["NCPU"]),
+            memory=int(info["MemTotal"]),
+            root=_visible(info["DockerRootDir"], environment),
+            images=images,
+            ipv6=_try_ipv6(daemon, images),
+        )
+    finally:
+        client.close()
+
+
+def _names(images: Any) -> Iterator[str]:
+    for image in images:
+        yield image["Id"]
+        yield from image.get("RepoTags") or ()
+        yield from image.get("RepoDigests") or ()
+
+
+def _visible(root: str, environment: Mapping[str, str]) -> Path | None:
+    if not environment.get("DOCKER_HOST", "unix://").startswith("unix://"):
+        return None
+    try:
+        os.stat(root)  # noqa: PTH116 -- exists() takes "may not be seen" for "is not there" on some versions
+    except PermissionError:
+        return Path(root).parent
+    except OSError:
+        return None
+    return Path(root)
+
+
+def _try_ipv6(daemon: Daemon, images: frozenset[str]) -> bool | Trouble | None:
+    """Ask a container that is set up as those of a slot are, but without a network."""
+    image = next((it for it in (helper_tag(), BASE) if it in images), None)
+    if image is None:
+        return None
+    api = daemon.api
+    try:
+        container = api.create_container(
+            image,
+            _HAS_LOOPBACK,
+            labels=daemon.labels(role="probe"),
+            host_config=api.create_host_config(
+                network_mode="none", cap_drop=["ALL"], sysctls={"net.ipv6.conf.all.disable_ipv6": "0"}
+            ),
+        )["Id"]
+        try:
+            api.start(container)
+            return bool(api.wait(container)["StatusCode"] == 0)
+        finally:
+            daemon.remove(container)
+    except TROUBLE as error:
+        return Trouble(str(error))
+
+
+# --- judgement --------------------------------------------------------------------------------------------
+
+
+def judge_docker(facts: DockerFacts) -> tuple[Finding, ...]:
+    """What the engine offers, a line each."""
+    return (
+        Finding(name="engine", state=State.OK, value=f"{facts.version}, API {facts.api}, {facts.platform}"),
+        Finding(
+            name="resources",
+            state=State.OK,
+            value=f"{facts.processors} processors, {gigabytes(facts.memory)} of memory",
+        ),
+        Finding(name="cgroup", state=State.OK, value=f"version {facts.cgroup}"),
+        _storage(facts),
+        _ipv6(facts),
+        _image("base image", BASE, facts),
+        _image("build base", BUILD_BASE, facts),
+        _image("helper image", helper_tag(), facts),
+    )
+
+
+def _storage(facts: DockerFacts) -> Finding:
+    if facts.storage != "vfs":
+        return Finding(name="storage", state=State.OK, value=facts.storage)
+    return Finding(
+        name="storage",
+        state=State.WARN,
+        value="vfs, which copies whole images",
+        costs="every container takes the room and the time of a copy of its image",
+        advice="let the engine use overlay2, or fuse-overlayfs where that is not possible",
+    )
+
+
+def _ipv6(facts: DockerFacts) -> Finding:
+    if facts.ipv6 is True:
+        return Finding(name="ipv6", state=State.OK, value="a container has an IPv6 loopback (tried)")
+    if facts.ipv6 is None:
+        return Finding(name="ipv6", state=State.OK, value="not tried: there is no image to try with yet")
+    if isinstance(facts.ipv6, Trouble):
+        # Without that setting no slot can be made, so this is no matter of IPv6 alone.
+        return Finding(
+            name="ipv6",
+            state=State.MISSING,
+            value=f"a container with net.ipv6.conf.all.disable_ipv6=0 does not start: {facts.ipv6.text}",
+            costs="no case can run in containers",
+            advice="boot the host without `ipv6.disable=1` and load the kernel's module ipv6",
+        )
+    return Finding(
+        name="ipv6",
+        state=State.WARN,
+        value="a container has no IPv6 loopback (tried)",
+        costs="peers that use ::1 fail",
+        advice="look at net.ipv6.conf.all.disable_ipv6 in a container",
+    )
+
+
+def _image(name: str, tag: str, facts: DockerFacts) -> Finding:
+    there = tag in facts.images
+    return Finding(name=name, state=State.OK, value=tag if there else f"{tag} is not here yet: the first run makes it")

@@ -1,0 +1,232 @@
+"""The whole examination: what was answered, judged; which engine `auto` takes, and what that costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ci.cache_folder import CACHE_VARIABLE, cache_candidates
+from ci.doctor.coverage import Coverage, costs
+from ci.doctor.docker_facts import DockerFacts, judge_docker
+from ci.doctor.finding import Diagnosis, Finding, Section, State
+from ci.doctor.host import disk, judge_disk, judge_memory, judge_python, memory, writable
+from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room
+from ci.doctor.questions import Answers, ask_everything
+from ci.doctor.registries import Answer, judge_clock, judge_registry, registries
+from ci.doctor.tools import TOOLS, ToolWanted, judge_tool, usable
+from ci.errors import ConfigurationError, EngineError, ExitCode
+from ci.images import Images
+from ci.model import BuildRecipe, Version
+from ci.workspace import Workspace
+
+__all__ = ["Examined", "examine"]
+
+# Evidence and records of one run of the whole matrix.
+RESULTS_BYTES: Final = 0.5e9
+_FOR_IMAGES: Final = ("docker", "make")
+_FOR_PROCESSES: Final = ("redis-server", "node", "go", "cargo", "gcc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """Where to look.
+
+    :param catalogue: the workspace, or why there is none
+    :param results: folder of the results
+    :param environment: variables of the process
+    """
+
+    catalogue: Workspace | ConfigurationError
+    results: Path
+    environment: Mapping[str, str]
+
+    @property
+    def cache(self) -> Path:
+        """Where toolchains and builds are kept, or would be."""
+        checkout = Path.cwd() if isinstance(self.catalogue, ConfigurationError) else self.catalogue.root
+        candidates = cache_candidates(self.environment, checkout=checkout)
+        return next((it for it in candidates if writable(it)), candidates[0])
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        return () if isinstance(self.catalogue, ConfigurationError) else self.catalogue.catalogue.versions
+
+
+def examine(here: Examined) -> Diagnosis:
+    """Never raises for what it finds, and takes about as long as the slowest question may."""
+    answers = ask_everything(here.environment)
+    situation = _situation(here, answers)
+    docker = None if situation.docker is None else costs(here.versions, lambda it: docker_lack(situation, it))
+    local = costs(here.versions, lambda it: local_lack(situation, it))
+    engine, why = _choose(docker, local)
+    if not writable(here.results):
+        engine, why = None, f"results cannot be written to {here.results.absolute()}"
+    sections = (
+        Section(title="This host", findings=_host(here, answers)),
+        Section(title="Docker", findings=_docker(here, situation, answers, local)),
+        Section(title="Without Docker", findings=_processes(here, situation, answers)),
+        Section(title="Registries", findings=_registries(here, situation, answers)),
+    )
+    chosen = docker if engine == "docker" else local if engine == "local" else None
+    summary: tuple[str, ...] = ()
+    if chosen is not None and chosen.all_versions:
+        summary = (f"{engine}: {chosen.numbers}", *chosen.losses)
+    if engine == "docker" and local.all_versions:
+        summary = (*summary, f"without Docker it would be {local.numbers}")
+    return Diagnosis(sections=sections, engine=engine, why=why, summary=summary, exit_code=_exit_code(here, engine))
+
+
+# --- what decides ----------------------------------------------------------------------------------------
+
+
+def _situation(here: Examined, answers: Answers) -> Situation:
+    docker = answers.docker if isinstance(answers.docker, DockerFacts) else None
+    path = here.environment.get("PATH", os.defpath)
+    return Situation(
+        docker=docker,
+        tags={} if docker is None else _tags(here.catalogue, docker.platform),
+        usable=frozenset(it.program for it in TOOLS if usable(it, answers.tools[it.program])),
+        reachable={name: isinstance(it, Answer) and it.expected for name, it in answers.registries.items()},
+        can_cache=writable(here.cache),
+        cached=_has_entries(here.cache),
+        can_bootstrap=os.geteuid() == 0 and shutil.which("debootstrap", path=path) is not None,
+    )
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
+
+
+def _tags(catalogue: Workspace | ConfigurationError, platform: str) -> dict[str, str]:
+    if isinstance(catalogue, ConfigurationError):
+        return {}
+    try:
+        keys = catalogue.content_keys(platform=platform)
+    except ConfigurationError:
+        return {}  # a folder that cannot be fingerprinted: `build-images` says which, and why
+    return {
+        it.id: Images.tag(it, keys[it.source.folder])
+        for it in catalogue.catalogue.versions
+        if isinstance(it.source, BuildRecipe)
+    }
+
+
+# --- judging ---------------------------------------------------------------------------------------------
+
+
+def _choose(docker: Coverage | None, local: Coverage) -> tuple[str | None, str]:
+    """What `auto` takes here, as `interop` does, and why."""
+    if docker is not None and (docker.versions or not docker.all_versions):
+        return "docker", "it answers"
+    if local.versions:
+        if docker is None:
+            return "local", "no Docker engine answers"
+        return "local", "Docker answers, but none of the images is there or can be made: say `--engine local`"
+    return None, "no engine answers, and what processes need is missing"
+
+
+def _exit_code(here: Examined, engine: str | None) -> ExitCode:
+    if isinstance(here.catalogue, ConfigurationError):
+        return here.catalogue.exit_code
+    return ExitCode.GREEN if engine is not None else ExitCode.ENGINE
+
+
+def _host(here: Examined, answers: Answers) -> tuple[Finding, ...]:
+    return (
+        judge_python(),
+        _catalogue(here.catalogue),
+        _memory(),
+        judge_clock(tuple(answers.registries.values())),
+        _room("results", here.results, RESULTS_BYTES, advice="name another folder with `--results`"),
+        *(_tool(it, answers) for it in TOOLS if it.program == "git"),
+    )
+
+
+def _tool(wanted: ToolWanted, answers: Answers, *, can_stand_in: bool = False) -> Finding:
+    return judge_tool(wanted, answers.tools[wanted.program], can_stand_in=can_stand_in)
+
+
+def _registries(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+    unneeded = {}
+    if situation.docker is None:
+        unneeded = dict.fromkeys(("Debian", "Docker Hub", "ghcr.io"), "only containers need it")
+    elif situation.has_base:
+        unneeded = {"Docker Hub": "the base image is here"}
+    return tuple(
+        judge_registry(it, answers.registries[it.name], unneeded=unneeded.get(it.name, ""))
+        for it in registries(here.environment)
+    )
+
+
+def _catalogue(catalogue: Workspace | ConfigurationError) -> Finding:
+    if isinstance(catalogue, ConfigurationError):
+        return Finding(
+            name="versions",
+            state=State.MISSING,
+            value=catalogue.message.splitlines()[0].removesuffix(":"),
+            costs="nothing can be planned",
+            advice="`nox -s list` names every mistake and its place",
+        )
+    versions = catalogue.catalogue.versions
+    families = len({it.family for it in versions})
+    return Finding(name="versions", state=State.OK, value=f"{len(versions)} versions of {families} families")
+
+
+def _memory() -> Finding:
+    try:
+        return judge_memory(memory(), os.cpu_count() or 1)
+    except (OSError, ValueError) as error:
+        return Finding(name="memory", state=State.WARN, value=f"unknown: {error}")
+
+
+def _room(name: str, folder: Path, needed: float, *, must_write: bool = True, advice: str) -> Finding:
+    try:
+        return judge_disk(name, disk(folder.absolute()), needed, must_write=must_write, advice=advice)
+    except OSError as error:
+        return Finding(name=name, state=State.WARN, value=f"{folder}: {error.strerror or error}", advice=advice)
+
+
+def _docker(here: Examined, situation: Situation, answers: Answers, local: Coverage) -> tuple[Finding, ...]:
+    if isinstance(answers.docker, EngineError):
+        return (
+            Finding(
+                name="engine",
+                state=State.MISSING,
+                value=answers.docker.message,
+                costs="; ".join([f"{len(local.families)} of {len(local.all_families)} families run", *local.losses]),
+                advice=answers.docker.hint,
+            ),
+        )
+    facts = answers.docker
+    builders = (
+        judge_tool(it, answers.tools[it.program], can_stand_in=False) for it in TOOLS if it.program in _FOR_IMAGES
+    )
+    needed = sum(docker_room(situation, it) for it in here.versions)
+    room = (
+        Finding(name="disk", state=State.OK, value="the engine keeps its images where this host cannot look")
+        if facts.root is None
+        else _room("disk", facts.root, needed, must_write=False, advice="")
+    )
+    built = [it for it in here.versions if isinstance(it.source, BuildRecipe)]
+    there = sum(situation.has_image(it) for it in here.versions)
+    images = Finding(
+        name="images",
+        state=State.OK,
+        value=f"{there} of {len(here.versions)} are here; {len(built)} of them are built, the others pulled",
+    )
+    return (*judge_docker(facts), images, room, *builders)
+
+
+def _processes(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+    wheels = situation.reaches("PyPI") or situation.cached
+    found = [_tool(it, answers, can_stand_in=wheels) for it in TOOLS if it.program in _FOR_PROCESSES]
+    needed = sum(local_room(situation, it) for it in here.versions)
+    room = _room("cache", here.cache, needed, advice=f"name another folder in {CACHE_VARIABLE}")
+    return (*found, room)

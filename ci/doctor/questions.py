@@ -1,0 +1,65 @@
+"""Everything `doctor` asks, side by side, each question with a time limit of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from ci.doctor.asking import Asked, Trouble
+from ci.doctor.docker_facts import DockerFacts, look_at_docker
+from ci.doctor.registries import Answer, ask, registries
+from ci.doctor.tools import TOOLS, Tool, find_tool
+from ci.errors import EngineError
+
+__all__ = ["Answers", "ask_everything"]
+
+REGISTRY_SECONDS: Final = 3.0
+DOCKER_SECONDS: Final = 4.0
+TOOL_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What was answered in time.
+
+    :param tools: by program; None where there is none
+    :param registries: by name
+    """
+
+    docker: DockerFacts | EngineError
+    tools: Mapping[str, Tool | None]
+    registries: Mapping[str, Answer | Trouble]
+
+
+def ask_everything(environment: Mapping[str, str]) -> Answers:
+    """Takes as long as the slowest answer, and no longer than the longest of the limits. Never raises."""
+    docker = Asked(partial(_docker_or_why_not, environment), seconds=DOCKER_SECONDS)
+    asked = {
+        it.name: Asked(partial(ask, it, environment, seconds=REGISTRY_SECONDS), seconds=REGISTRY_SECONDS)
+        for it in registries(environment)
+    }
+    tools = {it.program: Asked(partial(find_tool, it, environment), seconds=TOOL_SECONDS) for it in TOOLS}
+    answer = docker.answer()
+    found = {name: it.answer() for name, it in tools.items()}
+    return Answers(
+        docker=_no_use(answer) if isinstance(answer, Trouble) else answer,
+        tools={name: None if isinstance(it, Trouble) else it for name, it in found.items()},
+        registries={name: it.answer() for name, it in asked.items()},
+    )
+
+
+def _docker_or_why_not(environment: Mapping[str, str]) -> DockerFacts | EngineError:
+    try:
+        return look_at_docker(environment)
+    except EngineError as error:
+        return error
+
+
+def _no_use(trouble: Trouble) -> EngineError:
+    return EngineError(
+        "engine-unreachable",
+        f"the Docker engine is of no use: {trouble.text}",
+        hint="look at `docker info` and the engine's log",
+    )

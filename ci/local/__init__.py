@@ -1,0 +1,1 @@
+"""Versions as ordinary processes: toolchains from package registries, builds kept in the user's cache folder."""

@@ -1,0 +1,1 @@
+"""One module per language: how a version's sources become a program."""
