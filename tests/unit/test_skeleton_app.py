@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import app
 import ping
@@ -353,6 +354,39 @@ def test_the_clock_ends_every_wait(stage: Stage, role: str, source: str, redis: 
 
     assert (ended.code, ended.stdout) == (1, "")
     assert ended.stderr.splitlines()[-1] == f"{role} timed out after 0.5 s"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the start of a process is read from /proc")
+def test_the_process_s_age_is_the_one_the_system_knows() -> None:
+    """Measured by a process of its own, which has slept: at least that long, and less than we waited for it."""
+    source = "import time; time.sleep(0.5); import app; print(app.running_for())"
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=SKELETON, capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
+    waited = time.monotonic() - began
+
+    # The system counts in hundredths.
+    assert 0.49 <= float(done.stdout) <= waited + 0.02
+
+
+@pytest.mark.parametrize(("age", "left"), [(0.5, 6.5), (7.0, 0.0), (60.0, 0.0)])
+def test_time_spent_importing_the_library_counts(monkeypatch: pytest.MonkeyPatch, age: float, left: float) -> None:
+    class _LeftError(Exception):
+        pass
+
+    def timer(after: float, code: int, reason: str = "") -> NoReturn:
+        raise _LeftError(after, code, reason)
+
+    monkeypatch.setattr(app, "running_for", lambda: age)
+    monkeypatch.setattr(app, "start_timer", timer)
+    for name, value in {**CLASSIC, "is_dialer": "false", "test_timeout_seconds": "7"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TEST_KEY", raising=False)
+
+    with pytest.raises(_LeftError) as raised:
+        app.main(lambda _: None, lambda _: None, transports=["tcp"], secure_channels=["noise"], muxers=["yamux"])
+    assert raised.value.args == (left, 1, "listener timed out after 7 s")
 
 
 def test_a_dialer_told_to_stop_has_not_succeeded(stage: Stage) -> None:
