@@ -24,8 +24,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "doctor",
         help="what this host offers and lacks, and what each lack costs",
-        epilog="example: nox -s doctor. Exit status 0: the main job can run here; 6: no engine can be used; "
-        "2: versions.yaml has mistakes.",
+        description="Says what this host offers and lacks. Exit status 0: the main job can run here; "
+        "6: no engine can be used; 2: versions.yaml has mistakes.",
+        epilog="example: nox -s doctor -- --json",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument(
