@@ -4,8 +4,8 @@
 # ///
 """All commands of this project. Each session is a thin call of `python -m ci …`; `nox -s list -- --help` and so on.
 
-Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, check-image,
-doctor, gc, init),
+Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, repro, check-image, doctor, gc,
+init),
 `check` (lint, types, tests: the default sessions).
 """
 
@@ -104,6 +104,12 @@ def merge_results(session: nox.Session) -> None:
 def update_readme(session: nox.Session) -> None:
     """Write the dashboard between the markers of the README; `-- --check` fails on drift."""
     pipeline(session, "update-readme")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
+def repro(session: nox.Session) -> None:
+    """One case in the foreground, as often as it takes: `-- "CASE"`."""
+    pipeline(session, "repro")
 
 
 @nox.session(name="check-image", venv_backend="none", tags=["pipeline"])

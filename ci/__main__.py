@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
+from ci.arguments import Parser
 from ci.commands import (
     build_images,
     check_image,
@@ -17,15 +17,28 @@ from ci.commands import (
     interop,
     list_cases,
     merge_results,
+    repro,
     run_shard,
     update_readme,
 )
 from ci.console import Console
 from ci.errors import ExitCode, InteropError
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
 
-COMMANDS = (interop, list_cases, build_images, run_shard, merge_results, update_readme, check_image, doctor, gc, init)
+COMMANDS = (
+    interop,
+    list_cases,
+    build_images,
+    run_shard,
+    merge_results,
+    update_readme,
+    repro,
+    check_image,
+    doctor,
+    gc,
+    init,
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -35,8 +48,13 @@ def main(words: Sequence[str] | None = None) -> int:
     :return: exit status, see `ci.errors.ExitCode`
     """
     console = Console.for_stream(sys.stdout, os.environ)
+    words = sys.argv[1:] if words is None else words
+    parser = command_line()
     try:
-        arguments = _parser().parse_args(words)
+        if not words:
+            parser.print_help()
+            return int(ExitCode.CONFIGURATION)
+        arguments = parser.parse_args(words)
         return int(arguments.run(arguments, console))
     except InteropError as error:
         console.error(f"{error}\n  reference: {error.reference}")
@@ -53,12 +71,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(ExitCode.BUG)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def command_line() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(
         prog="ci",
         description="Runs implementations of a network protocol against each other and publishes the matrix.",
-        epilog="exit status: 0 green, 1 red cells, 2 bad configuration, 3 nothing selected, 4 results incomplete, "
-        "5 image build, 6 engine, 70 bug, 130 interrupted",
+        epilog="example: nox -s list -- --help\n"
+        "exit status: 0 green, 1 red cells, 2 bad configuration, 3 nothing selected, 4 results incomplete,\n"
+        "             5 image build, 6 engine, 70 bug, 130 interrupted",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ci.model import Role
     from ci.scene import Scene, Stream
 
-__all__ = ["Cancelled", "attempt"]
+__all__ = ["Bystander", "Cancelled", "attempt"]
 
 STOP_GRACE_SECONDS: Final = 2.0  # contract, T14
 # How long a listener's last push may take to come round through Redis after the listener itself has ended.
@@ -39,6 +39,23 @@ QUIET_SECONDS: Final = 0.05
 
 class Cancelled(Exception):  # noqa: N818 -- not an error: the user asked for it
     """The run was interrupted while this attempt was under way."""
+
+
+class Bystander:
+    """Sees an attempt while it happens. This one looks away; others override what they want to see."""
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
+        """One side has written something, `at` seconds after the start. Called from the engine's threads."""
+
+    def over(self, evidence: Evidence) -> bool:  # noqa: ARG002
+        """The waiting is over: what is known by now. Whoever still runs is stopped and removed when this returns.
+
+        :return: True to leave both sides as they are
+        """
+        return False
+
+
+_NOBODY: Final = Bystander()
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,8 @@ _Event: TypeAlias = "_Ended | _Lost | _Output | Published | Asked | RendezvousLo
 class _Inbox:
     """Collects what the engine's and Redis's threads report; the attempt's own thread reads it in order."""
 
-    def __init__(self, log_bytes: Mapping[Role, int]) -> None:
+    def __init__(self, log_bytes: Mapping[Role, int], bystander: Bystander = _NOBODY) -> None:
+        self._bystander = bystander
         self.started = time.monotonic()
         self.events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self.streams: dict[tuple[Role, Stream], Capture] = {
@@ -78,7 +96,9 @@ class _Inbox:
         return time.monotonic() - self.started
 
     def output(self, role: Role, stream: Stream, data: bytes) -> None:
-        self.streams[role, stream].write(self.now(), data)
+        at = self.now()
+        self.streams[role, stream].write(at, data)
+        self._bystander.output(at, role, stream, data)
         # A flood is one event, not a million: the next comes only after this one was read.
         if role == "dialer" and stream == "stdout" and not self._unread.is_set():
             self._unread.set()
@@ -202,6 +222,7 @@ def attempt(
     settled: Callable[[str], bool],
     labels: Mapping[str, str],
     cancelled: threading.Event,
+    bystander: Bystander = _NOBODY,
 ) -> Evidence:
     """Run a scene once and return what it left behind.
 
@@ -210,7 +231,7 @@ def attempt(
     :raises EngineError: the engine or Redis broke; says nothing about either implementation
     :raises Cancelled: `cancelled` was set
     """
-    inbox = _Inbox({actor.role: actor.limits.log_bytes for actor in scene.actors})
+    inbox = _Inbox({actor.role: actor.limits.log_bytes for actor in scene.actors}, bystander)
     watch = _Watch(scene, inbox, settled)
     actors: list[RunningActor] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -229,20 +250,24 @@ def attempt(
             # News that raced with the end of the dialer: was the address published, did it ask?
             _sync(watch, slot)
             ended_alone = set(watch.exits)
+            evidence = Evidence(
+                ending=ending,
+                exits=dict(watch.exits),
+                streams=inbox.streams,
+                published=tuple(watch.published),
+                asked=watch.asked,
+                elapsed=elapsed,
+            )
+            if bystander.over(evidence):
+                actors = []
+                return evidence
             list(pool.map(lambda actor: actor.stop(STOP_GRACE_SECONDS), actors))
             watch.drain(STOP_GRACE_SECONDS + 15)
         finally:
             slot.rendezvous.end()
             list(pool.map(lambda actor: actor.remove(), actors))
     exits = {role: end if role in ended_alone else replace(end, stopped=True) for role, end in watch.exits.items()}
-    return Evidence(
-        ending=ending,
-        exits=exits,
-        streams=inbox.streams,
-        published=tuple(watch.published),
-        asked=watch.asked,
-        elapsed=elapsed,
-    )
+    return replace(evidence, exits=exits, published=tuple(watch.published), asked=watch.asked)
 
 
 def _sync(watch: _Watch, slot: Slot) -> None:

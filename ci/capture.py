@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Capture", "Chunk", "interleave"]
+__all__ = ["Capture", "Chunk", "Lines", "interleave", "line_head"]
 
 DEFAULT_LIMIT: Final = 2 * 1024 * 1024
 
@@ -98,25 +98,40 @@ def _append(chunks: list[Chunk] | deque[Chunk], chunk: Chunk) -> None:
     chunks.append(chunk)
 
 
-def _lines(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Whole lines, each with the time at which its first byte came."""
-    started = 0.0
-    pending: list[bytes] = []
-    after_return = False
-    for chunk in chunks:
+class Lines:
+    """Cuts one stream into whole lines while it comes; each has the time at which its first byte came."""
+
+    def __init__(self) -> None:
+        self._started = 0.0
+        self._pending: list[bytes] = []
+        self._after_return = False
+
+    def feed(self, chunk: Chunk) -> Iterator[Chunk]:
+        """The lines that this piece completes, without their ends."""
         for piece in chunk.data.splitlines(keepends=True):
-            if after_return and piece == b"\n":
-                after_return = False  # the second half of a line end that two chunks share
+            if self._after_return and piece == b"\n":
+                self._after_return = False  # the second half of a line end that two chunks share
                 continue
-            after_return = piece.endswith(b"\r")
-            if not pending:
-                started = chunk.at
-            pending.append(piece)
+            self._after_return = piece.endswith(b"\r")
+            if not self._pending:
+                self._started = chunk.at
+            self._pending.append(piece)
             if piece.endswith((b"\n", b"\r")):
-                yield Chunk(started, b"".join(pending).rstrip(b"\r\n"))
-                pending = []
-    if pending:
-        yield Chunk(started, b"".join(pending))
+                yield Chunk(self._started, b"".join(self._pending).rstrip(b"\r\n"))
+                self._pending = []
+
+    def rest(self) -> Iterator[Chunk]:
+        """What the stream ended with, if that was no line end."""
+        if self._pending:
+            yield Chunk(self._started, b"".join(self._pending))
+            self._pending = []
+
+
+def _lines(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    lines = Lines()
+    for chunk in chunks:
+        yield from lines.feed(chunk)
+    yield from lines.rest()
 
 
 def interleave(streams: Mapping[str, Capture]) -> str:
@@ -124,4 +139,9 @@ def interleave(streams: Mapping[str, Capture]) -> str:
     rows = [(line.at, name, line.data) for name, capture in streams.items() for line in _lines(capture.chunks())]
     rows.sort(key=lambda row: row[0])  # stable: lines of one stream keep their order
     width = max((len(name) for name in streams), default=0)
-    return "".join(f"+{at:8.3f} {name:<{width}} | {data.decode(errors='replace')}\n" for at, name, data in rows)
+    return "".join(f"{line_head(at, name, width)}{data.decode(errors='replace')}\n" for at, name, data in rows)
+
+
+def line_head(at: float, name: str, width: int) -> str:
+    """What stands before a line: when it began and whose it is."""
+    return f"+{at:8.3f} {name:<{width}} | "

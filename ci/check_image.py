@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ci.arguments import seconds
 from ci.errors import ConfigurationError
 from ci.image_checks.base import Behaviour, ImageFacts, Report, Result, Status
 from ci.image_checks.contract import CONTRACT_CHECKS
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peer", metavar="IMAGE", help="listens where the image only dials (browsers)")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=seconds("--timeout"),
         default=PATIENCE_SECONDS,
         metavar="SECONDS",
         help="how long a role may take to publish or ask for an address (default: %(default).0f)",

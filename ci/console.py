@@ -100,6 +100,11 @@ class Console:
         """Print the text as it is, but harmless."""
         self._print(self._harmless(text), style)
 
+    def labelled(self, label: str, text: str, *, label_style: str, style: str = "") -> None:
+        """Print the text as `info` does, each of its lines behind a label with a colour of its own."""
+        for line in self._harmless(text).split("\n"):
+            self.line(Text.assemble((self.encodable(label), label_style), (self.encodable(line), style)))
+
     def warn(self, text: str, *, title: str | None = None) -> None:
         """Something is odd, and the work goes on."""
         self._annotate("warning", text, title)

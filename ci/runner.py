@@ -49,7 +49,7 @@ class Settings:
 
     workers: int
     retries: int = 1
-    repro: Callable[[str], str] = "nox -s run-shard -- 1/1 --select '{}'".format
+    repro: Callable[[str], str] = 'nox -s repro -- "{}"'.format
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -20,12 +20,13 @@ from ci.weights import load_weights
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["WEIGHTS", "Workspace", "add_selection_arguments", "folders_of"]
+__all__ = ["WEIGHTS", "Workspace", "add_selection_arguments", "add_version_arguments", "folders_of", "version_words"]
 
 # Shared by all families and outside their folders, so their content goes into every content key.
 SHARED_RECIPES: Final = ("impls/image.mk", "impls/base/Dockerfile")
 # Durations of earlier runs; committed, because the shards of a commit must not depend on the machine.
 WEIGHTS: Final = Path(str(resources.files("ci").joinpath("data/weights.json")))
+VERSIONS: Final = Path("versions.yaml")
 RUN_VARIABLE: Final = "INTEROP_RUN"
 
 
@@ -44,9 +45,23 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--quick", action="store_true", help="only as many of these as show each pair on each transport once"
     )
-    group.add_argument(
-        "--versions", type=Path, default=Path("versions.yaml"), metavar="FILE", help="default: versions.yaml"
-    )
+    _add_files(group)
+
+
+def add_version_arguments(parser: argparse.ArgumentParser) -> None:
+    """Only which versions there are; everything among them is selected."""
+    _add_files(parser.add_argument_group("what there is"))
+    parser.set_defaults(select=[], ignore=[], quick=False)
+
+
+def version_words(arguments: argparse.Namespace) -> list[str]:
+    """The words of a command line that name the same versions once more; none for an ordinary checkout."""
+    words = [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
+    return [*words, *(word for path in arguments.extra_versions for word in ("--extra-versions", str(path)))]
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--versions", type=Path, default=VERSIONS, metavar="FILE", help="default: versions.yaml")
     group.add_argument(
         "--extra-versions",
         type=Path,
@@ -69,6 +84,7 @@ class Workspace:
     selects: Sequence[str]
     ignores: Sequence[str]
     quick: bool = False
+    unfit: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Workspace:
@@ -101,6 +117,7 @@ class Workspace:
             weights=load_weights(WEIGHTS),
             fingerprints=self.content_keys(),
             quick=self.quick,
+            unfit=self.unfit,
         )
 
     @property

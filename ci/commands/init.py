@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Makes the folder of a new implementation: everything the container contract asks for is in it "
         "but two functions. Where the family is here already, makes a new version beside its newest one. "
         "Nothing that exists is changed.",
-        epilog="examples: nox -s init -- zig-libp2p; nox -s init -- go --version v0.52 --write",
+        epilog="example: nox -s init -- zig-libp2p\nexample: nox -s init -- go --version v0.52 --write",
     )
     parser.add_argument("family", metavar="FAMILY", help="the implementation, as `family` in versions.yaml")
     parser.add_argument(

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci.arguments import whole_number
 from ci.errors import ConfigurationError, ExitCode
-from ci.shard import Shard
+from ci.shard import MAXIMUM_SHARDS, Shard
 from ci.workspace import Workspace, add_selection_arguments, folders_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_selection_arguments(parser)
     parser.add_argument("--json", action="store_true", help="the plan as one JSON document")
-    parser.add_argument("--shards", type=int, metavar="N", help="also say how N shards would share the work")
+    parser.add_argument(
+        "--shards",
+        type=whole_number("--shards", minimum=1, maximum=MAXIMUM_SHARDS),
+        metavar="N",
+        help="also say how N shards would share the work",
+    )
     parser.add_argument(
         "--github-output",
         action="store_true",
@@ -40,8 +46,6 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     plan = workspace.plan
     shards = [Shard(index, arguments.shards) for index in range(1, arguments.shards + 1)] if arguments.shards else []
-    if arguments.shards is not None and not shards:
-        Shard.parse(f"1/{arguments.shards}")  # says what is wrong with the number
     if arguments.github_output:
         _write_matrices(workspace, shards or [Shard(1, 1)])
     if arguments.json:

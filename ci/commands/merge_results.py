@@ -30,7 +30,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "merge-results",
         help="reconcile the shards' results with the plan",
-        epilog="example: nox -s merge-results, after all shards; the selection must be the one they were run with",
+        description="Reconciles all shards with the plan; the selection must be the one they were run with.",
+        epilog="example: nox -s merge-results -- --run nightly",
     )
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: the run's under --results")
     add_selection_arguments(parser)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ci.arguments import seconds, whole_number
 from ci.backends import Backend, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives
-from ci.errors import ConfigurationError, ExitCode
+from ci.errors import ExitCode
 from ci.model import Case, Outcome, ReasonCode
 from ci.provision import Image, Provider, Unavailable
 from ci.records import RunStart
@@ -24,22 +27,34 @@ from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
 from ci.suites.transport import TransportSuite
-from ci.workspace import Workspace, add_selection_arguments
+from ci.workspace import Workspace, add_selection_arguments, version_words
 
 if TYPE_CHECKING:
     from ci.console import Console
 
 Images: TypeAlias = "Mapping[str, Future[Image | Unavailable]]"
 
-__all__ = ["Images", "add_parser", "add_run_arguments", "run", "run_one_shard"]
+__all__ = ["Images", "add_parser", "add_run_arguments", "interruptible", "repro_command", "run", "run_one_shard"]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to run")
-    group.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="cases at once (default: cores)")
-    group.add_argument("--retries", type=int, default=1, help="how often a red case is tried again, alone (default: 1)")
     group.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="per case, instead of what the versions declare"
+        "--workers",
+        type=whole_number("--workers", minimum=1, maximum=1024),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="cases at once (default: cores)",
+    )
+    group.add_argument(
+        "--retries",
+        type=whole_number("--retries", minimum=0, maximum=100),
+        default=1,
+        metavar="N",
+        help="how often a red case is tried again, alone (default: 1)",
+    )
+    group.add_argument(
+        "--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per case, instead of what the versions declare"
     )
     group.add_argument("--strict-exit", action="store_true", help="fail a dialer that stays after its result")
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
@@ -56,7 +71,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "run-shard",
         help="run a deterministic slice of the cases",
-        epilog="example: nox -s run-shard -- 3/8. After an interruption the same command goes on where it stopped.",
+        description="Runs a deterministic slice of the cases. After an interruption the same command goes on.",
+        epilog="example: nox -s run-shard -- 3/8",
     )
     parser.add_argument("shard", metavar="INDEX/COUNT", help="3/8 is the third of eight")
     add_selection_arguments(parser)
@@ -121,7 +137,7 @@ def run_one_shard(
     suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
     with (
         ResultsWriter(folder, start) as writer,
-        _interruptible(console) as cancelled,
+        interruptible(console) as cancelled,
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
         _stopping(backend.provider),
         console.progress(len(left), arguments.workers) as progress,
@@ -135,7 +151,9 @@ def run_one_shard(
             start=start,
             folder=folder,
             progress=progress,
-            settings=Settings(workers=arguments.workers, retries=arguments.retries),
+            settings=Settings(
+                workers=arguments.workers, retries=arguments.retries, repro=partial(repro_command, arguments)
+            ),
             cancelled=cancelled,
         )
         summary = runner.run(left, found)
@@ -146,6 +164,18 @@ def run_one_shard(
         console.info(note)
     summary.outcomes = {it.key: it.outcome for it in earlier.attempts} | summary.outcomes
     return folder, summary
+
+
+def repro_command(arguments: argparse.Namespace, name: str) -> str:
+    """The command that plays this case of this run once more; nothing in a name means anything to a shell."""
+    words = version_words(arguments)
+    if arguments.timeout is not None:
+        words += ["--timeout", f"{arguments.timeout:g}"]
+    if arguments.engine != "auto":
+        words += ["--engine", arguments.engine]
+    if arguments.strict_exit:
+        words.append("--strict-exit")
+    return " ".join([f'nox -s repro -- "{name}"', *map(shlex.quote, words)])
 
 
 def exit_code(summary: Summary, *, accept_red: bool) -> ExitCode:
@@ -172,7 +202,7 @@ def _stopping(provider: Provider) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible(console: Console) -> Iterator[threading.Event]:
+def interruptible(console: Console) -> Iterator[threading.Event]:
     """The first Ctrl-C (or SIGTERM) finishes cleaning up, the second one ends at once."""
     cancelled = threading.Event()
 
@@ -200,13 +230,6 @@ def _put_aside(folder: Path) -> None:
     while (aside := folder.with_name(f"{folder.name}.{number}.earlier")).exists():
         number += 1
     folder.rename(aside)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ConfigurationError("no-worker", f"{number} workers can run nothing", hint="give at least 1")
-    return number
 
 
 def _tool_version() -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ci.model import Role
     from ci.rendezvous import Rendezvous
-    from ci.scene import Actor, Stream, Surroundings
+    from ci.scene import Actor, Scene, Stream, Surroundings
 
 __all__ = ["Engine", "RunningActor", "Sink", "Slot"]
 
@@ -60,3 +60,9 @@ class Engine(Protocol):
         """Name, version, processors, memory: what a reader of the results wants to know."""
 
     def slot(self, number: int) -> AbstractContextManager[Slot]: ...
+
+    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+        """Commands that play the scene once more without us, for a person to paste into a shell, in this order.
+
+        :param names: what people call an image, by what the scene calls it
+        """

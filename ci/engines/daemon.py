@@ -69,10 +69,12 @@ class Daemon:
     """A Docker daemon as one run uses it: every object it makes can be told apart by its labels.
 
     :param run: the run on whose behalf things are made; part of every label and name
+    :param keep: what it makes is meant to outlive this process, so nobody sweeps it
     """
 
-    def __init__(self, client: docker.DockerClient, *, run: str) -> None:
+    def __init__(self, client: docker.DockerClient, *, run: str, keep: bool = False) -> None:
         self.api = client.api
+        self.keep = keep
         self._run = run
         self._pid = os.getpid()
         # Two runs of the same name on one host must not meet.
@@ -86,6 +88,7 @@ class Daemon:
             "pid": str(self._pid),
             "pid-started": _start_time(self._pid),
             "created": str(int(time.time())),
+            **({"keep": "1"} if self.keep else {}),
             **more,
         }
         return {LABEL: "1"} | {f"{LABEL}.{name}": value for name, value in words.items()}
@@ -155,18 +158,23 @@ def owner_lives(labels: Mapping[str, str]) -> bool | None:
     return _start_time(int(pid)) == labels.get(f"{LABEL}.pid-started", "")
 
 
+def _abandoned(labels: Mapping[str, str]) -> bool:
+    """Whether its owner is gone and did not mean it to stay."""
+    return owner_lives(labels) is False and f"{LABEL}.keep" not in labels
+
+
 def sweep(api: docker.APIClient) -> int:
     """Remove what killed runs have left on this host, and nothing else. Returns how many things that were."""
     removed = 0
     ours = {"label": LABEL}
     with contextlib.suppress(*TROUBLE):
         for container in api.containers(all=True, filters=ours):
-            if owner_lives(container["Labels"]) is False:
+            if _abandoned(container["Labels"]):
                 with contextlib.suppress(docker.errors.APIError):
                     api.remove_container(container["Id"], force=True, v=True)
                     removed += 1
         for network in api.networks(filters=ours):
-            if owner_lives(network["Labels"]) is False:
+            if _abandoned(network["Labels"]):
                 with contextlib.suppress(docker.errors.APIError):
                     api.remove_network(network["Id"])
                     removed += 1

@@ -11,25 +11,20 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from typing import Any
 
 import docker.errors
 from docker.types import LogConfig, Ulimit
 
 from ci.engines.absent import AbsentActor, report_unstartable
-from ci.engines.base import RunningActor, Sink
+from ci.engines.base import RunningActor, Sink, Slot
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.model import ROLES, Role
 from ci.rendezvous import Rendezvous
-from ci.scene import CLASSIC_REDIS, MIB, Actor, Address, Surroundings
+from ci.reproduction import REDIS_SERVER, docker_lines
+from ci.scene import CLASSIC_REDIS, MIB, Actor, Address, Scene, Surroundings
 
 __all__ = ["DockerEngine"]
-
-# Bound to every address because it sits on two networks; no data is ever written to disk.
-REDIS_SERVER: Final = [
-    *("redis-server", "--protected-mode", "no", "--bind", "0.0.0.0"),  # noqa: S104
-    *("--appendonly", "no", "--save", ""),
-]
 
 
 class DockerEngine:
@@ -41,12 +36,12 @@ class DockerEngine:
     name = "docker"
 
     def __init__(self, daemon: Daemon, *, helper: str) -> None:
-        self._daemon = daemon
+        self.daemon = daemon
         self._api = daemon.api
-        self._helper = helper
+        self.helper = helper
 
     def describe(self) -> dict[str, str | int]:
-        info = self._daemon.call(self._api.info)
+        info = self.daemon.call(self._api.info)
         return {
             "name": self.name,
             "version": info["ServerVersion"],
@@ -60,17 +55,17 @@ class DockerEngine:
 
     @contextmanager
     def slot(self, number: int) -> Iterator[DockerSlot]:
-        """A network, its Redis and two pods; all gone when the block ends."""
-        prefix = f"{self._daemon.prefix}-{number}"
+        """A network, its Redis and two pods; all gone when the block ends, unless the daemon was told to keep them."""
+        prefix = f"{self.daemon.prefix}-{number}"
         with ExitStack() as stack:
-            network = self._daemon.call(
+            network = self.daemon.call(
                 self._api.create_network,
                 f"{prefix}-net",
                 driver="bridge",
                 internal=True,
-                labels=self._daemon.labels(role="network"),
+                labels=self.daemon.labels(role="network"),
             )["Id"]
-            stack.callback(self._daemon.quietly, self._api.remove_network, network)
+            stack.callback(self.daemon.quietly, self._api.remove_network, network)
 
             redis = self._helper_container(
                 f"{prefix}-redis",
@@ -78,7 +73,7 @@ class DockerEngine:
                 ports=[6379],
                 host_config=self._host_config(port_bindings={6379: ("127.0.0.1", None)}),
             )
-            stack.callback(self._daemon.remove, redis)
+            stack.callback(self.daemon.remove, redis)
             pods: dict[Role, str] = {}
             for role in ROLES:
                 pods[role] = self._helper_container(
@@ -90,27 +85,34 @@ class DockerEngine:
                         sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
                     ),
                 )
-                stack.callback(self._daemon.remove, pods[role])
+                stack.callback(self.daemon.remove, pods[role])
 
             # The cases reach Redis on their own network, the runner by a port on the host's loopback.
-            self._daemon.call(self._api.connect_container_to_network, redis, network, aliases=[CLASSIC_REDIS.host])
+            self.daemon.call(self._api.connect_container_to_network, redis, network, aliases=[CLASSIC_REDIS.host])
             with ThreadPoolExecutor() as pool:
-                for started in [pool.submit(self._daemon.call, self._api.start, it) for it in (redis, *pods.values())]:
+                for started in [pool.submit(self.daemon.call, self._api.start, it) for it in (redis, *pods.values())]:
                     started.result()
-            port = self._daemon.call(self._api.port, redis, 6379)
+            port = self.daemon.call(self._api.port, redis, 6379)
             if not port:
-                raise self._daemon.trouble(f"the container {prefix}-redis ended at once")
+                raise self.daemon.trouble(f"the container {prefix}-redis ended at once")
             address = Address(host="127.0.0.1", port=int(port[0]["HostPort"]))
-            rendezvous = stack.enter_context(Rendezvous(address))
-            yield DockerSlot(self._daemon, prefix, pods, rendezvous)
+            with Rendezvous(address) as rendezvous:
+                yield DockerSlot(self.daemon, prefix, pods, rendezvous)
+            if self.daemon.keep:
+                stack.pop_all()
+
+    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+        del slot  # everything is made anew
+        called = {actor.image: names.get(actor.image, actor.image) for actor in scene.actors}
+        return docker_lines(scene, helper=self.helper, images=called)
 
     def _helper_container(self, name: str, command: list[str], **more: Any) -> str:
-        created = self._daemon.call(
+        created = self.daemon.call(
             self._api.create_container,
-            self._helper,
+            self.helper,
             command,
             name=name,
-            labels=self._daemon.labels(role="helper"),
+            labels=self.daemon.labels(role="helper"),
             **more,
         )
         return str(created["Id"])
@@ -133,7 +135,9 @@ class DockerSlot:
     def __init__(self, daemon: Daemon, prefix: str, pods: Mapping[Role, str], rendezvous: Rendezvous) -> None:
         self._daemon = daemon
         self._prefix = prefix
-        self._pods = pods
+        self.pods = pods
+        # Of the attempt prepared last.
+        self.containers: dict[Role, str] = {}
         self._count = 0
         self.rendezvous = rendezvous
         self.surroundings = Surroundings()
@@ -143,7 +147,7 @@ class DockerSlot:
         self._count += 1
         api = self._daemon.api
         host_config = api.create_host_config(
-            network_mode=f"container:{self._pods[actor.role]}",
+            network_mode=f"container:{self.pods[actor.role]}",
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             init=True,
@@ -166,6 +170,7 @@ class DockerSlot:
             return AbsentActor(str(error.explanation), actor.role, sink)
         except TROUBLE as error:
             raise self._daemon.trouble(str(error)) from error
+        self.containers[actor.role] = str(created["Id"])
         return DockerActor(self._daemon, str(created["Id"]), actor.role, sink)
 
 

@@ -21,13 +21,14 @@ from ci.engines.local_redis import LOOPBACK, LocalRedis, redis_process, redis_ve
 from ci.engines.process import Process
 from ci.engines.scratch import remove_tree, scratch_folder, sweep_folders
 from ci.rendezvous import Rendezvous
+from ci.reproduction import process_lines
 from ci.scene import Surroundings
 
 if TYPE_CHECKING:
-    from ci.engines.base import RunningActor, Sink
+    from ci.engines.base import RunningActor, Sink, Slot
     from ci.model import Role
     from ci.programs import Program
-    from ci.scene import Actor, Stream
+    from ci.scene import Actor, Scene, Stream
 
 __all__ = ["LocalEngine"]
 
@@ -60,6 +61,22 @@ class LocalEngine:
             "memoryBytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             "redis": redis_version(self._redis_server),
         }
+
+    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+        del names  # a program's command line speaks for itself
+        programs = {actor.image: self._programs(actor.image) for actor in scene.actors}
+        there = {image: program for image, program in programs.items() if program is not None}
+        if len(there) < len(programs):
+            return []
+        client = Path(self._redis_server).with_name("redis-cli")
+        return process_lines(
+            scene,
+            slot.surroundings,
+            there,
+            environment=BASIC_ENVIRONMENT,
+            redis_server=self._redis_server,
+            redis_cli=str(client) if client.exists() else client.name,
+        )
 
     @contextmanager
     def slot(self, number: int) -> Iterator[LocalSlot]:

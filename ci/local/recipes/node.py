@@ -40,5 +40,8 @@ class NodeRecipe:
         (sources / "target").rename(making / "app")
         shutil.rmtree(sources)
 
-    def program(self, entry: Path) -> Program:
-        return Program(command=(self._bench.toolchains.node.program, str(entry / "app" / "main.js")))
+    def program(self, entry: Path) -> Program | None:
+        tools = self._bench.toolchains
+        if not tools.is_there(tools.node):
+            return None
+        return Program(command=(tools.node.program, str(entry / "app" / "main.js")))

@@ -10,7 +10,9 @@ export async function reachableAddress (node, { transport, ip, redis }) {
   const family = ip.includes(':') ? '/ip6/' : '/ip4/'
   const own = node.getMultiaddrs()
     .map(String)
-    .filter(each => each.startsWith(family) && !UNREACHABLE.test(each) && transportOf(each) === transport)
+    // told to listen there, the other side is there too
+    .filter(each => each.startsWith(`${family}${ip}/`) || (each.startsWith(family) && !UNREACHABLE.test(each)))
+    .filter(each => transportOf(each) === transport)
   const address = own.find(each => !isUnspecified(each)) ?? own[0]
 
   if (address == null) {

