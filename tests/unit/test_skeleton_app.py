@@ -258,6 +258,27 @@ def test_the_clock_ends_every_wait(stage: Stage, role: str, source: str, redis: 
     assert ended.stderr.splitlines()[-1] == f"{role} timed out after 0.5 s"
 
 
+def test_the_reason_is_the_last_line_whoever_else_has_something_to_say() -> None:
+    # Between the reason and the end another thread is given all the time it needs.
+    source = """
+import app, os, threading
+end = os._exit
+def late(code):
+    other = threading.Thread(target=app.log, args=("connecting",), daemon=True)
+    other.start()
+    other.join(timeout=1)
+    end(code)
+os._exit = late
+app.log("before")
+app.leave(1, "the reason")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=SKELETON, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+
+    assert (done.returncode, done.stderr) == (1, "before\nthe reason\n")
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the start of a process is read from /proc")
 def test_the_process_s_age_is_the_one_the_system_knows() -> None:
     """Measured by a process of its own, which has slept: at least that long, and less than we waited for it."""
