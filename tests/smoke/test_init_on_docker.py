@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ci.engines.base import Slot
     from ci.engines.daemon import Daemon
 
+# Images are what this is about, so it is played on the engine that has them.
+pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")
+
 CHECKOUT = Path(__file__).parents[2]
 STACK = Stack("tcp", "noise", "yamux")
 

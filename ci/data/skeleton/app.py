@@ -255,14 +255,21 @@ def reachable_ip(settings: Settings) -> str:
 # --- a life -----------------------------------------------------------------------------------------------
 
 
+# Held while a line is written, and by whoever ends the process until it has ended: the reason is the last line.
+LINES = threading.RLock()
+
+
 def log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with LINES:
+        print(line, file=sys.stderr, flush=True)
 
 
 def leave(code: int, reason: str = "") -> NoReturn:
     """End the process here and now: nothing the library still holds or does can keep it."""
+    # Somebody may hold it who cannot write, so nobody waits for it long.
+    LINES.acquire(timeout=1)
     if reason:
-        log(reason)
+        print(reason, file=sys.stderr, flush=True)
     os._exit(code)
 
 
