@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shlex
 import shutil
 import signal
@@ -170,7 +171,11 @@ def lint(session: nox.Session) -> None:
         actionlint(session)
     for makefile in sorted(ROOT.glob("impls/*/Makefile")):
         if "lint:" in makefile.read_text(encoding="utf-8"):
-            session.run("make", "--no-print-directory", "-C", str(makefile.parent), "lint", external=True)
+            # A family written in Python finds our ruff.
+            path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
+            session.run(
+                "make", "--no-print-directory", "-C", str(makefile.parent), "lint", env={"PATH": path}, external=True
+            )
 
 
 if __name__ == "__main__":
