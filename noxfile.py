@@ -4,7 +4,8 @@
 # ///
 """All commands of this project. Each session is a thin call of `python -m ci …`; `nox -s list -- --help` and so on.
 
-Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, repro, check-image, doctor, gc),
+Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, repro, check-image, doctor, gc,
+init),
 `check` (lint, types, tests: the default sessions).
 """
 
@@ -115,6 +116,12 @@ def repro(session: nox.Session) -> None:
 def check_image(session: nox.Session) -> None:
     """Judge one image by itself: `-- IMAGE`."""
     pipeline(session, "check-image")
+
+
+@nox.session(name="init", venv_backend="none", tags=["pipeline"])
+def init(session: nox.Session) -> None:
+    """Begin a new implementation, or a new version of one: `-- FAMILY`."""
+    pipeline(session, "init")
 
 
 @nox.session(venv_backend="none", tags=["pipeline"])

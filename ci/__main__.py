@@ -13,6 +13,7 @@ from ci.commands import (
     check_image,
     doctor,
     gc,
+    init,
     interop,
     list_cases,
     merge_results,
@@ -36,6 +37,7 @@ COMMANDS = (
     check_image,
     doctor,
     gc,
+    init,
 )
 
 

@@ -47,12 +47,14 @@ class Backend:
     """An engine, not yet started, and its images.
 
     :param why: one line for the user: which engine it is and why
+    :param small: nobody expects the whole matrix of it: a covering part is what people want first
     :param provider: where the images come from
     :param prepare: makes what every image is made with, before any is; raises `BuildError`
     :param engine: makes the engine; may take its time the first time, raises `BuildError` or `EngineError`
     """
 
     why: str
+    small: bool
     provider: Provider
     prepare: Callable[[Iterable[Version]], None]
     engine: Callable[[], Engine]
@@ -109,6 +111,7 @@ def _docker(
 
     return Backend(
         why=f"engine: docker {version['Version']}, {reason}",
+        small=False,
         provider=Images(daemon, root=workspace.root, key_of=key_of, archives=archives, warn=console.warn),
         prepare=prepare,
         engine=engine,
@@ -119,6 +122,7 @@ def _local(workspace: Workspace, run: str, why: str) -> Backend:
     builds = Builds.of_user(workspace.root, os.environ)
     return Backend(
         why=why,
+        small=True,
         provider=builds,
         prepare=lambda _: None,
         engine=lambda: LocalEngine(builds.program, redis_server=str(builds.redis_server()), run=run),

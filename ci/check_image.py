@@ -35,7 +35,9 @@ PATIENCE_SECONDS: Final = 20.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`IMAGE` and what narrows the check; `stacks_from` reads the stacks back."""
-    parser.add_argument("image", metavar="IMAGE", help="name or id of an image the engine has")
+    parser.add_argument(
+        "image", metavar="IMAGE", help="name or id of an image the engine has, or the image.json of a version"
+    )
     for name, known in (("transport", TRANSPORTS), ("security", SECURE_CHANNELS), ("muxer", MUXERS)):
         parser.add_argument(
             f"--{name}", action="append", choices=known, default=[], help=f"only this {name}; may be repeated"

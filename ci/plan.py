@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import assert_never
 
 from ci.cover import covering
-from ci.errors import ConfigurationError
+from ci.errors import ConfigurationError, NothingSelectedError
 from ci.model import BuildRecipe, Case, PublishedImage, Stack, Version
-from ci.selection import select
+from ci.selection import Decision, select
 from ci.shard import Shard, assign
 from ci.suggest import shown
 from ci.suites.transport_cases import cases as transport_cases
@@ -35,6 +35,7 @@ _SCHEMA: Final = 1
 _SUITE: Final = "transport"
 _NOT_QUICK: Final = "left out by --quick: other cases show the same"
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,7 @@ def make_plan(
     weights: Mapping[str, float] = _NOTHING,
     fingerprints: Mapping[str, str] = _NOTHING,
     quick: bool = False,
+    unfit: Mapping[str, str] = _NO_REASONS,
 ) -> Plan:
     """Plan the transport suite.
 
@@ -114,25 +116,40 @@ def make_plan(
     :param weights: recorded seconds by name of the case
     :param fingerprints: content key by build folder, at least for every version with a selected case
     :param quick: of what is selected, only cases that together show all of it (`ci.cover`)
+    :param unfit: versions known not to run here, and why; a quick selection does without them
     :raises ConfigurationError: an expression is malformed or fits nothing; a content key is missing
     :raises NothingSelectedError: no case is left
     """
     matrix = transport_cases(catalogue.versions)
     decisions = select(matrix, catalogue.versions, catalogue.aliases, selects=selects, ignores=ignores)
     if quick:
-        chosen = covering([decision.case for decision in decisions if decision.selected])
-        decisions = tuple(
-            replace(decision, selected=False, why=_NOT_QUICK)
-            if decision.selected and decision.case not in chosen
-            else decision
-            for decision in decisions
-        )
+        decisions = tuple(_quick(decisions, unfit))
     families = {version.id: version.family for version in catalogue.versions}
     planned = tuple(
         PlannedCase(case=decision.case, selected=decision.selected, why=decision.why, seconds=seconds)
         for decision, seconds in zip(decisions, estimate(matrix, families, weights), strict=True)
     )
     return Plan(digest=_digest(planned, catalogue.by_id(), fingerprints), cases=planned)
+
+
+def _quick(decisions: Sequence[Decision], unfit: Mapping[str, str]) -> Iterator[Decision]:
+    able = [it.case for it in decisions if it.selected and not {it.case.dialer, it.case.listener} & set(unfit)]
+    chosen = covering(able)
+    if not chosen:
+        reasons = "\n".join(f"  {version}: {why}" for version, why in unfit.items())
+        raise NothingSelectedError(
+            "nothing-runs-here",
+            f"none of the selected cases can run on this machine:\n{reasons}",
+            why="it lacks what these versions need",
+            hint="`nox -s doctor` says what to install; `--select` other versions",
+        )
+    for decision in decisions:
+        if not decision.selected or decision.case in chosen:
+            yield decision
+        else:
+            missing = [name for name in (decision.case.dialer, decision.case.listener) if name in unfit]
+            why = f"{missing[0]} {unfit[missing[0]]}" if missing else _NOT_QUICK
+            yield replace(decision, selected=False, why=why)
 
 
 # --- digest -----------------------------------------------------------------------------------------------

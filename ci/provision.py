@@ -69,6 +69,9 @@ class Provider(Protocol):
     def find(self, version: Version) -> Image | Unavailable:
         """What a case will run, without building anything."""
 
+    def lack(self, version: Version) -> str | None:
+        """What this machine lacks for this version, as far as that is known without trying; None if nothing."""
+
     def provide(self, versions: Iterable[Version], report: Callable[[ImageReport], None]) -> None:
         """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread."""
 

@@ -246,7 +246,9 @@ class Runner:
             self.summary.reasons[record.key] = record.reason
             if red:
                 self._again.append(ready)
-        note = record.reason.text if record.reason else "; ".join(record.warnings)
+        # How the programs were built was said when they were.
+        said = _notes(ready.case, ready.images)
+        note = record.reason.text if record.reason else "; ".join(it for it in record.warnings if it not in said)
         if earlier is not None and not red:
             note = f"passed on attempt {record.attempt}"
         outcome = record.outcome.value if red or earlier is None else "flaky"

@@ -27,7 +27,7 @@ from ci.suggest import did_you_mean, shown
 if TYPE_CHECKING:
     from ci.yaml_source import Node, Place, Problems
 
-__all__ = ["MAXIMUM_TIMEOUT_SECONDS", "Row", "is_plain", "read_row"]
+__all__ = ["MAXIMUM_TIMEOUT_SECONDS", "Row", "is_plain", "name_defect", "read_row"]
 
 MAXIMUM_TIMEOUT_SECONDS: Final = 3600
 _LONGEST_FOLDER: Final = 255
@@ -64,6 +64,16 @@ def is_plain(name: str) -> bool:
     These become parts of case names, paths, labels and command lines, and must need no quoting in any.
     """
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None
+
+
+def name_defect(name: str) -> str | None:
+    """Why `name` may not be an id or a family, as the rest of a sentence that begins with it; None where it may."""
+    if not is_plain(name):
+        advice = " (` x ` stands between the two versions of a case)" if " x " in name else ""
+        return f": use letters, digits, `.`, `_` and `-`{advice}"
+    if name in (*TRANSPORTS, *SECURE_CHANNELS, *MUXERS, *RESERVED):
+        return " is a word that selections need for something else"
+    return None
 
 
 def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
@@ -113,12 +123,9 @@ class _RowReader:
         name = node.word(f"`{key}`", self.problems) if node is not None else None
         if node is None or name is None:
             return None
-        if not is_plain(name):
-            advice = " (` x ` stands between the two versions of a case)" if " x " in name else ""
-            self.problems.add(node.place, f"{key} `{shown(name)}`: use letters, digits, `.`, `_` and `-`{advice}")
-            return None
-        if name in (*TRANSPORTS, *SECURE_CHANNELS, *MUXERS, *RESERVED):
-            self.problems.add(node.place, f"{key} `{name}` is a word that selections need for something else")
+        defect = name_defect(name)
+        if defect is not None:
+            self.problems.add(node.place, f"{key} `{shown(name)}`{defect}")
             return None
         return name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -84,6 +84,7 @@ class Workspace:
     selects: Sequence[str]
     ignores: Sequence[str]
     quick: bool = False
+    unfit: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Workspace:
@@ -116,6 +117,7 @@ class Workspace:
             weights=load_weights(WEIGHTS),
             fingerprints=self.content_keys(),
             quick=self.quick,
+            unfit=self.unfit,
         )
 
     @property

@@ -7,7 +7,7 @@ YAML allows them only where nobody can see the difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # the stubs have two classes where the library has one
 
     _AnyMark: TypeAlias = yaml.Mark | _ForeignMark
 
-__all__ = ["Node", "Place", "Problem", "Problems", "SourceError", "read"]
+__all__ = ["Node", "Place", "Problem", "Problems", "SourceError", "as_word", "read"]
 
 _MAXIMUM_DEPTH: Final = 16  # a catalogue needs five levels; composing recurses once per level
 _MAXIMUM_BYTES: Final = 4 << 20
@@ -96,6 +96,34 @@ class Node:
     def place(self) -> Place:
         mark = self.yaml_node.start_mark
         return Place(file=self.file, line=mark.line + 1, column=mark.column + 1)
+
+    @property
+    def start(self) -> int:
+        """Index of its first character in the file's text."""
+        return self.yaml_node.start_mark.index
+
+    @property
+    def end(self) -> int:
+        """Index after its last character; comments behind it are not part of it, which YAML's own end mark blurs."""
+        leaf = self.yaml_node
+        while isinstance(leaf, yaml.CollectionNode) and not leaf.flow_style and leaf.value:
+            leaf = leaf.value[-1][1] if isinstance(leaf, yaml.MappingNode) else leaf.value[-1]
+        return leaf.end_mark.index
+
+    @property
+    def in_brackets(self) -> bool:
+        """Whether it is a list or mapping written as `[…]` or `{…}`."""
+        return isinstance(self.yaml_node, yaml.CollectionNode) and bool(self.yaml_node.flow_style)
+
+    def words(self) -> Iterator[tuple[int, int, str]]:
+        """Every word in it that is written as it reads, with where it starts and ends; keys are left out."""
+        if isinstance(self.yaml_node, yaml.ScalarNode):
+            if self.yaml_node.style in (None, '"', "'"):
+                yield self.start, self.end, self.yaml_node.value
+            return
+        for item in self.yaml_node.value:
+            value = item[1] if isinstance(self.yaml_node, yaml.MappingNode) else item
+            yield from Node(yaml_node=value, file=self.file).words()
 
     @property
     def kind(self) -> str:
@@ -186,6 +214,15 @@ def read(path: Path, problems: Problems) -> Node | None:
     if text is None or not _without_tabs(text, str(path), problems):
         return None
     return _compose(text, str(path), problems)
+
+
+def as_word(text: str) -> str:
+    """The text as YAML reads it back: with quotes where it would be taken for a number, a truth value or the like.
+
+    :param text: without anything that would need escapes, such as an id
+    """
+    tag = yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return text if tag == _TEXT else f'"{text}"'
 
 
 def _text(path: Path, problems: Problems) -> str | None:

@@ -74,6 +74,15 @@ def helper_image(request: pytest.FixtureRequest, daemon: Daemon) -> str:
     return make_helper_image(daemon, Path(__file__).parents[1])
 
 
+@pytest.fixture(scope="session")
+def build_base(request: pytest.FixtureRequest, daemon: Daemon) -> str:
+    """The image that build stages begin with."""
+    name = "interop/build-base:trixie"
+    if not _has_image(daemon, name):
+        _unavailable(request, f"there is no {name}: run `make base`")
+    return name
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a test makes on the daemon is gone when the test is; what sessions share was there before it."""

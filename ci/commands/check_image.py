@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from ci.check_image import add_arguments, check, stacks_from
 from ci.engines.daemon import Daemon, connect, sweep
 from ci.engines.docker import DockerEngine
-from ci.errors import ExitCode
+from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import helper_image
 from ci.model import Contract
 from ci.report.check_image import as_data, render
+from ci.suggest import shown_path
 
 if TYPE_CHECKING:
     from ci.console import Console
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "image_named", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         report = check(
             daemon,
             slot,
-            arguments.image,
+            image_named(arguments.image),
             stacks=stacks,
             required=required,
             contracts=contracts,
@@ -57,3 +58,22 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     else:
         console.info(render(report))
     return ExitCode.GREEN if report.passed else ExitCode.FAILED
+
+
+def image_named(name: str) -> str:
+    """The image as the engine knows it: `name` itself, or the id in the `image.json` of that name that `make` wrote.
+
+    :raises ConfigurationError: there is such a file and it holds no id
+    """
+    path = Path(name)
+    if not name.endswith("image.json") or not path.is_file():
+        return name
+    try:
+        return str(json.loads(path.read_bytes())["imageID"])
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ConfigurationError(
+            "no-image-id",
+            f"{shown_path(path)} holds no `imageID`",
+            why="it was not written by a version's Makefile, or not to its end",
+            hint=f"rm {shown_path(path)}, then `make` in its folder",
+        ) from None

@@ -24,7 +24,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "doctor",
         help="what this host offers and lacks, and what each lack costs",
-        epilog="example: nox -s doctor. Exit status 0: the main job can run here; 6: no engine can be used; "
+        epilog="example: nox -s doctor -- --json\nExit status 0: the main job can run here; 6: no engine can be used; "
         "2: versions.yaml has mistakes.",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")

@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "gc",
         help="remove this project's own leftovers, by label and age, and nothing else",
-        epilog="example: nox -s gc -- --older-than 7d --yes. Without --yes nothing is removed. Results are never.",
+        epilog="example: nox -s gc -- --older-than 7d --yes\nWithout --yes nothing is removed; results never are.",
     )
     parser.add_argument("--yes", action="store_true", help="remove them; without it they are only listed")
     parser.add_argument("--older-than", default="24h", metavar="AGE", help="e.g. 90m, 24h, 7d (default: 24h)")

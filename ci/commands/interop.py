@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -43,6 +45,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="example: nox -s interop -- --quick --select 'py and go'",
     )
     add_selection_arguments(parser)
+    parser.add_argument(
+        "--all", action="store_true", help="all selected cases, also where --quick is the default: on local processes"
+    )
     add_run_arguments(parser)
     parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md")
     parser.add_argument("--write", action="store_true", help="update the README itself, not a scratch copy of it")
@@ -54,9 +59,10 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     # A run of its own each time, so that a second one measures again instead of finding everything finished.
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    arguments.run_name = arguments.run_name or f"{moment}-{workspace.run_name(None)[:6]}"
+    arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"
     backend = open_backend(arguments.engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
     console.info(backend.why)
+    workspace = _cut_to_size(workspace, backend, arguments, console)
 
     def provide(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
         return _provide(backend, workspace, cases, pool, console)
@@ -82,6 +88,25 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     for name in red[:MOST_REPRO_LINES]:
         console.info(f"to see a red cell again: {repro_command(arguments, name)}")
     return merged.exit_code(accept_red=arguments.accept_red) or exit_code(summary, accept_red=True)
+
+
+def _cut_to_size(workspace: Workspace, backend: Backend, arguments: argparse.Namespace, console: Console) -> Workspace:
+    """What a first look on a machine without Docker takes, unless told otherwise: a true matrix, but a small one."""
+    arguments.quick = (arguments.quick or backend.small) and not arguments.all
+    if not arguments.quick:
+        return workspace
+    whole = workspace.plan.selected if not workspace.quick else replace(workspace, quick=False).plan.selected
+    versions = {name: workspace.versions[name] for it in whole for name in (it.case.dialer, it.case.listener)}
+    unfit = {name: why for name, version in versions.items() if (why := backend.provider.lack(version)) is not None}
+    for why in dict.fromkeys(unfit.values()):
+        console.info(f"not run: {', '.join(name for name in unfit if unfit[name] == why)}: {why}", style="dim")
+    able = sum(not {it.case.dialer, it.case.listener} & set(unfit) for it in whole)
+    quick = replace(workspace, quick=True, unfit=unfit)
+    console.info(
+        f"quick: {len(quick.plan.selected)} of the {able} cases that can run here, enough for each version to meet "
+        "each other over each transport they share; --all runs them all"
+    )
+    return quick
 
 
 def _provide(
@@ -112,7 +137,7 @@ def _provide(
 def _selection(arguments: argparse.Namespace) -> str:
     """The words that lead to the same plan."""
     words = [f"--select '{text}'" for text in arguments.select] + [f"--ignore '{text}'" for text in arguments.ignore]
-    return " ".join([*words, *(["--quick"] if arguments.quick else [])])
+    return " ".join([*words, *(["--quick"] if arguments.quick else ["--all"] if arguments.all else [])])
 
 
 def _pace(merged: Merged, began: float, first_at: float | None) -> str:

@@ -202,7 +202,7 @@ class _Session:
         console.info("to remove them:", style="bold")
         containers, networks = f"$(docker ps -aq --filter {mine})", f"$(docker network ls -q --filter {mine})"
         console.info(f"docker rm -f -v {containers} && docker network rm {networks}")
-        console.info("or leave it to `nox -s gc`, once they are old enough")
+        console.info("or leave it to `nox -s gc -- --yes`, once they are old enough")
 
 
 def _called(version: Version, image: Image) -> str:

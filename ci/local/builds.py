@@ -88,6 +88,11 @@ class Builds:
             )
         return image
 
+    def lack(self, version: Version) -> str | None:
+        """See `Provider.lack`."""
+        order = self._order(version)
+        return order.text.removeprefix(f"{version.id} ") if isinstance(order, Unavailable) else None
+
     def program(self, digest: str) -> Program | None:
         """What an image stands for, once `find` or `provide` has returned that image."""
         return self._programs.get(digest)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ci.engines.daemon import Daemon
     from ci.image_checks.base import Report
 
+# What is played here are images.
+pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")
+
 TCP = Stack("tcp", "noise", "yamux")
 PEER = Path(__file__).parent / "model_peer.sh"
 

@@ -19,6 +19,9 @@ from checkouts import Checkout, make_checkout
 from ci.engines.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
 
+# What is played here are images.
+pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")
+
 
 @pytest.fixture
 def checkout(tmp_path: Path, peer_image: Any) -> Callable[[Mapping[str, str]], Checkout]:

@@ -46,6 +46,8 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in (ROOT / "ci").rglob("*.py"):
         name = ".".join(path.relative_to(ROOT / "ci").with_suffix("").parts).removesuffix(".__init__")
+        if name.startswith("data."):
+            continue  # programs for others to run, no part of the package
         if path.name != "__init__.py" or path.stat().st_size:
             found[name] = path
     return found
