@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from ci.local.cache import Stopped
 __all__ = ["Commands", "build_environment"]
 
 LOG_TAIL_LINES: Final = 25
+_GUARD: Final = Path(__file__).with_name("guard.py")
 _PROBE_SECONDS: Final = 20.0
 _GRACE_SECONDS: Final = 2.0
 # A build gives way to the cases that run beside it.
@@ -115,18 +117,16 @@ class Commands:
         with log.open("ab") as output:
             output.write(f"$ {shlex.join(words)}\n".encode())
             output.flush()
-            try:
-                code = self._run(words, output.fileno(), folder, {**self.environment, **(environment or {})})
-            except OSError as error:
-                raise BuildError("local-build", f"`{words[0]}` could not be started: {error.strerror}") from error
+            code = self._run(words, output.fileno(), folder, {**self.environment, **(environment or {})})
         if code == 0:
             return
         if self._stopped:
             raise Stopped
-        end = f"exit {code}" if code > 0 else signal.Signals(-code).name
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
         name = shlex.join([Path(word).name if Path(word).is_absolute() else word for word in words[:3]])
-        raise BuildError("local-build", "\n".join([f"`{name} …` failed ({end}), the log is {log}; it ends:", *tail]))
+        raise BuildError(
+            "local-build", "\n".join([f"`{name} …` failed (exit {code}), the log is {log}; it ends:", *tail])
+        )
 
     def stop(self) -> None:
         """End what is running and start nothing more."""
@@ -141,8 +141,9 @@ class Commands:
             if self._stopped:
                 raise Stopped
             process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
+                (sys.executable, "-I", "-S", str(_GUARD), *words),
+                # Never written to: it is closed when we end, however we end.
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
@@ -159,6 +160,8 @@ class Commands:
             _end(process)
             raise
         finally:
+            assert process.stdin is not None  # noqa: S101
+            process.stdin.close()
             with self._lock:
                 self._running.discard(process)
 

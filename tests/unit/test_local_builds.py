@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -331,12 +332,41 @@ def test_commands_end_with_their_children_when_stopped(tmp_path: Path) -> None:
     commands.stop()
     thread.join()
     assert len(caught) == 1
-    state = Path(f"/proc/{text}/stat")
-    assert not state.exists() or state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    assert not is_running(int(text))
     with pytest.raises(Stopped):
         commands.run(("/bin/true",), log=tmp_path / "log", folder=tmp_path)
 
 
+BUILDER = """
+import sys
+from pathlib import Path
+from ci.local.commands import Commands
+
+folder = Path(sys.argv[1])
+script = f"sh -c 'echo $$ >{folder}/pid; sleep 600' & wait"
+Commands({"PATH": "/usr/bin:/bin"}).run(("/bin/sh", "-c", script), log=folder / "log", folder=folder)
+"""
+
+
+def test_a_killed_run_leaves_no_build_running(tmp_path: Path) -> None:
+    (tmp_path / "pid").touch()
+    words = [sys.executable, "-c", BUILDER, str(tmp_path)]
+    with subprocess.Popen(words, cwd=Path(__file__).parents[2]) as run:
+        while not (pid := (tmp_path / "pid").read_text(encoding="utf-8").strip()):
+            assert run.poll() is None
+            time.sleep(0.01)
+        run.kill()
+    while is_running(int(pid)):
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Not a zombie, which waits for whatever adopted it."""
+    words = ("ps", "-o", "stat=", "-p", str(pid))
+    state = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
 def test_a_program_that_is_not_there_is_a_failed_build(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="`/nowhere/go` could not be started"):
+    with pytest.raises(BuildError, match=r"(?s)`go build …` failed \(exit 127\).*/nowhere/go: No such file"):
         Commands({}).run(("/nowhere/go", "build"), log=tmp_path / "log", folder=tmp_path)
