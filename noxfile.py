@@ -169,6 +169,9 @@ def lint(session: nox.Session) -> None:
         zizmor = str(Path(python).with_name("zizmor"))
         session.run(zizmor, "--offline", "--quiet", "--persona=pedantic", ".github", external=True)
         actionlint(session)
+    if shutil.which("make") is None:
+        session.warn("the implementations are not linted: there is no make on PATH")
+        return
     for makefile in sorted(ROOT.glob("impls/*/Makefile")):
         if "lint:" in makefile.read_text(encoding="utf-8"):
             # A family written in Python finds our ruff.

