@@ -27,7 +27,7 @@ _SIGNS: Final = {
     "passed": ("✔", "ok"),
     "flaky": ("≈", "flaky"),
     "failed": ("✘", "FAIL"),
-    "timed-out": ("⌛", "TIME"),
+    "timed-out": ("◷", "TIME"),
     "unsupported": ("∅", "UNSUP"),
     "not-run": ("·", "-"),
     "error": ("!", "error"),

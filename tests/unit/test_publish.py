@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from ci.errors import ConfigurationError
 from ci.publish import push_dashboard
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here, and publishing is git's")
 
 README = "# Title\n<!--INTEROP_DASHBOARD_START-->\nold\n<!--INTEROP_DASHBOARD_END-->\nend\n"
 
