@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 import redis
 from fake_peers import LocalPeers, Play, Played
+from processes import children, command_lines, descendants, is_running
 from redis_servers import redis_program
 from waiting import eventually
 
 from ci.engines import local_redis
 from ci.engines.local import LocalEngine, LocalSlot
-from ci.engines.warden import from_ps
 from ci.errors import EngineError
 from ci.evidence import write_evidence
 from ci.model import ROLES, Outcome, ReasonCode
@@ -81,9 +81,9 @@ def test_redis_asks_for_the_password_and_no_command_line_tells_it(local_slot: Lo
     with client_of(local_slot, password=password) as friend:
         assert friend.ping()
 
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], check=True, capture_output=True, text=True).stdout
-    assert "redis.conf" in listed
-    assert password not in listed
+    listed = command_lines()
+    assert any("redis.conf" in line for line in listed)
+    assert not any(password in line for line in listed)
     assert password not in repr(local_slot.rendezvous)
 
 
@@ -295,14 +295,8 @@ def test_t20_what_cannot_be_started_is_that_programs_error(
 # --- nothing is left --------------------------------------------------------------------------------------
 
 
-def is_alive(pid: int) -> bool:
-    """Not of a zombie: whoever has to bury it is not ours."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return state.strip() != "" and not state.startswith("Z")
-
-
 def family() -> set[int]:
-    return set(from_ps(os.getpid()))
+    return descendants(os.getpid())
 
 
 @pytest.mark.parametrize("behaviours", [("good", "good"), ("stays", "stubborn"), ("double-fork", "double-fork")])
@@ -328,14 +322,14 @@ from fake_peers import LocalPeers, Play
 from redis_servers import redis_program
 from waiting import eventually
 from ci.engines.local import LocalEngine
-from ci.engines.warden import from_ps
+from processes import descendants
 
 def tell(_):
     # Three wardens, Redis, two sides, and a command that a side waits for; or the orphan, too.
-    eventually(lambda: len(from_ps(os.getpid())) >= 7)
+    eventually(lambda: len(descendants(os.getpid())) >= 7)
     if "fork" in sys.argv[1]:
         eventually(lambda: any(it["name"] == "orphan" for it in slot.rendezvous._client.client_list()))
-    print(*from_ps(os.getpid()), flush=True)
+    print(*descendants(os.getpid()), flush=True)
     return False
 
 peers = LocalPeers(tools=redis_program().parent)
@@ -366,19 +360,13 @@ def test_a_killed_runner_leaves_nothing_running_and_its_folder_to_the_next(
         runner.send_signal(number)
 
     assert len(running) >= 7
-    assert eventually(lambda: not any(is_alive(pid) for pid in running))
+    assert eventually(lambda: not any(is_running(pid) for pid in running))
 
     [folder] = tmp_path.iterdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(tmp_path))
         engine_of(local_peers)
     assert not folder.exists()
-
-
-def children() -> set[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
-    rows = [(int(pid), int(parent)) for pid, parent in map(str.split, listed.splitlines())]
-    return {pid for pid, parent in rows if parent == os.getpid()} & family()
 
 
 def test_a_warden_killed_by_somebody_is_an_engine_error(local_peers: LocalPeers) -> None:
@@ -388,7 +376,7 @@ def test_a_warden_killed_by_somebody_is_an_engine_error(local_peers: LocalPeers)
         with_redis = family()
 
         def kill_the_wardens(_: str) -> bool:
-            for pid in children() - with_redis:
+            for pid in children(os.getpid()) - with_redis:
                 os.kill(pid, signal.SIGKILL)
             return False
 

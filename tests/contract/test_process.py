@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from processes import NEEDS_PS, is_running
 from waiting import eventually
 
 from ci.engines import process
@@ -76,7 +77,12 @@ class Running:
 Run = Callable[..., Running]
 
 
-@pytest.fixture(params=[pytest.param("adopting", marks=pytest.mark.skipif(sys.platform != "linux", reason="")), "ps"])
+@pytest.fixture(
+    params=[
+        pytest.param("adopting", marks=pytest.mark.skipif(sys.platform != "linux", reason="orphans go to init there")),
+        pytest.param("ps", marks=NEEDS_PS),
+    ]
+)
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """`run("echo hello")`: a shell command, started."""
     if request.param == "ps":
@@ -104,11 +110,6 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     yield start
     for it in running:
         it.close()
-
-
-def is_alive(pid: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return state.strip() != "" and not state.startswith("Z")
 
 
 # --- how it ended -----------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def test_what_was_never_started_leaves_nothing_either(run: Run) -> None:
     running.process.stop(20)
     running.process.close()
 
-    assert not is_alive(warden)
+    assert not is_running(warden)
     assert running.told == Told(over=running.told.over)
     assert not running.told.over.is_set()
 
@@ -215,7 +216,7 @@ def test_children_in_the_background_end_with_the_program(run: Run) -> None:
     running = run("trap '' TERM; sleep 1000 & sleep 1001 & echo $!; exit 6")
 
     assert running.end() == (6, False)
-    assert not is_alive(int(running.told.streams["stdout"]))
+    assert not is_running(int(running.told.streams["stdout"]))
 
 
 def test_a_whole_tree_ends_when_it_has_to(run: Run) -> None:
@@ -226,7 +227,7 @@ def test_a_whole_tree_ends_when_it_has_to(run: Run) -> None:
     running.process.kill()
 
     assert running.end() == (137, False)
-    assert not is_alive(int(running.told.streams["stdout"]))
+    assert not is_running(int(running.told.streams["stdout"]))
 
 
 # --- limits -----------------------------------------------------------------------------------------------
@@ -254,6 +255,7 @@ def test_the_youngest_processes_too_many_are_killed(run: Run) -> None:
 # --- looking ----------------------------------------------------------------------------------------------
 
 
+@NEEDS_PS
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 def test_both_ways_of_looking_see_the_same() -> None:
     code = "import subprocess; subprocess.run(['sh', '-c', 'echo up; read _; exit 0'])"

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from processes import is_running
 from stand_ins import tool
 
 from ci.errors import BuildError, EngineError
@@ -358,13 +359,6 @@ def test_a_killed_run_leaves_no_build_running(tmp_path: Path) -> None:
         run.kill()
     while is_running(int(pid)):
         time.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    """Not a zombie, which waits for whatever adopted it."""
-    words = ("ps", "-o", "stat=", "-p", str(pid))
-    state = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
-    return bool(state) and not state.startswith("Z")
 
 
 def test_a_program_that_is_not_there_is_a_failed_build(tmp_path: Path) -> None:
