@@ -19,15 +19,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
 import nox
 
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+
+from ci.cache_folder import cache_candidates  # noqa: E402 -- the checkout need not be where nox looks
+
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests"]
 
-ROOT = Path(__file__).resolve().parent
 ACTIONLINT = "v1.7.7"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
@@ -40,8 +45,7 @@ def environment(session: nox.Session, *groups: str) -> str:
     """
     wanted = [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
     key = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:12]
-    folder = ROOT / ".nox" / "-".join(["env", *groups, key])
-    folder.parent.mkdir(exist_ok=True)
+    folder = writable(session) / "-".join(["env", *groups, key])
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
@@ -51,6 +55,22 @@ def environment(session: nox.Session, *groups: str) -> str:
             session.run(python, "-m", "pip", "install", "--quiet", *wanted, external=True)
             (folder / "complete").touch()
     return str(folder / "bin" / "python")
+
+
+def writable(session: nox.Session) -> Path:
+    """Where environments are kept: in the checkout, or in the user's cache folder where that may not be written."""
+    troubles = []
+    for folder in (ROOT / ".nox", *cache_candidates(os.environ, checkout=ROOT)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError as error:
+            troubles.append(f"{folder}: {error.strerror}")
+    return session.error(
+        f"there is no folder to keep environments in: {'; '.join(troubles)}. "
+        "Do this: name one that may be written: INTEROP_CACHE=/some/folder"
+    )
 
 
 def pipeline(session: nox.Session, command: str) -> None:

@@ -23,6 +23,7 @@ from ci.commands import (
 )
 from ci.console import Console
 from ci.errors import ExitCode, InteropError
+from ci.host_trouble import host_trouble
 
 __all__ = ["command_line", "main"]
 
@@ -56,9 +57,6 @@ def main(words: Sequence[str] | None = None) -> int:
             return int(ExitCode.CONFIGURATION)
         arguments = parser.parse_args(words)
         return int(arguments.run(arguments, console))
-    except InteropError as error:
-        console.error(f"{error}\n  reference: {error.reference}")
-        return int(error.exit_code)
     except KeyboardInterrupt:
         console.error("interrupted")
         return int(ExitCode.INTERRUPTED)
@@ -66,7 +64,11 @@ def main(words: Sequence[str] | None = None) -> int:
         # The reader of our output has left (`… | head`): nothing to say and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.GREEN)
-    except Exception:
+    except Exception as error:
+        trouble = host_trouble(error) if isinstance(error, OSError) else error
+        if isinstance(trouble, InteropError):
+            console.error(f"{trouble}\n  reference: {trouble.reference}")
+            return int(trouble.exit_code)
         console.error(f"this is a bug of this program, please report it with the following:\n{traceback.format_exc()}")
         return int(ExitCode.BUG)
 
