@@ -202,4 +202,5 @@ def lint(session: nox.Session) -> None:
 
 
 if __name__ == "__main__":
+    os.chdir(ROOT)
     nox.main()

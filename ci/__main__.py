@@ -56,6 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
             parser.print_help()
             return int(ExitCode.CONFIGURATION)
         arguments = parser.parse_args(words)
+        arguments.words = tuple(words[1:])  # as typed: what is to be typed again is made of them
         return int(arguments.run(arguments, console))
     except KeyboardInterrupt:
         console.error("interrupted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
     folder, summary = run_one_shard(arguments, workspace, Shard(1, 1), backend, provide, console)
     if summary.cancelled:
-        console.info(f"to go on: nox -s interop -- --run {arguments.run_name} {_selection(arguments)}".rstrip())
+        console.info(f"to go on: {_again(arguments)}")
         return ExitCode.INTERRUPTED
     merged = merge_run(workspace, [folder])
     write_merged(folder.parent / "merged.json", merged)
@@ -134,10 +135,11 @@ def _provide(
     return images
 
 
-def _selection(arguments: argparse.Namespace) -> str:
-    """The words that lead to the same plan."""
-    words = [f"--select '{text}'" for text in arguments.select] + [f"--ignore '{text}'" for text in arguments.ignore]
-    return " ".join([*words, *(["--quick"] if arguments.quick else ["--all"] if arguments.all else [])])
+def _again(arguments: argparse.Namespace) -> str:
+    """The command that goes on with this run."""
+    words = [it for it in arguments.words if it != "--fresh"]
+    named = any(it == "--run" or it.startswith("--run=") for it in words)
+    return shlex.join(["nox", "-s", "interop", "--", *([] if named else ["--run", arguments.run_name]), *words])
 
 
 def _pace(merged: Merged, began: float, first_at: float | None) -> str:
