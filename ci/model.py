@@ -196,29 +196,40 @@ class ReasonCode(str, Enum):
     NO_RESULT = "no-result"
     BAD_RESULT = "bad-result"
     WRONG_STACK = "wrong-stack"
+    CLIENT_EXIT = "client-exit"
+    SERVER_EXIT = "server-exit"
+    WRONG_FILES = "wrong-files"
+    WRONG_TRAFFIC = "wrong-traffic"
+    # unsupported
+    EXIT_127 = "exit-127"
+    NO_KEY_LOG = "no-key-log"
     # timed out
     BEFORE_PUBLISH = "before-publish"
     NOT_CONSUMED = "not-consumed"
     DIALING = "dialing"
     STOPPING = "stopping"
+    EXCHANGING = "exchanging"
     # not run
     PLANNED_OUT = "planned-out"
     SHARD_MISSING = "shard-missing"
     SHARD_TRUNCATED = "shard-truncated"
     CANCELLED = "cancelled"
     BUILD_FAILED = "build-failed"
+    NOT_COMPLIANT = "not-compliant"
     # error
     ENGINE_LOST = "engine-lost"
     REDIS_LOST = "redis-lost"
     CONTAINER_START = "container-start"
     ILLEGAL_INSTRUCTION = "illegal-instruction"
+    SIMULATOR = "simulator"
+    CAPTURE_UNREADABLE = "capture-unreadable"
     DISK_FULL = "disk-full"
     BUG = "bug"
 
     __str__ = str.__str__
 
 
-Side: TypeAlias = Literal["dialer", "listener", "both", "harness", "unknown"]
+Side: TypeAlias = Literal["dialer", "listener", "client", "server", "both", "harness", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
