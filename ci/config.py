@@ -15,7 +15,7 @@ from typing import Final
 
 from ci.errors import ConfigurationError
 from ci.expression import RESERVED, Resolver
-from ci.model import MUXERS, SECURE_CHANNELS, TRANSPORTS, Version
+from ci.model import MUXERS, SECURE_CHANNELS, SUITES, TEST_CASES, TRANSPORTS, SuiteName, Version
 from ci.suggest import shown
 from ci.version_row import Row, is_plain, read_row
 from ci.yaml_source import Node, Place, Problems, read
@@ -34,6 +34,10 @@ class Catalogue:
 
     versions: tuple[Version, ...]
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, suite: SuiteName) -> tuple[Version, ...]:
+        """The versions that take part in a suite."""
+        return tuple(version for version in self.versions if suite in version.suites)
 
     def by_id(self) -> Mapping[str, Version]:
         return MappingProxyType({version.id: version for version in self.versions})
@@ -134,6 +138,9 @@ def _expressions(value: Node, problems: Problems) -> tuple[Node, ...]:
 def _check_alias_names(aliases: Mapping[str, _Alias], rows: Sequence[Row], problems: Problems) -> None:
     taken = dict.fromkeys(TRANSPORTS, "a transport")
     taken |= dict.fromkeys(SECURE_CHANNELS, "a secure channel") | dict.fromkeys(MUXERS, "a muxer")
+    taken |= dict.fromkeys(SUITES, "a suite") | dict.fromkeys(
+        (it for of in TEST_CASES.values() for it in of), "a test case"
+    )
     taken |= dict.fromkeys(RESERVED, "a word of the selection language")
     taken |= {row.family: "a family" for row in rows if row.family is not None}
     taken |= {row.id: "a version" for row in rows if row.id is not None}

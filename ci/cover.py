@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Hashable, Iterable, Sequence
 
-from ci.model import Case
+from ci.model import Case, TestCase
 
 __all__ = ["covering", "shown_by"]
 
@@ -40,7 +40,13 @@ def covering(cases: Sequence[Case]) -> frozenset[Case]:
 
 def shown_by(case: Case) -> Iterable[Hashable]:
     """What this case, when it is green, shows."""
-    stack = case.stack
+    if isinstance(case.params, TestCase):
+        # What a version can do it shows with any peer: that each meets each is worth one case more.
+        yield frozenset((case.dialer, case.listener))
+        yield (case.dialer, "client", case.params)
+        yield (case.listener, "server", case.params)
+        return
+    stack = case.params
     yield (frozenset((case.dialer, case.listener)), stack.transport)
     for version, role in ((case.dialer, "dialer"), (case.listener, "listener")):
         yield (version, role, stack.transport)

@@ -25,7 +25,7 @@ __all__ = ["evidence_folder", "write_evidence"]
 
 def evidence_folder(case: Case, attempt: int) -> str:
     """Relative to the shard's folder: `<dialer>_<listener>/<params>`, and a folder of its own for every retry."""
-    base = f"{case.dialer}_{case.listener}/{'-'.join(case.stack.words)}"
+    base = f"{case.dialer}_{case.listener}/{'-'.join(case.params.words)}"
     return base if attempt == 1 else f"{base}/attempt-{attempt}"
 
 

@@ -2,7 +2,8 @@
 
     expression = term { " and " term }
     term       = [ "not " ] pattern
-    pattern    = [ "dialer:" | "listener:" ] versions | dimension ":" glob | "~" alias | bare word | case name
+    pattern    = [ role ":" ] versions | dimension ":" glob | "~" alias | bare word | case name
+    role       = "dialer" | "client" | "listener" | "server"
 
 A pattern that fits nothing in the catalogue is an error with near matches; nothing here looks at cases.
 """
@@ -17,7 +18,7 @@ from functools import partial
 from typing import Final, Literal, TypeAlias, cast
 
 from ci.errors import ConfigurationError
-from ci.model import MUXERS, ROLES, SECURE_CHANNELS, TRANSPORTS, Role, Version
+from ci.model import MUXERS, SECURE_CHANNELS, TEST_CASES, TRANSPORTS, Role, Version
 from ci.suggest import did_you_mean, near_matches, shown
 
 __all__ = [
@@ -36,14 +37,19 @@ __all__ = [
 # Words of the language itself; nothing may be called so.
 RESERVED: Final = frozenset({"and", "not", "x"})
 
-Dimension: TypeAlias = Literal["transport", "security", "muxer"]
+Dimension: TypeAlias = Literal["transport", "security", "muxer", "test"]
 
 _DIMENSIONS: Final[Mapping[Dimension, tuple[str, ...]]] = {
     "transport": TRANSPORTS,
     "security": SECURE_CHANNELS,
     "muxer": MUXERS,
+    "test": tuple(dict.fromkeys(name for names in TEST_CASES.values() for name in names)),
 }
-_PREFIXES: Final = (*ROLES, "version", "family", *_DIMENSIONS, "name")
+# The version that begins and the one that answers, by either of their names.
+_BEGINS: Final[tuple[Role, ...]] = ("dialer", "client")
+_ANSWERS: Final[tuple[Role, ...]] = ("listener", "server")
+_ROLES: Final = (*_BEGINS, *_ANSWERS)
+_PREFIXES: Final = (*_ROLES, "version", "family", *_DIMENSIONS, "name")
 _DEEPEST_ALIAS: Final = 16
 _HELP: Final = "docs/selection.md describes the language; `list` shows all cases"
 
@@ -54,16 +60,17 @@ _HELP: Final = "docs/selection.md describes the language; `list` shows all cases
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VersionTerm:
-    """Cases in which one of these versions plays one of these roles."""
+    """Cases that one of these versions begins, or answers, or either."""
 
     text: str
     ids: frozenset[str]
-    roles: tuple[Role, ...]
+    begins: bool = True
+    answers: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WordTerm:
-    """Cases whose stack has one of these words in this dimension."""
+    """Cases whose stack has one of these words in this dimension, or whose test case is one of them."""
 
     text: str
     dimension: Dimension
@@ -132,6 +139,7 @@ class Resolver:
             "transport": lambda version: (transport.name for transport in version.transports),
             "security": lambda version: version.secure_channels,
             "muxer": lambda version: version.muxers,
+            "test": lambda version: (name for suite in version.suites for name in TEST_CASES[suite]),
         }
         return frozenset(word for version in self.versions for word in of[dimension](version))
 
@@ -197,7 +205,7 @@ class Resolver:
             raise _refusal("bad-selection", f"`{shown(text)}`: nothing after the prefix", _HELP)
         if prefix in _DIMENSIONS:
             return self._words(text, cast("Dimension", prefix), rest, role)
-        if prefix in ROLES:
+        if prefix in _ROLES:
             if role is not None:
                 raise _refusal("bad-selection", f"`{shown(text)}`: a role inside a role ({role}:)", _HELP)
             return self._with_role(text, prefix, rest, path)
@@ -247,7 +255,7 @@ class Resolver:
             known = {version.id for version in self.versions if by_id}
             known |= {version.family for version in self.versions if by_family}
             raise self._nothing(text, glob, known)
-        return VersionTerm(text=text, ids=ids, roles=ROLES if role is None else (role,))
+        return VersionTerm(text=text, ids=ids, begins=role not in _ANSWERS, answers=role not in _BEGINS)
 
     def _words(self, text: str, dimension: Dimension, glob: str, role: Role | None) -> Term:
         self._no_role(text, role)

@@ -24,6 +24,7 @@ class CaseVerdict(str, Enum):
     FLAKY = "flaky"  # passed, but not always
     UNEXPECTED = "unexpected"  # red, and nobody said it would be
     GREY = "grey"  # the plan itself left it out
+    UNSUPPORTED = "unsupported"  # an endpoint does not do this and said so, as its contract allows
     INCOMPLETE = "incomplete"  # planned, and without a conclusive attempt
     ERROR = "error"  # the harness or the host broke
 
@@ -119,13 +120,16 @@ def verdict(result: Result) -> CaseVerdict:
     if result.outcome is Outcome.ERROR:
         return CaseVerdict.ERROR
     if result.outcome is Outcome.NOT_RUN:
-        return CaseVerdict.GREY if _because(result, ReasonCode.PLANNED_OUT) else CaseVerdict.INCOMPLETE
-    # Also `unsupported`: in this suite the plan holds only what both versions declare.
+        codes = (ReasonCode.PLANNED_OUT, ReasonCode.NOT_COMPLIANT)
+        return CaseVerdict.GREY if _because(result, *codes) else CaseVerdict.INCOMPLETE
+    if result.outcome is Outcome.UNSUPPORTED and _because(result, ReasonCode.EXIT_127, ReasonCode.NO_KEY_LOG):
+        return CaseVerdict.UNSUPPORTED
+    # Any other `unsupported` too: in the transport suite the plan holds only what both versions declare.
     return CaseVerdict.UNEXPECTED
 
 
-def _because(result: Result, code: ReasonCode) -> bool:
-    return result.reason is not None and result.reason.code is code
+def _because(result: Result, *codes: ReasonCode) -> bool:
+    return result.reason is not None and result.reason.code in codes
 
 
 def fold_run(

@@ -277,9 +277,7 @@ def _merged_case(
     return MergedCase(
         name=case.name,
         key=case.key,
-        dialer=case.dialer,
-        listener=case.listener,
-        stack=case.stack,
+        case=case.case,
         result=_never_reported(case, states, shard_of) if result is None else result,
         attempts=tuple(attempts),
         superseded=dropped,

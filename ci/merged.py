@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from ci.atomic import write_atomically
+from ci.case_json import case_from_json, pair_to_json, params_from_json, params_to_json, suite_from_json
 from ci.errors import ConfigurationError, ExitCode
 from ci.fold import CaseVerdict, Flaky, Result, fold_run, verdict
 from ci.json_fields import Fields, Json, canonical, decode
-from ci.model import Outcome, Stack
+from ci.model import Case, Outcome, Params, Stack, SuiteName
 from ci.record_json import attempt_from_json, reason_from_json, reason_to_json, to_json
 from ci.records import Attempt, shard_numbers
 
@@ -63,12 +64,26 @@ class MergedCase:
 
     name: str
     key: str
-    dialer: str
-    listener: str
-    stack: Stack
+    case: Case
     result: Result
     attempts: tuple[Attempt, ...] = ()
     superseded: frozenset[int] = frozenset()
+
+    @property
+    def dialer(self) -> str:
+        return self.case.dialer
+
+    @property
+    def listener(self) -> str:
+        return self.case.listener
+
+    @property
+    def params(self) -> Params:
+        return self.case.params
+
+    @property
+    def stack(self) -> Stack:
+        return self.case.stack
 
     @property
     def verdict(self) -> CaseVerdict:
@@ -98,7 +113,7 @@ class Merged:
 
     plan: str
     cases: tuple[MergedCase, ...]
-    suite: str = "transport"
+    suite: SuiteName = "transport"
     shards: tuple[MergedShard, ...] = ()
     unreadable: bool = False
 
@@ -161,6 +176,7 @@ class Merged:
         :raises ConfigurationError: `record-malformed`, `record-schema`
         """
         fields = Fields(document, "merged results")
+        suite = suite_from_json(fields)
         schema = fields.integer("schema")
         if schema != SCHEMA:
             raise ConfigurationError(
@@ -170,10 +186,10 @@ class Merged:
             )
         return Merged(
             plan=fields.text("plan"),
-            suite=fields.text("suite"),
+            suite=suite,
             shards=tuple(_shard_from_json(item) for item in fields.sequence("shards")),
             unreadable=fields.boolean("unreadable", default=False),
-            cases=tuple(_case_from_json(item) for item in fields.sequence("cases")),
+            cases=tuple(_case_from_json(item, suite) for item in fields.sequence("cases")),
         )
 
 
@@ -239,13 +255,8 @@ def _case_to_json(case: MergedCase) -> dict[str, Json]:
     return {
         "case": case.name,
         "key": case.key,
-        "dialer": case.dialer,
-        "listener": case.listener,
-        "params": {
-            "transport": case.stack.transport,
-            "secureChannel": case.stack.secure_channel,
-            "muxer": case.stack.muxer,
-        },
+        **pair_to_json(case.case),
+        "params": params_to_json(case.params),
         "outcome": result.outcome.value,
         "verdict": case.verdict.value,
         "reason": None if result.reason is None else reason_to_json(result.reason),
@@ -256,7 +267,7 @@ def _case_to_json(case: MergedCase) -> dict[str, Json]:
     }
 
 
-def _case_from_json(document: object) -> MergedCase:
+def _case_from_json(document: object, suite: SuiteName) -> MergedCase:
     fields = Fields(document, "case")
     params = Fields(fields.mapping("params"), "case.params")
     positions = fields.sequence("superseded")
@@ -266,9 +277,7 @@ def _case_from_json(document: object) -> MergedCase:
     return MergedCase(
         name=fields.text("case"),
         key=fields.text("key"),
-        dialer=fields.text("dialer"),
-        listener=fields.text("listener"),
-        stack=Stack(params.text("transport"), params.optional_text("secureChannel"), params.optional_text("muxer")),
+        case=case_from_json(fields, params_from_json(params, suite)),
         result=Result(
             outcome=fields.word("outcome", Outcome),
             reason=fields.optional("reason", reason_from_json),

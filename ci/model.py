@@ -9,29 +9,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Final, Literal, TypeAlias, get_args
+from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 __all__ = [
     "LOCAL_LANGUAGES",
     "MUXERS",
+    "PAIR_OF",
     "ROLES",
     "SECURE_CHANNELS",
     "STANDALONE",
+    "SUITES",
+    "TEST_CASES",
     "TRANSPORTS",
     "BuildRecipe",
     "Case",
     "Contract",
     "ImageSource",
     "Outcome",
+    "Params",
+    "Part",
     "PublishedImage",
     "Reason",
     "ReasonCode",
     "Role",
     "Side",
     "Stack",
+    "SuiteName",
+    "TestCase",
     "Transport",
     "Verdict",
     "Version",
@@ -52,8 +60,39 @@ STANDALONE: Final = frozenset({"quic", "quic-v1", "webtransport", "webrtc", "web
 # How a version can be made and started without a container: each stands for one way to build.
 LOCAL_LANGUAGES: Final = ("python", "node", "go", "rust")
 
-Role: TypeAlias = Literal["dialer", "listener"]
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
+SuiteName: TypeAlias = Literal["transport", "quic", "webtransport"]
+SUITES: Final[tuple[SuiteName, ...]] = get_args(SuiteName)
+
+# Who takes part in a case: in the transport suite the first two, over a simulated network the others.
+Role: TypeAlias = Literal[
+    "dialer", "listener", "client", "server", "simulator", "iperf_client", "iperf_server"
+]  # fmt: skip
+ROLES: Final[tuple[Role, Role]] = ("dialer", "listener")
+# Of the two versions of a case, the one that begins and the one that answers.
+PAIR_OF: Final[Mapping[SuiteName, tuple[Role, Role]]] = {
+    "transport": ROLES,
+    "quic": ("client", "server"),
+    "webtransport": ("client", "server"),
+}
+
+# What client and server are to show together, in the order it is run (quic-interop contract, sections 4.2 and 4.7).
+TEST_CASES: Final[Mapping[SuiteName, tuple[str, ...]]] = {
+    "transport": (),
+    "quic": (
+        "handshake", "transfer", "longrtt", "chacha20", "multiplexing", "retry", "resumption", "zerortt", "http3",
+        "blackhole", "keyupdate", "ecn", "amplificationlimit", "handshakeloss", "transferloss",
+        "handshakecorruption", "transfercorruption", "ipv6", "v2", "rebind-port", "rebind-addr",
+        "connectionmigration", "goodput", "crosstraffic",
+    ),
+    "webtransport": (
+        "handshake", "transfer-unidirectional-receive", "transfer-unidirectional-send",
+        "transfer-bidirectional-receive", "transfer-bidirectional-send", "transfer-datagram-receive",
+        "transfer-datagram-send",
+    ),
+}  # fmt: skip
+
+# Which half of a case a version can play.
+Part: TypeAlias = Literal["client", "server", "both"]
 
 
 class Contract(str, Enum):
@@ -110,6 +149,11 @@ class Version:
     owner: str | None = None
     # One of `LOCAL_LANGUAGES`. None: it runs in a container only.
     local: str | None = None
+    suites: tuple[SuiteName, ...] = ("transport",)
+    # In the suites over a simulated network; whether a version dials or listens is said per transport.
+    part: Part = "both"
+    # Of the project, for readers of the results.
+    url: str | None = None
 
     def dials(self, transport: str) -> bool:
         return any(t.name == transport for t in self.transports)
@@ -125,6 +169,8 @@ class Version:
 class Stack:
     """What two versions talk through. Standalone transports have no secure channel and no muxer."""
 
+    suite: ClassVar[SuiteName] = "transport"
+
     transport: str
     secure_channel: str | None = None
     muxer: str | None = None
@@ -138,26 +184,67 @@ class Stack:
         return ", ".join(self.words)
 
 
+@dataclass(frozen=True, order=True)
+class TestCase:
+    """What a client and a server are to show together, by the name it has in the contract."""
+
+    __test__: ClassVar = False  # not one of pytest's
+
+    suite: SuiteName
+    name: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Params: TypeAlias = "Stack | TestCase"
+
+
 @dataclass(frozen=True)
 class Case:
-    """One cell: who dials whom over which stack. Its name is its identity (contract, section 2.2)."""
+    """One cell: two versions and what they do together. Its name is its identity (contract, section 2.2).
+
+    :param dialer: the version that begins; over a simulated network it is called the client
+    :param listener: the version that answers, the server
+    """
 
     dialer: str
     listener: str
-    stack: Stack
+    params: Params
+
+    @property
+    def stack(self) -> Stack:
+        """What the two talk through; only the transport suite's cases have it."""
+        if isinstance(self.params, Stack):
+            return self.params
+        raise TypeError(f"{self.name} has no stack")
+
+    @property
+    def suite(self) -> SuiteName:
+        return self.params.suite
 
     @cached_property
     def name(self) -> str:
-        return f"{self.dialer} x {self.listener} ({self.stack})"
+        return f"{self.dialer} x {self.listener} ({self.params})"
 
     @property
     def key(self) -> str:
         """Sixteen hex digits that join records of the same case; readers never parse a name."""
-        identity = json.dumps(["transport", self.dialer, self.listener, *self.stack.words])
+        identity = json.dumps([self.suite, self.dialer, self.listener, *self.params.words])
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
+    @property
+    def versions(self) -> dict[Role, str]:
+        """Both versions by their role, the one that begins first."""
+        first, second = PAIR_OF[self.suite]
+        return {first: self.dialer, second: self.listener}
+
     def version_of(self, role: Role) -> str:
-        return self.dialer if role == "dialer" else self.listener
+        return self.versions[role]
 
     def __str__(self) -> str:
         return self.name
@@ -229,7 +316,7 @@ class ReasonCode(str, Enum):
     __str__ = str.__str__
 
 
-Side: TypeAlias = Literal["dialer", "listener", "client", "server", "both", "harness", "unknown"]
+Side: TypeAlias = Role | Literal["both", "harness", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)

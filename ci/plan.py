@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import assert_never
 
+from ci.case_json import case_from_json, pair_to_json, params_from_json, params_to_json, suite_from_json
 from ci.cover import covering
 from ci.errors import ConfigurationError, NothingSelectedError
-from ci.model import BuildRecipe, Case, PublishedImage, Stack, Version
+from ci.json_fields import Fields
+from ci.model import BuildRecipe, Case, Params, PublishedImage, SuiteName, Version
 from ci.selection import Decision, select
 from ci.shard import Shard, assign
 from ci.suggest import shown
-from ci.suites.transport_cases import cases as transport_cases
+from ci.suites.matrix import matrix
 from ci.weights import estimate
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "PlannedCase", "make_plan"]
 
 _SCHEMA: Final = 1
-_SUITE: Final = "transport"
 _NOT_QUICK: Final = "left out by --quick: other cases show the same"
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -54,6 +55,7 @@ class Plan:
 
     digest: str
     cases: tuple[PlannedCase, ...]
+    suite: SuiteName = "transport"
 
     @property
     def selected(self) -> tuple[PlannedCase, ...]:
@@ -73,7 +75,10 @@ class Plan:
 
     def to_json(self) -> str:
         """The document `list --json` prints, one case a line."""
-        document = {"schema": _SCHEMA, "plan": self.digest, "cases": [_entry(one) for one in self.cases]}
+        document: dict[str, object] = {"schema": _SCHEMA, "plan": self.digest}
+        if self.suite != "transport":
+            document["suite"] = self.suite
+        document["cases"] = [_entry(one) for one in self.cases]
         # One call is four times as fast as one per case. An unescaped quote never stands inside a string, so
         # this breaks lines between cases only.
         text = json.dumps(document)
@@ -89,19 +94,23 @@ class Plan:
             document = json.loads(text)
             if document["schema"] != _SCHEMA:
                 raise _unusable(f"it has schema {shown(repr(document['schema']))}, this tool knows {_SCHEMA}")
-            stacks: dict[Stack, Stack] = {}
-            cases = tuple(_planned(entry, stacks) for entry in document["cases"])
+            suite = suite_from_json(Fields(document, "plan"))
+            known: dict[Params, Params] = {}
+            cases = tuple(_planned(entry, suite, known) for entry in document["cases"])
             digest = _text(document, "plan")
+        except ConfigurationError as error:
+            raise _unusable(error.message) from None
         except (TypeError, KeyError, ValueError, RecursionError) as error:
             raise _unusable(shown(f"{type(error).__name__}: {error}")) from None
         if len({planned.case for planned in cases}) < len(cases):
             raise _unusable("a case is there twice")
-        return cls(digest=digest, cases=cases)
+        return cls(digest=digest, cases=cases, suite=suite)
 
 
 def make_plan(
     catalogue: Catalogue,
     *,
+    suite: SuiteName = "transport",
     selects: Sequence[str] = (),
     ignores: Sequence[str] = (),
     weights: Mapping[str, float] = _NOTHING,
@@ -109,7 +118,7 @@ def make_plan(
     quick: bool = False,
     unfit: Mapping[str, str] = _NO_REASONS,
 ) -> Plan:
-    """Plan the transport suite.
+    """Plan one suite.
 
     :param selects: `--select` expressions
     :param ignores: `--ignore` expressions
@@ -120,16 +129,18 @@ def make_plan(
     :raises ConfigurationError: an expression is malformed or fits nothing; a content key is missing
     :raises NothingSelectedError: no case is left
     """
-    matrix = transport_cases(catalogue.versions)
-    decisions = select(matrix, catalogue.versions, catalogue.aliases, selects=selects, ignores=ignores)
+    versions = catalogue.of(suite)
+    cases = matrix(suite, versions)
+    decisions = select(cases, versions, catalogue.aliases, selects=selects, ignores=ignores)
     if quick:
         decisions = tuple(_quick(decisions, unfit))
-    families = {version.id: version.family for version in catalogue.versions}
+    families = {version.id: version.family for version in versions}
     planned = tuple(
         PlannedCase(case=decision.case, selected=decision.selected, why=decision.why, seconds=seconds)
-        for decision, seconds in zip(decisions, estimate(matrix, families, weights), strict=True)
+        for decision, seconds in zip(decisions, estimate(cases, families, weights), strict=True)
     )
-    return Plan(digest=_digest(planned, catalogue.by_id(), fingerprints), cases=planned)
+    digest = _digest(suite, planned, catalogue.by_id(), fingerprints)
+    return Plan(digest=digest, cases=planned, suite=suite)
 
 
 def _quick(decisions: Sequence[Decision], unfit: Mapping[str, str]) -> Iterator[Decision]:
@@ -155,21 +166,28 @@ def _quick(decisions: Sequence[Decision], unfit: Mapping[str, str]) -> Iterator[
 # --- digest -----------------------------------------------------------------------------------------------
 
 
-def _digest(planned: Sequence[PlannedCase], versions: Mapping[str, Version], fingerprints: Mapping[str, str]) -> str:
+def _digest(
+    suite: SuiteName,
+    planned: Sequence[PlannedCase],
+    versions: Mapping[str, Version],
+    fingerprints: Mapping[str, str],
+) -> str:
     selected = [one for one in planned if one.selected]
     involved = {name for one in selected for name in (one.case.dialer, one.case.listener)}
     identity = {
         "schema": _SCHEMA,
-        "suite": _SUITE,
+        "suite": suite,
         "cases": {one.case.name: one.seconds for one in selected},
-        "versions": {name: _definition(versions[name], fingerprints) for name in involved},
+        "versions": {name: _definition(suite, versions[name], fingerprints) for name in involved},
     }
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return "sha256:" + hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def _definition(version: Version, fingerprints: Mapping[str, str]) -> dict[str, object]:
+def _definition(suite: SuiteName, version: Version, fingerprints: Mapping[str, str]) -> dict[str, object]:
     """What of a version decides about its results; who owns it does not."""
+    if suite != "transport":
+        return {"family": version.family, "source": _source(version, fingerprints), "part": version.part}
     return {
         "family": version.family,
         "source": _source(version, fingerprints),
@@ -205,22 +223,19 @@ def _entry(planned: PlannedCase) -> dict[str, object]:
     return {
         "name": case.name,
         "key": case.key,
-        "dialer": case.dialer,
-        "listener": case.listener,
-        "transport": case.stack.transport,
-        "secureChannel": case.stack.secure_channel,
-        "muxer": case.stack.muxer,
+        **pair_to_json(case),
+        **params_to_json(case.params),
         "selected": planned.selected,
         "why": planned.why,
         "seconds": planned.seconds,
     }
 
 
-def _planned(entry: Mapping[str, object], stacks: dict[Stack, Stack]) -> PlannedCase:
-    """One case; `stacks` holds those met so far, since thousands of cases share a few."""
-    layers = [None if entry[key] is None else _text(entry, key) for key in ("secureChannel", "muxer")]
-    stack = Stack(_text(entry, "transport"), *layers)
-    case = Case(_text(entry, "dialer"), _text(entry, "listener"), stacks.setdefault(stack, stack))
+def _planned(entry: Mapping[str, object], suite: SuiteName, known: dict[Params, Params]) -> PlannedCase:
+    """One case; `known` holds the parameters met so far, since thousands of cases share a few."""
+    fields = Fields(entry, "case")
+    params = params_from_json(fields, suite)
+    case = case_from_json(fields, known.setdefault(params, params))
     if (entry["name"], entry["key"]) != (case.name, case.key):
         raise ValueError(f"name and key of {entry['name']!r} do not belong to its fields")
     selected, seconds = entry["selected"], entry["seconds"]

@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from ci.case_json import case_from_json, params_from_json, suite_from_json
 from ci.errors import ConfigurationError
 from ci.json_fields import Fields, Json, decode
-from ci.model import Case, Stack
+from ci.model import Case, SuiteName
 
 __all__ = ["PLAN_FILE", "PlanDocument", "PlannedCase", "read_plan"]
 
@@ -33,9 +34,7 @@ class PlannedCase:
 
     name: str
     key: str
-    dialer: str
-    listener: str
-    stack: Stack
+    case: Case
     selected: bool = True
     why: str | None = None
     seconds: float | None = None
@@ -47,7 +46,7 @@ class PlanDocument:
 
     plan: str
     cases: tuple[PlannedCase, ...]
-    suite: str = "transport"
+    suite: SuiteName = "transport"
 
     @cached_property
     def selected(self) -> tuple[PlannedCase, ...]:
@@ -89,24 +88,22 @@ def _plan(document: object) -> PlanDocument:
     fields = Fields(document, "plan")
     if fields.integer("schema") != SCHEMA:
         raise fields.refusal("schema", f"must be {SCHEMA}, the format this version reads")
-    cases = tuple(_case(item) for item in fields.sequence("cases"))
+    suite = suite_from_json(fields)
+    cases = tuple(_case(item, suite) for item in fields.sequence("cases"))
     for what, values in (("key", [case.key for case in cases]), ("name", [case.name for case in cases])):
         if len(set(values)) != len(values):
             twice = next(value for value in values if values.count(value) > 1)
             raise fields.refusal("cases", f"holds two cases of the {what} {twice!r}")
-    return PlanDocument(plan=fields.text("plan"), cases=cases, suite=fields.optional_text("suite") or "transport")
+    return PlanDocument(plan=fields.text("plan"), cases=cases, suite=suite)
 
 
-def _case(document: object) -> PlannedCase:
+def _case(document: object, suite: SuiteName) -> PlannedCase:
     fields = Fields(document, "case")
-    dialer, listener = fields.text("dialer"), fields.text("listener")
-    stack = Stack(fields.text("transport"), fields.optional_text("secureChannel"), fields.optional_text("muxer"))
+    case = case_from_json(fields, params_from_json(fields, suite))
     return PlannedCase(
         name=fields.text("name"),
-        key=fields.optional_text("key") or Case(dialer, listener, stack).key,
-        dialer=dialer,
-        listener=listener,
-        stack=stack,
+        key=fields.optional_text("key") or case.key,
+        case=case,
         selected=fields.boolean("selected", default=True),
         why=fields.optional_text("why"),
         seconds=fields.optional_number("seconds"),

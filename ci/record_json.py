@@ -9,13 +9,14 @@ import math
 import re
 import sys
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final, cast, get_args
 
 from typing_extensions import assert_never
 
+from ci.case_json import params_from_json, params_to_json, suite_from_json
 from ci.errors import ConfigurationError
 from ci.json_fields import Fields, Json
-from ci.model import ROLES, Outcome, Reason, ReasonCode, Role, Side, Stack
+from ci.model import Outcome, Reason, ReasonCode, Role, Side
 from ci.records import (
     KINDS,
     SCHEMA,
@@ -43,7 +44,8 @@ __all__ = [
 
 # Bytes of UTF-8 that a reason's text may have.
 REASON_LIMIT: Final = 1024
-_SIDES: Final = ("dialer", "listener", "both", "harness", "unknown")
+_ROLES: Final = get_args(Role)
+_SIDES: Final = (*_ROLES, "both", "harness", "unknown")
 _STARTED_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
@@ -83,11 +85,7 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
         "case": attempt.case,
         "key": attempt.key,
         "suite": attempt.suite,
-        "params": {
-            "transport": attempt.params.transport,
-            "secureChannel": attempt.params.secure_channel,
-            "muxer": attempt.params.muxer,
-        },
+        "params": params_to_json(attempt.params),
         "roles": {role: _role(ran) for role, ran in attempt.roles.items()},
         "inputs": attempt.inputs,
         "attempt": attempt.attempt,
@@ -188,6 +186,7 @@ def from_json(document: object) -> Record:
 def attempt_from_json(document: object) -> Attempt:
     """An attempt; errors as for `from_json`."""
     fields = Fields(document, "attempt")
+    suite = suite_from_json(fields)
     return Attempt(
         schema=_schema(fields),
         # Interned because a run has a hundred thousand of these with the same few values.
@@ -197,8 +196,8 @@ def attempt_from_json(document: object) -> Attempt:
         ci_attempt=fields.integer_or("ciAttempt", 1, least=1),
         case=fields.text("case"),
         key=fields.text("key"),
-        suite=sys.intern(fields.text("suite")),
-        params=_stack(fields.mapping("params")),
+        suite=suite,
+        params=params_from_json(Fields(fields.mapping("params"), "attempt.params"), suite),
         roles={_role_name(name): _role_record(value, name) for name, value in fields.mapping("roles").items()},
         inputs=fields.optional_text("inputs"),
         attempt=fields.integer("attempt", least=1),
@@ -254,19 +253,10 @@ def _started_at(fields: Fields) -> str | None:
     return value
 
 
-def _stack(document: object) -> Stack:
-    fields = Fields(document, "attempt.params")
-    return Stack(
-        sys.intern(fields.text("transport")),
-        fields.optional_text("secureChannel"),
-        fields.optional_text("muxer"),
-    )
-
-
 def _role_name(name: str) -> Role:
-    if name not in ROLES:
-        raise ConfigurationError("record-malformed", f"attempt.roles: {name!r} is neither dialer nor listener")
-    return name
+    if name not in _ROLES:
+        raise ConfigurationError("record-malformed", f"attempt.roles: {name!r} is none of {', '.join(_ROLES)}")
+    return cast("Role", name)
 
 
 def _role_record(document: object, role: str) -> RoleRecord:

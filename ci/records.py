@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from ci.errors import ConfigurationError
 from ci.json_fields import Json
-from ci.model import Case, Outcome, Reason, Role, Stack
+from ci.model import Case, Outcome, Params, Reason, Role, SuiteName
 
 __all__ = [
     "KINDS",
@@ -154,7 +154,7 @@ class Attempt:
     """One attempt at one case, or the statement that there was none (`outcome` not-run).
 
     :param case: display name; records are joined on `key`, never on this
-    :param params: the stack
+    :param params: the stack, or the test case
     :param inputs: digest over image digests, parameters and runner contract: equal means the same experiment
     :param attempt: 1-based, within this run
     :param of: attempts allowed
@@ -174,10 +174,10 @@ class Attempt:
     shard: str
     case: str
     key: str
-    params: Stack
+    params: Params
     outcome: Outcome
     ci_attempt: int = 1
-    suite: str = "transport"
+    suite: SuiteName = "transport"
     roles: Mapping[Role, RoleRecord] = field(default_factory=dict)
     inputs: str | None = None
     attempt: int = 1
@@ -218,7 +218,8 @@ def attempt_for(start: RunStart, case: Case, outcome: Outcome, reason: Reason | 
         ci_attempt=start.ci_attempt,
         case=case.name,
         key=case.key,
-        params=case.stack,
+        suite=case.suite,
+        params=case.params,
         outcome=outcome,
         reason=reason,
     )

@@ -27,6 +27,7 @@ from ci.expression import (
     VersionTerm,
     WordTerm,
 )
+from ci.model import TestCase
 from ci.suggest import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -168,9 +169,9 @@ class _Fitting:
 def _predicate(term: VersionTerm | WordTerm | NameTerm) -> Callable[[Case], bool]:
     if isinstance(term, VersionTerm):
         ids = term.ids
-        if term.roles == ("dialer",):
+        if not term.answers:
             return lambda case: case.dialer in ids
-        if term.roles == ("listener",):
+        if not term.begins:
             return lambda case: case.listener in ids
         return lambda case: case.dialer in ids or case.listener in ids
     if isinstance(term, WordTerm):
@@ -182,8 +183,11 @@ def _predicate(term: VersionTerm | WordTerm | NameTerm) -> Callable[[Case], bool
 
 
 def _has_word(dimension: Dimension, words: frozenset[str], case: Case) -> bool:
+    params = case.params
+    if isinstance(params, TestCase):
+        return dimension == "test" and params.name in words
     if dimension == "transport":
-        return case.stack.transport in words
+        return params.transport in words
     if dimension == "security":
-        return case.stack.secure_channel in words
-    return case.stack.muxer in words
+        return params.secure_channel in words
+    return dimension == "muxer" and params.muxer in words

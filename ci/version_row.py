@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from ci.expression import RESERVED
 from ci.model import (
@@ -14,11 +14,15 @@ from ci.model import (
     MUXERS,
     SECURE_CHANNELS,
     STANDALONE,
+    SUITES,
+    TEST_CASES,
     TRANSPORTS,
     BuildRecipe,
     Contract,
     ImageSource,
+    Part,
     PublishedImage,
+    SuiteName,
     Transport,
     Version,
 )
@@ -33,8 +37,27 @@ MAXIMUM_TIMEOUT_SECONDS: Final = 3600
 _LONGEST_FOLDER: Final = 255
 
 _KEYS: Final = (
-    "id", "family", "build", "imageFile", "image", "transports", "dialOnly", "secureChannels", "muxers",
-    "contract", "timeoutSecs", "owner", "local",
+    "id",
+    "family",
+    "build",
+    "imageFile",
+    "image",
+    "transports",
+    "dialOnly",
+    "secureChannels",
+    "muxers",
+    "contract",
+    "timeoutSecs",
+    "owner",
+    "local",
+    "suites",
+    "role",
+    "url",
+)
+# What only the suites over a simulated network ask of a version, and what only the transport suite does.
+_NETWORK_KEYS: Final = ("role",)
+_TRANSPORT_KEYS: Final = (
+    "transports", "dialOnly", "secureChannels", "muxers", "contract", "timeoutSecs", "local",
 )  # fmt: skip
 
 # The grammar of image references as the distribution project documents it, with a tag or a digest required:
@@ -45,6 +68,7 @@ _REPOSITORY: Final = re.compile(rf"{_HOST}{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
+_URL: Final = re.compile(r"https?://[^\s/]+\S*")
 _OWNER: Final = re.compile(r"@?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?")
 
 
@@ -71,7 +95,8 @@ def name_defect(name: str) -> str | None:
     if not is_plain(name):
         advice = " (` x ` stands between the two versions of a case)" if " x " in name else ""
         return f": use letters, digits, `.`, `_` and `-`{advice}"
-    if name in (*TRANSPORTS, *SECURE_CHANNELS, *MUXERS, *RESERVED):
+    test_cases = (name for names in TEST_CASES.values() for name in names)
+    if name in (*TRANSPORTS, *SECURE_CHANNELS, *MUXERS, *SUITES, *test_cases, *RESERVED):
         return " is a word that selections need for something else"
     return None
 
@@ -86,10 +111,13 @@ def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
     identifier = reader.name("id")
     family = reader.name("family")
     source = reader.source(checkout)
-    transports = reader.transports()
+    suites = reader.suites()
+    transports = reader.transports() if "transport" in suites else ()
     secure_channels = reader.words("secureChannels", SECURE_CHANNELS, "secure channel")
     muxers = reader.words("muxers", MUXERS, "muxer")
-    reader.check_layers(transports)
+    if "transport" in suites:
+        reader.check_layers(transports)
+    reader.check_suites(suites)
     contract = reader.contract()
     seconds = reader.timeout_seconds()
     owner = reader.owner()
@@ -107,6 +135,9 @@ def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
             timeout_seconds=seconds,
             owner=owner,
             local=local,
+            suites=suites,
+            part=reader.part(),
+            url=reader.url(),
         )
     place = entries["id"].place if "id" in entries else node.place
     return Row(id=identifier, id_place=place, family=family, version=version)
@@ -288,6 +319,42 @@ class _RowReader:
             self.problems.add(node.place, f"unknown local language `{shown(word)}`{near}")
             return None
         return word
+
+    def suites(self) -> tuple[SuiteName, ...]:
+        words = self.words("suites", SUITES, "suite")
+        return tuple(suite for suite in SUITES if suite in words) or ("transport",)
+
+    def check_suites(self, suites: Sequence[SuiteName]) -> None:
+        """A version belongs to the transport suite or to those over a simulated network: the contracts differ."""
+        if "transport" in suites and len(suites) > 1:
+            self.problems.add(
+                self.entries["suites"].place,
+                "no image follows two contracts: give the version of the transport suite a row of its own",
+            )
+            return
+        strangers, of = (
+            (_NETWORK_KEYS, "quic or webtransport") if "transport" in suites else (_TRANSPORT_KEYS, "transport")
+        )
+        for key in strangers:
+            if key in self.entries:
+                self.problems.add(self.entries[key].place, f"`{key}` belongs to versions of the suite {of}")
+
+    def part(self) -> Part:
+        node = self.entries.get("role")
+        word = node.word("`role`", self.problems) if node is not None else None
+        known: tuple[Part, ...] = get_args(Part)
+        if node is not None and word is not None and word not in known:
+            near = did_you_mean(word, known) or f": it is one of {', '.join(known)}"
+            self.problems.add(node.place, f"unknown role `{shown(word)}`{near}")
+        return next((part for part in known if part == word), "both")
+
+    def url(self) -> str | None:
+        node = self.entries.get("url")
+        url = node.word("`url`", self.problems) if node is not None else None
+        if node is not None and url is not None and not _URL.fullmatch(url):
+            self.problems.add(node.place, f"url `{shown(url)}` must begin with https://")
+            return None
+        return url
 
     def _required(self, key: str) -> Node | None:
         node = self.entries.get(key)

@@ -1,7 +1,7 @@
 """How long cases take, as recorded from earlier runs: a small committed file, name of the case → seconds.
 
 A case without a record gets the median of its class: the same two families (in either role) over the same
-transport; else the same transport; else all recorded cases; else a constant.
+transport or test case; else the same transport or test case; else all recorded cases; else a constant.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def estimate(cases: Sequence[Case], families: Mapping[str, str], weights: Mappin
 
 def _classes(case: Case, families: Mapping[str, str]) -> Iterator[Hashable]:
     """The classes of a case, the narrowest first."""
-    transport = case.stack.transport
-    yield frozenset((families[case.dialer], families[case.listener])), transport
-    yield transport
+    what = case.params.words[0]
+    yield frozenset((families[case.dialer], families[case.listener])), what
+    yield what
     yield None
 
 

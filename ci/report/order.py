@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ci.model import Stack
+from ci.model import Params
 
 __all__ = ["by_code_unit", "stack_order"]
 
@@ -12,6 +12,6 @@ def by_code_unit(text: str) -> bytes:
     return text.encode("utf-16-be", "surrogatepass")
 
 
-def stack_order(stack: Stack) -> tuple[bool, list[bytes]]:
+def stack_order(params: Params) -> tuple[bool, list[bytes]]:
     """Sort key of the tables: standalone transports first, then transport, secure channel, muxer."""
-    return len(stack.words) > 1, [by_code_unit(word) for word in stack.words]
+    return len(params.words) > 1, [by_code_unit(word) for word in params.words]

@@ -70,8 +70,8 @@ def closing_table(console: Screen, results: Merged | Counts) -> None:
 def matrix_table(console: Screen, merged: Merged) -> None:
     """One matrix per stack, dialers down, listeners across, with the milliseconds from dial to first pong."""
     stacks: dict[tuple[str, ...], list[MergedCase]] = {}
-    for case in sorted(merged.cases, key=lambda case: stack_order(case.stack)):
-        stacks.setdefault(case.stack.words, []).append(case)
+    for case in sorted(merged.cases, key=lambda case: stack_order(case.params)):
+        stacks.setdefault(case.params.words, []).append(case)
     for words, cases in stacks.items():
         console.info(f"\n{', '.join(words)}", style="bold")
         cells = {(case.dialer, case.listener): _cell(console, case) for case in cases}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import Final, get_args
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from ci.model import Outcome, Reason, ReasonCode, Stack
+from ci.model import SUITES, Outcome, Reason, ReasonCode, Role, Stack, TestCase
 from ci.records import KINDS, Attempt, EvidenceFile, Reused, RoleRecord, RunEnd, RunStart
 
 # For tests that draw whole records or write files: a busy machine is no finding.
@@ -29,13 +30,16 @@ objects = st.dictionaries(texts, st.one_of(scalars, st.lists(scalars, max_size=3
 digests = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 shards = st.integers(1, 40).flatmap(lambda count: st.integers(1, count).map(lambda index: f"{index}/{count}"))
 stacks = st.builds(Stack, words, st.none() | words, st.none() | words)
+test_cases = st.builds(TestCase, st.sampled_from(SUITES[1:]), words)
+parameters = st.one_of(stacks, test_cases)
+roles = st.sampled_from(get_args(Role))
 optional_texts = st.none() | texts
 
 reasons = st.builds(
     Reason,
     code=st.sampled_from(ReasonCode),
     text=st.one_of(texts, lone_surrogates),
-    side=st.sampled_from(("dialer", "listener", "both", "harness", "unknown")),
+    side=roles | st.sampled_from(("both", "harness", "unknown")),
     phase=optional_texts,
 )
 role_records = st.builds(
@@ -75,11 +79,10 @@ attempts = st.builds(
     shard=shards,
     case=texts,
     key=st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
-    params=stacks,
+    params=parameters,
     outcome=st.sampled_from(Outcome),
     ci_attempt=st.integers(1, 9),
-    suite=words,
-    roles=st.dictionaries(st.sampled_from(("dialer", "listener")), role_records),
+    roles=st.dictionaries(roles, role_records),
     inputs=optional_texts,
     attempt=st.integers(1, 9),
     of=st.integers(1, 9),
@@ -100,5 +103,5 @@ attempts = st.builds(
     repro=optional_texts,
     reused=st.none() | st.builds(Reused, run=words, attempt=st.integers(1, 9)),
     schema=st.just(1),
-)
+).map(lambda one: replace(one, suite=one.params.suite))
 records = st.one_of(starts, attempts, ends)

@@ -95,9 +95,7 @@ def merged_of(attempts: Mapping[Case, Sequence[Attempt]]) -> Merged:
             MergedCase(
                 name=case.name,
                 key=case.key,
-                dialer=case.dialer,
-                listener=case.listener,
-                stack=case.stack,
+                case=case,
                 result=result,
                 attempts=tuple(tried),
             )

@@ -386,7 +386,10 @@ def test_a_path_without_results_is_an_error(tmp_path: Path) -> None:
         ({"schema": 2}, "`schema` must be 1"),
         ({"plan": None}, "`plan` must be text"),
         ({"cases": {}}, "`cases` must be a list"),
-        ({"cases": [{"name": "x"}]}, "case: `dialer` is missing"),
+        ({"cases": [{"name": "x"}]}, "case: `transport` is missing"),
+        ({"cases": [{"name": "x", "transport": "tcp"}]}, "case: `dialer` is missing"),
+        ({"suite": "quic", "cases": [{"testCase": "retry"}]}, "case: `client` is missing"),
+        ({"suite": "quik", "cases": []}, "`suite` is none of transport, quic, webtransport"),
         ({"cases": [DOCUMENT["cases"][0]] * 2}, "two cases of the key"),
     ],
 )

@@ -114,7 +114,7 @@ CASE = json.loads(make_plan(PUBLISHED).to_json())["cases"][0]
         ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"selected": 1}]}, "`selected` must be"),
         ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"seconds": "1"}]}, "`seconds` must be"),
         ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"seconds": float("nan")}]}, "`seconds` must be"),
-        ({"schema": 1, "plan": "sha256:0", "cases": ["x"]}, "TypeError"),
+        ({"schema": 1, "plan": "sha256:0", "cases": ["x"]}, "case must be an object"),
         ("[" * 100_000, "RecursionError"),
     ],
 )

@@ -153,7 +153,7 @@ def test_what_json_lacks_is_left_out_and_said() -> None:
         ({"reason": {"code": "moon", "text": ""}}, "`code` is a word"),
         ({"reason": {"code": "bug", "text": "", "side": "left"}}, "`side` is a word"),
         ({"reason": []}, "attempt.reason must be an object, not a list"),
-        ({"roles": {"server": {}}}, "'server' is neither dialer nor listener"),
+        ({"roles": {"servant": {}}}, "'servant' is none of dialer, listener, client"),
         ({"roles": {"dialer": {"version": "v"}}}, "attempt.roles.dialer: `family` is missing"),
         ({"metrics": {"ping": "7"}}, "`metrics` must hold only finite numbers, but `ping` is text"),
         ({"metrics": {"ping": 10**400}}, "must hold only finite numbers"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import jsonschema
 import pytest
@@ -18,7 +19,7 @@ from ci.errors import ExitCode
 from ci.fold import CaseVerdict
 from ci.merge import merge
 from ci.merged import Merged, ShardState
-from ci.model import Case, Outcome, ReasonCode
+from ci.model import Case, Outcome, ReasonCode, Role, TestCase
 from ci.record_json import from_json, to_json
 from ci.record_lines import to_line
 from ci.records import KINDS, Attempt, Record
@@ -85,7 +86,7 @@ def test_a_real_run_is_valid(tmp_path: Path) -> None:
         {"attempt": 0},
         {"shard": "0/8"},
         {"reason": {"code": "moon", "text": ""}},
-        {"roles": {"server": {"version": "v", "family": "f"}}},
+        {"roles": {"servant": {"version": "v", "family": "f"}}},
         {"startedAt": "yesterday"},
         {"metrics": {"ping": "7"}},
         {"published": [1]},
@@ -104,6 +105,8 @@ def test_closed_lists_are_the_same_in_code_and_schema() -> None:
     definitions = RESULTS["$defs"]
     assert definitions["outcome"]["enum"] == [str(outcome) for outcome in Outcome]
     assert definitions["reason"]["properties"]["code"]["enum"] == [str(code) for code in ReasonCode]
+    assert definitions["reason"]["properties"]["side"]["enum"] == [*get_args(Role), "both", "harness", "unknown"]
+    assert definitions["attempt"]["properties"]["roles"]["propertyNames"]["enum"] == list(get_args(Role))
     assert definitions["attempt"]["properties"]["kind"]["enum"] == list(KINDS)
     case = MERGED["$defs"]["case"]["properties"]
     assert case["verdict"]["enum"] == [str(verdict) for verdict in CaseVerdict]
@@ -116,4 +119,9 @@ def test_the_schema_names_every_field_that_is_written() -> None:
     assert set(RESULTS["$defs"]["reason"]["properties"]) == set(written["reason"])
     merged = merged_of({Case("a", "b", QUIC): [attempt(Case("a", "b", QUIC))]}).to_json()
     assert set(MERGED["properties"]) == set(merged)
-    assert set(MERGED["$defs"]["case"]["properties"]) == set(merged["cases"][0])
+    named = set(MERGED["$defs"]["case"]["properties"])
+    assert named - {"client", "server"} == set(merged["cases"][0])
+    over_a_network = Case("a", "b", TestCase("quic", "retry"))
+    merged = replace(merged_of({over_a_network: [attempt(over_a_network)]}), suite="quic").to_json()
+    merged_validator.validate(merged)
+    assert named - {"dialer", "listener"} == set(merged["cases"][0])
