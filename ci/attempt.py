@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from ci.capture import Capture
 from ci.errors import EngineError
+from ci.inbox import NOBODY, Bystander, Cancelled, Ended, Inbox, Lost, Output, lost_sight
 from ci.model import ROLES
 from ci.rendezvous import Asked, Published, RendezvousLost
 from ci.scene import End, Ending, Evidence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from ci.engines.base import RunningActor, Slot
     from ci.model import Role
-    from ci.scene import Scene, Stream
+    from ci.scene import Scene
 
-__all__ = ["Bystander", "Cancelled", "attempt"]
+__all__ = ["attempt"]
 
 STOP_GRACE_SECONDS: Final = 2.0  # contract, T14
 # How long a listener's last push may take to come round through Redis after the listener itself has ended.
@@ -37,87 +37,10 @@ LONGEST_PUBLISHED: Final = 4096
 QUIET_SECONDS: Final = 0.05
 
 
-class Cancelled(Exception):  # noqa: N818 -- not an error: the user asked for it
-    """The run was interrupted while this attempt was under way."""
-
-
-class Bystander:
-    """Sees an attempt while it happens. This one looks away; others override what they want to see."""
-
-    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
-        """One side has written something, `at` seconds after the start. Called from the engine's threads."""
-
-    def over(self, evidence: Evidence) -> bool:  # noqa: ARG002
-        """The waiting is over: what is known by now. Whoever still runs is stopped and removed when this returns.
-
-        :return: True to leave both sides as they are
-        """
-        return False
-
-
-_NOBODY: Final = Bystander()
-
-
-@dataclass(frozen=True)
-class _Ended:
-    role: Role
-    exit_code: int
-    out_of_memory: bool
-    at: float
-
-
-@dataclass(frozen=True)
-class _Lost:
-    role: Role
-    why: str
-
-
-@dataclass(frozen=True)
-class _Output:
-    """The dialer has written something since the stream was last looked at."""
-
-
-_Event: TypeAlias = "_Ended | _Lost | _Output | Published | Asked | RendezvousLost"
-
-
-class _Inbox:
-    """Collects what the engine's and Redis's threads report; the attempt's own thread reads it in order."""
-
-    def __init__(self, log_bytes: Mapping[Role, int], bystander: Bystander = _NOBODY) -> None:
-        self._bystander = bystander
-        self.started = time.monotonic()
-        self.events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-        self.streams: dict[tuple[Role, Stream], Capture] = {
-            (role, stream): Capture(log_bytes[role]) for role in ROLES for stream in ("stdout", "stderr")
-        }
-        self._unread = threading.Event()
-
-    def now(self) -> float:
-        return time.monotonic() - self.started
-
-    def output(self, role: Role, stream: Stream, data: bytes) -> None:
-        at = self.now()
-        self.streams[role, stream].write(at, data)
-        self._bystander.output(at, role, stream, data)
-        # A flood is one event, not a million: the next comes only after this one was read.
-        if role == "dialer" and stream == "stdout" and not self._unread.is_set():
-            self._unread.set()
-            self.events.put(_Output())
-
-    def output_read(self) -> None:
-        self._unread.clear()
-
-    def ended(self, role: Role, exit_code: int, *, out_of_memory: bool) -> None:
-        self.events.put(_Ended(role, exit_code, out_of_memory, self.now()))
-
-    def lost(self, role: Role, why: str) -> None:
-        self.events.put(_Lost(role, why))
-
-
 class _Watch:
     """What is known so far, and when to stop waiting."""
 
-    def __init__(self, scene: Scene, inbox: _Inbox, settled: Callable[[str], bool]) -> None:
+    def __init__(self, scene: Scene, inbox: Inbox, settled: Callable[[str], bool]) -> None:
         self.scene = scene
         self.inbox = inbox
         self.settled = settled
@@ -147,9 +70,9 @@ class _Watch:
         """When to stop waiting if nothing more comes, and why."""
         return min((until, ending) for ending, until in self._until.items())
 
-    def take(self, event: _Event) -> None:
+    def take(self, event: object) -> None:
         match event:
-            case _Output():
+            case Output():
                 self._unread = True
             case Published(key, values) if key == self.scene.listener_key:
                 room = MOST_PUBLISHED - len(self.published)
@@ -158,19 +81,14 @@ class _Watch:
                     self._listener_left(listener.exit_code)  # the news came late: it did publish before it left
             case Asked(key) if key == self.scene.dialer_key:
                 self.asked = True
-            case _Ended(role, exit_code, out_of_memory, at):
+            case Ended(role, exit_code, out_of_memory, at):
                 self.exits[role] = End(at=at, exit_code=exit_code, out_of_memory=out_of_memory)
                 if role == "dialer":
                     self.ending = Ending.DIALER_ENDED
                 else:
                     self._listener_left(exit_code)
-            case _Lost(role, why):
-                raise EngineError(
-                    "engine-lost",
-                    f"the engine lost sight of the {role}: {why}",
-                    why="it was stopped or restarted",
-                    hint="run the same command again: finished cases are kept",
-                )
+            case Lost() as lost:
+                raise lost_sight(lost)
             case RendezvousLost(why):
                 raise EngineError(
                     "redis-lost",
@@ -222,7 +140,7 @@ def attempt(
     settled: Callable[[str], bool],
     labels: Mapping[str, str],
     cancelled: threading.Event,
-    bystander: Bystander = _NOBODY,
+    bystander: Bystander = NOBODY,
 ) -> Evidence:
     """Run a scene once and return what it left behind.
 
@@ -231,7 +149,11 @@ def attempt(
     :raises EngineError: the engine or Redis broke; says nothing about either implementation
     :raises Cancelled: `cancelled` was set
     """
-    inbox = _Inbox({actor.role: actor.limits.log_bytes for actor in scene.actors}, bystander)
+    inbox = Inbox(
+        {actor.role: actor.limits.log_bytes for actor in scene.actors},
+        listened=("dialer", "stdout"),
+        bystander=bystander,
+    )
     watch = _Watch(scene, inbox, settled)
     actors: list[RunningActor] = []
     with ThreadPoolExecutor(max_workers=2) as pool:

@@ -12,9 +12,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.attempt import Bystander, attempt
+from ci.attempt import attempt
 from ci.errors import EngineError
-from ci.evidence import evidence_folder, write_evidence
+from ci.evidence import write_evidence
+from ci.inbox import Bystander
 from ci.model import Outcome, Verdict
 from ci.records import timestamp
 
@@ -128,9 +129,8 @@ class Repeat:
     def _keep(
         self, number: int, scene: Scene, evidence: Evidence, verdict: Verdict, started_at: str, scratch: Path
     ) -> Path:
-        folder = self.folder / evidence_folder(self.case, number)
         try:
-            write_evidence(
+            folder = write_evidence(
                 self.folder,
                 scene,
                 evidence,
@@ -139,7 +139,7 @@ class Repeat:
                 images=self.images,
                 started_at=started_at,
                 durations={"verdict": round(evidence.elapsed * 1000, 1)},
-            )
+            ).path
             for file in scratch.iterdir():
                 file.rename(folder / file.name)
             scratch.rmdir()

@@ -17,20 +17,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.attempt import Cancelled, attempt
 from ci.errors import EngineError
-from ci.evidence import write_evidence
-from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Verdict
+from ci.inbox import Cancelled
+from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.provision import Image, Unavailable
-from ci.records import Attempt, EvidenceFile, Kind, RoleRecord, RunStart, attempt_for, timestamp
+from ci.records import Attempt, EvidenceFile, Kind, RunStart, attempt_for, timestamp
 from ci.schedule import Ready, Schedule, Unrunnable
+from ci.stage import Take
 
 if TYPE_CHECKING:
-    from ci.engines.base import Engine, Slot
+    from ci.json_fields import Json
     from ci.progress import Progress
     from ci.results import ResultsWriter
-    from ci.scene import Evidence, Scene
-    from ci.suites.base import Suite
+    from ci.stage import Performance, Stage, Stages
 
 __all__ = ["Runner", "Settings", "Summary"]
 
@@ -76,8 +75,7 @@ class Runner:
     def __init__(
         self,
         *,
-        engine: Engine,
-        suite: Suite,
+        stages: Stages,
         writer: ResultsWriter,
         start: RunStart,
         folder: Path,
@@ -85,15 +83,14 @@ class Runner:
         settings: Settings,
         cancelled: threading.Event,
     ) -> None:
-        self._engine = engine
-        self._suite = suite
+        self._stages = stages
         self._writer = writer
         self._start = start
         self._folder = folder
         self._progress = progress
         self._settings = settings
         self._cancelled = cancelled
-        self._described = engine.describe()
+        self._described = stages.describe()
         self._lock = threading.Lock()
         self._attempts: dict[str, int] = {}
         self._again: list[Ready] = []
@@ -130,12 +127,12 @@ class Runner:
         broken = 0
         while broken < MOST_BROKEN_SLOTS:
             try:
-                with self._engine.slot(number) as slot:
+                with self._stages.stage(number) as stage:
                     while (item := schedule.take(self._cancelled.is_set)) is not None:
                         if isinstance(item, Unrunnable):
                             self._not_run(item)
                         else:
-                            self._case(number, slot, item, kind)
+                            self._case(number, stage, item, kind)
                             broken = 0
                     return
             except Cancelled:
@@ -149,84 +146,66 @@ class Runner:
         with self._lock:
             self.summary.lost = trouble
 
-    def _case(self, number: int, slot: Slot, ready: Ready, kind: Kind) -> None:
+    def _case(self, number: int, stage: Stage, ready: Ready, kind: Kind) -> None:
         case = ready.case
         with self._lock:
             count = self._attempts[case.key] = self._attempts.get(case.key, 0) + 1
         self._progress.started(number, case.name)
-        begun, started_at = time.monotonic(), timestamp()
-        scene = self._suite.scene(
-            case,
-            images={version: image.digest for version, image in ready.images.items()},
-            surroundings=slot.surroundings,
-            attempt=f"{self._start.run}/{self._start.shard}/{count}",
+        begun = time.monotonic()
+        take = Take(
+            number=count,
+            identity=f"{self._start.run}/{self._start.shard}/{count}",
+            folder=self._folder,
+            started_at=timestamp(),
+            labels={"shard": self._start.shard, "case": case.name},
         )
-        labels = {"shard": self._start.shard, "case": case.name}
         try:
-            evidence = attempt(slot, scene, settled=self._suite.settled, labels=labels, cancelled=self._cancelled)
+            performance = stage.play(ready, take, self._cancelled)
         except EngineError as error:
-            verdict = _engine_verdict(error)
-            record = self._record(case, verdict, ready.images, count, kind, started_at)
+            record = self._record(ready, _engine_verdict(error), take, kind)
             self._finish(number, ready, record, time.monotonic() - begun)
             raise
-        verdict = self._suite.judge(case, evidence, slot.surroundings)
         total = time.monotonic() - begun
-        durations = _durations(evidence, total)
-        record = self._record(case, verdict, ready.images, count, kind, started_at)
+        # Until it was decided, and with everything stopped, gathered and removed.
+        durations = {"verdict": round(performance.elapsed * 1000, 1), "total": round(total * 1000, 1)}
         record = replace(
-            record,
-            roles=_roles(scene, evidence, ready.images, self._suite),
+            self._record(ready, performance.verdict, take, kind),
+            roles=performance.roles,
             durations=durations,
-            published=evidence.published,
-            limits={"deadlineSeconds": scene.deadline, "memoryBytes": scene.dialer.limits.memory_bytes},
-            evidence=self._evidence(scene, evidence, verdict, ready, count, started_at, durations),
+            published=performance.published,
+            limits=performance.limits,
+            seed=performance.seed,
+            evidence=self._evidence(case, performance, durations),
         )
         self._finish(number, ready, record, total)
 
     def _evidence(
-        self,
-        scene: Scene,
-        evidence: Evidence,
-        verdict: Verdict,
-        ready: Ready,
-        count: int,
-        started_at: str,
-        durations: Mapping[str, float],
+        self, case: Case, performance: Performance, durations: Mapping[str, float]
     ) -> tuple[EvidenceFile, ...]:
         try:
-            return write_evidence(
-                self._folder,
-                scene,
-                evidence,
-                verdict,
-                attempt=count,
-                images=ready.images,
-                started_at=started_at,
-                durations=durations,
-            )
+            return performance.keep(durations)
         except OSError as error:
             raise EngineError(
                 "disk-full",
-                f"the evidence of {scene.case.name} cannot be written: {error}",
+                f"the evidence of {case.name} cannot be written: {error}",
                 why="the disk is full, or the results folder is not yours",
                 hint=f"make room or choose another folder; finished cases are kept in {self._folder}",
             ) from error
 
     # --- records --------------------------------------------------------------------------------------
 
-    def _record(
-        self, case: Case, verdict: Verdict, images: Mapping[str, Image], count: int, kind: Kind, started_at: str
-    ) -> Attempt:
+    def _record(self, ready: Ready, verdict: Verdict, take: Take, kind: Kind) -> Attempt:
+        case = ready.case
         return replace(
             attempt_for(self._start, case, verdict.outcome, verdict.reason),
-            inputs=_inputs(case, images, self._suite),
-            attempt=count,
+            inputs=_digest(self._stages.inputs(ready)),
+            attempt=take.number,
             of=1 + self._settings.retries,
             kind=kind,
-            started_at=started_at,
+            started_at=take.started_at,
             metrics=verdict.metrics,
             negotiated=verdict.negotiated,
-            warnings=(*verdict.warnings, *_notes(case, images)),
+            warnings=(*verdict.warnings, *_notes(case, ready.images)),
             engine=self._described,
             host={
                 "cpus": os.cpu_count() or 1,
@@ -238,7 +217,8 @@ class Runner:
 
     def _finish(self, number: int, ready: Ready, record: Attempt, seconds: float) -> None:
         self._writer.append(record)
-        red = record.outcome is not Outcome.PASSED
+        # What an endpoint says it does not do, it will not do the second time.
+        red = record.outcome not in (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.NOT_RUN)
         with self._lock:
             self.summary.first_at = self.summary.first_at or time.monotonic()
             earlier = self.summary.outcomes.get(record.key)
@@ -283,41 +263,11 @@ def _engine_verdict(error: EngineError) -> Verdict:
     return Verdict(outcome=Outcome.ERROR, reason=Reason(code=code, text=error.message, side="harness"))
 
 
-def _durations(evidence: Evidence, total: float) -> dict[str, float]:
-    """Milliseconds: until the dialer had ended, and with everything stopped, gathered and removed."""
-    return {"verdict": round(evidence.elapsed * 1000, 1), "total": round(total * 1000, 1)}
-
-
-def _roles(scene: Scene, evidence: Evidence, images: Mapping[str, Image], suite: Suite) -> dict[Role, RoleRecord]:
-    records: dict[Role, RoleRecord] = {}
-    for role in ROLES:
-        version = scene.case.version_of(role)
-        end = evidence.exits.get(role)
-        records[role] = RoleRecord(
-            version=version,
-            family=suite.versions[version].family,
-            image_digest=images[version].digest,
-            build_key=images[version].build_key,
-            exit_code=end.exit_code if end else None,
-            signal=end.signal if end else None,
-            oom=end.out_of_memory if end else False,
-        )
-    return records
-
-
 def _notes(case: Case, images: Mapping[str, Image]) -> tuple[str, ...]:
     """What must be known of how the two programs were built."""
     versions = dict.fromkeys((case.dialer, case.listener))
     return tuple(f"{version}: {note}" for version in versions for note in images[version].notes)
 
 
-def _inputs(case: Case, images: Mapping[str, Image], suite: Suite) -> str:
-    """Equal digests mean the same experiment: the same images in the same roles, asked the same thing."""
-    facts = {
-        "suite": suite.name,
-        "dialer": images[case.dialer].digest,
-        "listener": images[case.listener].digest,
-        "stack": case.stack.words,
-        "contracts": [suite.versions[case.dialer].contract, suite.versions[case.listener].contract],
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+def _digest(inputs: Mapping[str, Json]) -> str:
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

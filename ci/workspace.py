@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -13,19 +13,28 @@ from typing import TYPE_CHECKING, Final
 
 from ci.config import Catalogue, load
 from ci.fingerprint import content_key
-from ci.model import BuildRecipe, Version
+from ci.model import SUITES, BuildRecipe, Case, SuiteName, TestCase, Version
 from ci.plan import Plan, make_plan
+from ci.selection import select
 from ci.weights import load_weights
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["WEIGHTS", "Workspace", "add_selection_arguments", "add_version_arguments", "folders_of", "version_words"]
+__all__ = [
+    "WEIGHTS",
+    "Workspace",
+    "add_selection_arguments",
+    "add_version_arguments",
+    "folders_of",
+    "version_words",
+    "weights_of",
+]
 
 # Shared by all families and outside their folders, so their content goes into every content key.
 SHARED_RECIPES: Final = ("impls/image.mk", "impls/base/Dockerfile")
 # Durations of earlier runs; committed, because the shards of a commit must not depend on the machine.
-WEIGHTS: Final = Path(str(resources.files("ci").joinpath("data/weights.json")))
+WEIGHTS: Final = Path(str(resources.files("ci").joinpath("data/weights")))
 VERSIONS: Final = Path("versions.yaml")
 RUN_VARIABLE: Final = "INTEROP_RUN"
 
@@ -56,11 +65,13 @@ def add_version_arguments(parser: argparse.ArgumentParser) -> None:
 
 def version_words(arguments: argparse.Namespace) -> list[str]:
     """The words of a command line that name the same versions once more; none for an ordinary checkout."""
-    words = [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
+    words = [] if arguments.suite == "transport" else ["--suite", arguments.suite]
+    words += [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
     return [*words, *(word for path in arguments.extra_versions for word in ("--extra-versions", str(path)))]
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--suite", choices=SUITES, default="transport", help="default: transport")
     group.add_argument("--versions", type=Path, default=VERSIONS, metavar="FILE", help="default: versions.yaml")
     group.add_argument(
         "--extra-versions",
@@ -83,6 +94,7 @@ class Workspace:
     catalogue: Catalogue
     selects: Sequence[str]
     ignores: Sequence[str]
+    suite: SuiteName = "transport"
     quick: bool = False
     unfit: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,6 +108,7 @@ class Workspace:
             # An empty word is what an unset input of a workflow becomes.
             selects=[word for word in arguments.select if word.strip()],
             ignores=[word for word in arguments.ignore if word.strip()],
+            suite=arguments.suite,
             quick=arguments.quick,
         )
 
@@ -112,9 +125,10 @@ class Workspace:
         """:raises ConfigurationError, NothingSelectedError: see `make_plan`"""
         return make_plan(
             self.catalogue,
+            suite=self.suite,
             selects=self.selects,
             ignores=self.ignores,
-            weights=load_weights(WEIGHTS),
+            weights=load_weights(weights_of(self.suite)),
             fingerprints=self.content_keys(),
             quick=self.quick,
             unfit=self.unfit,
@@ -135,11 +149,12 @@ class Workspace:
 
         :raises ConfigurationError: a term names no version
         """
-        wanted = Workspace(
-            root=self.root, catalogue=self.catalogue, selects=[f"dialer:{term}" for term in terms], ignores=self.ignores
-        )
-        ids = {one.case.dialer for one in wanted.plan.selected}
-        return tuple(version for version in self.catalogue.versions if version.id in ids)
+        versions = self.catalogue.of(self.suite)
+        # Each version alone with itself: then who plays which role is no question.
+        alone = [Case(version.id, version.id, TestCase(self.suite, "alone")) for version in versions]
+        chosen = select(alone, versions, self.catalogue.aliases, selects=[f"dialer:{term}" for term in terms])
+        named = {decision.case.dialer for decision in chosen if decision.selected}
+        return tuple(version for version in replace(self, selects=()).selected_versions if version.id in named)
 
     def content_keys(self, *, platform: str = "") -> dict[str, str]:
         """Content key by build folder; without a platform the same on every machine."""
@@ -156,6 +171,11 @@ class Workspace:
     def run_name(self, given: str | None) -> str:
         """The run's folder: as given, from the CI provider, else named after the plan, so that its shards meet."""
         return given or os.environ.get(RUN_VARIABLE) or self.plan.digest.partition(":")[2][:12]
+
+
+def weights_of(suite: SuiteName) -> Path:
+    """The committed file of a suite's durations."""
+    return WEIGHTS / f"{suite}.json"
 
 
 def _digest(path: Path) -> str:

@@ -16,7 +16,7 @@ from ci.report.terminal import closing_table
 from ci.results import read_shard
 from ci.shard import Shard
 from ci.weights import load_weights, save_weights
-from ci.workspace import WEIGHTS, Workspace, add_selection_arguments
+from ci.workspace import Workspace, add_selection_arguments, weights_of
 
 if TYPE_CHECKING:
     from ci.console import Console
@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--record-weights",
         action="store_true",
-        help=f"keep how long each case took in {WEIGHTS.name}, by which later runs are balanced; to be committed",
+        help="keep how long each case took, by which later runs are balanced; to be committed",
     )
     parser.set_defaults(run=run)
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     report(merged, console)
     console.info(f"merged: {run_folder / 'merged.json'}")
     if arguments.record_weights:
-        _record_weights(merged)
+        _record_weights(merged, weights_of(workspace.suite))
     if arguments.no_worse_than and (worse := _worse(merged, arguments.no_worse_than)):
         console.error(f"green in {arguments.no_worse_than} and not here:\n  " + "\n  ".join(worse))
         return ExitCode.FAILED
@@ -106,14 +106,14 @@ def report(merged: Merged, console: Console) -> None:
             console.info(f"{title}: and {len(cases) - MOST_NAMES} more, all of them in merged.json")
 
 
-def _record_weights(merged: Merged) -> None:
+def _record_weights(merged: Merged, path: Path) -> None:
     """Only what was measured replaces what is known; cases that did not run keep their weight."""
-    seconds = load_weights(WEIGHTS)
+    seconds = load_weights(path)
     for case in merged.cases:
         total = [it.durations["total"] for it in case.attempts if it.outcome.conclusive and "total" in it.durations]
         if total:
             seconds[case.name] = total[0] / 1000
-    save_weights(WEIGHTS, seconds)
+    save_weights(path, seconds)
 
 
 def _worse(merged: Merged, readme: Path) -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.arguments import seconds, whole_number
-from ci.attempt import Cancelled
 from ci.backends import Backend, add_engine_argument, open_backend
 from ci.case_lookup import find_case
 from ci.commands.build_images import add_archive_argument, archives, build
@@ -22,6 +21,7 @@ from ci.engines.packets import packets
 from ci.engines.shell import NO_SHELL, open_shell
 from ci.errors import BuildError, ConfigurationError, ExitCode
 from ci.images import Images
+from ci.inbox import Cancelled
 from ci.live import LiveOutput
 from ci.model import ROLES, Outcome, PublishedImage, ReasonCode, Verdict, Version
 from ci.progress import OUTCOME_STYLES

@@ -27,6 +27,7 @@ from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
 from ci.suites.transport import TransportSuite
+from ci.transport_stage import TransportStages
 from ci.workspace import Workspace, add_selection_arguments, version_words
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def run_one_shard(
         (folder / "plan.json").write_text(workspace.plan.to_json(), encoding="utf-8")
         found = images(left, pool)
         runner = Runner(
-            engine=backend.engine(),
-            suite=suite,
+            stages=TransportStages(backend.engine(), suite),
             writer=writer,
             start=start,
             folder=folder,
@@ -183,7 +183,7 @@ def exit_code(summary: Summary, *, accept_red: bool) -> ExitCode:
     if summary.cancelled:
         return ExitCode.INTERRUPTED
     outcomes = set(summary.outcomes.values())
-    if {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNSUPPORTED} & outcomes and not accept_red:
+    if {Outcome.FAILED, Outcome.TIMED_OUT} & outcomes and not accept_red:
         return ExitCode.FAILED
     if summary.lost is not None:
         raise summary.lost

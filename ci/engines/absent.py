@@ -16,13 +16,14 @@ UNSTARTABLE: Final = 127
 class AbsentActor:
     """One side of a case whose image or program is not there (contract, T20)."""
 
-    def __init__(self, why: str, role: Role, sink: Sink) -> None:
+    def __init__(self, why: str, role: Role, sink: Sink, *, unstartable: int = UNSTARTABLE) -> None:
+        self._unstartable = unstartable
         self._why = why
         self._role = role
         self._sink = sink
 
     def start(self) -> None:
-        report_unstartable(self._sink, self._role, self._why)
+        report_unstartable(self._sink, self._role, self._why, exit_code=self._unstartable)
 
     def stop(self, grace: float) -> None:
         pass
@@ -31,7 +32,7 @@ class AbsentActor:
         pass
 
 
-def report_unstartable(sink: Sink, role: Role, why: str) -> None:
+def report_unstartable(sink: Sink, role: Role, why: str, *, exit_code: int = UNSTARTABLE) -> None:
     """As a shell would report it: the reason on stderr, then exit code 127."""
     sink.output(role, "stderr", f"{why}\n".encode())
-    sink.ended(role, UNSTARTABLE, out_of_memory=False)
+    sink.ended(role, exit_code, out_of_memory=False)

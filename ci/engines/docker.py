@@ -7,24 +7,37 @@ nothing else. Everything is labelled with its owner, and `daemon.sweep` removes 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import docker.errors
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig
 
-from ci.engines.absent import AbsentActor, report_unstartable
 from ci.engines.base import RunningActor, Sink, Slot
-from ci.engines.daemon import TROUBLE, Daemon
+from ci.engines.containers import DockerActor, bounded, create_actor
+from ci.engines.daemon import Daemon
 from ci.model import ROLES, Role
 from ci.rendezvous import Rendezvous
 from ci.reproduction import REDIS_SERVER, docker_lines
 from ci.scene import CLASSIC_REDIS, MIB, Actor, Address, Scene, Surroundings
 
-__all__ = ["DockerEngine"]
+__all__ = ["DockerEngine", "describe"]
+
+
+def describe(daemon: Daemon) -> dict[str, str | int]:
+    """What a reader of results wants to know of the engine."""
+    info = daemon.call(daemon.api.info)
+    return {
+        "name": "docker",
+        "version": info["ServerVersion"],
+        "storage": info["Driver"],
+        "cgroup": info.get("CgroupVersion", "1"),
+        "kernel": info["KernelVersion"],
+        "architecture": info["Architecture"],
+        "cpus": info["NCPU"],
+        "memoryBytes": info["MemTotal"],
+    }
 
 
 class DockerEngine:
@@ -41,17 +54,7 @@ class DockerEngine:
         self.helper = helper
 
     def describe(self) -> dict[str, str | int]:
-        info = self.daemon.call(self._api.info)
-        return {
-            "name": self.name,
-            "version": info["ServerVersion"],
-            "storage": info["Driver"],
-            "cgroup": info.get("CgroupVersion", "1"),
-            "kernel": info["KernelVersion"],
-            "architecture": info["Architecture"],
-            "cpus": info["NCPU"],
-            "memoryBytes": info["MemTotal"],
-        }
+        return describe(self.daemon)
 
     @contextmanager
     def slot(self, number: int) -> Iterator[DockerSlot]:
@@ -145,96 +148,17 @@ class DockerSlot:
     def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> RunningActor:
         """Create the actor's container, not started, its output attached."""
         self._count += 1
-        api = self._daemon.api
-        host_config = api.create_host_config(
-            network_mode=f"container:{self.pods[actor.role]}",
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            init=True,
-            mem_limit=actor.limits.memory_bytes,
-            memswap_limit=actor.limits.memory_bytes,
-            pids_limit=actor.limits.processes,
-            ulimits=[Ulimit(name="core", soft=0, hard=0)],
-            # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.
-            log_config=LogConfig(type="none"),
+        host_config = self._daemon.api.create_host_config(
+            network_mode=f"container:{self.pods[actor.role]}", cap_drop=["ALL"], **bounded(actor)
         )
-        try:
-            created = api.create_container(
-                actor.image,
-                name=f"{self._prefix}-{self._count}-{actor.role}",
-                environment=dict(actor.environment),
-                host_config=host_config,
-                labels=self._daemon.labels(role=actor.role, **labels),
-            )
-        except docker.errors.ImageNotFound as error:
-            return AbsentActor(str(error.explanation), actor.role, sink)
-        except TROUBLE as error:
-            raise self._daemon.trouble(str(error)) from error
-        self.containers[actor.role] = str(created["Id"])
-        return DockerActor(self._daemon, str(created["Id"]), actor.role, sink)
-
-
-class DockerActor:
-    """One side of a case as a container."""
-
-    def __init__(self, daemon: Daemon, container: str, role: Role, sink: Sink) -> None:
-        self._daemon = daemon
-        self._api = daemon.api
-        self._container = container
-        self._role = role
-        self._sink = sink
-        self._output: Any = None
-        self._reader: threading.Thread | None = None
-
-    def start(self) -> None:
-        # Attached before it starts, so that not one byte is missed.
-        self._output = self._daemon.call(
-            self._api.attach, self._container, stdout=True, stderr=True, stream=True, logs=False, demux=True
+        running = create_actor(
+            self._daemon,
+            actor,
+            sink,
+            name=f"{self._prefix}-{self._count}-{actor.role}",
+            host_config=host_config,
+            labels=labels,
         )
-        try:
-            self._api.start(self._container)
-        except TROUBLE as error:
-            if isinstance(error, docker.errors.APIError) and error.is_client_error():
-                # The image, not the engine: no such program, wrong architecture (contract, T20).
-                report_unstartable(self._sink, self._role, str(error.explanation))
-                return
-            raise self._daemon.trouble(str(error)) from error
-        self._reader = threading.Thread(target=self._read, name=f"read-{self._role}", daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        try:
-            for stdout, stderr in self._output:
-                if stdout:
-                    self._sink.output(self._role, "stdout", stdout)
-                if stderr:
-                    self._sink.output(self._role, "stderr", stderr)
-            # The stream may end before the program does, if that closes its output.
-            exit_code = self._api.wait(self._container, timeout=None)["StatusCode"]
-            state = self._api.inspect_container(self._container)["State"]
-        except TROUBLE as error:
-            self._sink.lost(self._role, str(error))
-            return
-        if state["Status"] in ("removing", "dead"):
-            # Killed by whoever removes it: that signal says nothing about the program.
-            self._sink.lost(self._role, "somebody else removed its container")
-            return
-        self._sink.ended(self._role, exit_code, out_of_memory=bool(state.get("OOMKilled")))
-
-    def stop(self, grace: float) -> None:
-        if self._reader is None:
-            return
-        if self._reader.is_alive():
-            self._daemon.quietly(self._api.kill, self._container, "SIGTERM")
-            self._reader.join(grace)
-        if self._reader.is_alive():
-            self._daemon.quietly(self._api.kill, self._container, "SIGKILL")
-            self._reader.join(10)
-
-    def remove(self) -> None:
-        self._daemon.remove(self._container)
-        if self._reader is not None:
-            self._reader.join(10)
-        if self._output is not None:
-            # The SDK leaves the hijacked connection open, and what it offers to close it closes but half of it.
-            self._daemon.quietly(self._output._response.close)  # noqa: SLF001
+        if isinstance(running, DockerActor):
+            self.containers[actor.role] = running.container
+        return running

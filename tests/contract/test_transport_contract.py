@@ -16,9 +16,9 @@ import redis
 from fake_peers import STACK, PeerImage, Play
 from waiting import eventually
 
-from ci.attempt import Cancelled
 from ci.engines.base import Engine
 from ci.errors import EngineError
+from ci.inbox import Cancelled
 from ci.model import ROLES, Contract, Outcome, ReasonCode, Role, Stack
 from ci.scene import CLASSIC_REDIS, MIB, Ending, Limits, Scene
 

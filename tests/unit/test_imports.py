@@ -31,7 +31,13 @@ STRANGERS = {
 
 # Outside what this project is for, somebody else's well-kept library; each behind as few doors as it takes.
 FENCES = {
-    "docker": {"engines.daemon", "engines.docker"},
+    "docker": {
+        "engines.container_files",
+        "engines.containers",
+        "engines.daemon",
+        "engines.docker",
+        "engines.docker_network",
+    },
     "redis": {"rendezvous"},
     "requests": {"engines.daemon", "doctor.registries"},
     "yaml": {"yaml_source"},

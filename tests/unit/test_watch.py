@@ -11,14 +11,10 @@ from ci.attempt import (
     LONGEST_PUBLISHED,
     MOST_PUBLISHED,
     NEWS_SECONDS,
-    Cancelled,
-    _Ended,
-    _Event,
-    _Inbox,
-    _Lost,
     _Watch,
 )
 from ci.errors import EngineError
+from ci.inbox import Cancelled, Ended, Inbox, Lost
 from ci.model import ROLES, Case, Role, Stack
 from ci.rendezvous import Asked, Published, RendezvousLost
 from ci.scene import Actor, Ending, Scene
@@ -27,7 +23,7 @@ KEY = "listenerAddr"
 
 
 def watch_of(
-    *events: _Event, deadline: float = 60, farewell: float = 60, settled: Callable[[str], bool] = bool
+    *events: object, deadline: float = 60, farewell: float = 60, settled: Callable[[str], bool] = bool
 ) -> _Watch:
     """A watch over a case in which this has happened already."""
     actors = {role: Actor(role=role, version="a", image="a", environment={}) for role in ROLES}
@@ -41,14 +37,14 @@ def watch_of(
         linger=0,
         farewell=farewell,
     )
-    inbox = _Inbox(dict.fromkeys(ROLES, 1000))
+    inbox = Inbox(dict.fromkeys(ROLES, 1000), listened=("dialer", "stdout"))
     for event in events:
         inbox.events.put(event)
     return _Watch(scene, inbox, settled)
 
 
-def ended(role: Role, exit_code: int = 0) -> _Ended:
-    return _Ended(role, exit_code, out_of_memory=False, at=0.1)
+def ended(role: Role, exit_code: int = 0) -> Ended:
+    return Ended(role, exit_code, out_of_memory=False, at=0.1)
 
 
 def wait(watch: _Watch) -> Ending:
@@ -69,7 +65,7 @@ def test_a_dialer_that_has_ended_is_no_deadline_even_if_it_is_read_late() -> Non
 @pytest.mark.parametrize("late", [False, True])
 def test_t12_a_listener_that_published_leaves_the_dialer_its_full_farewell(late: bool) -> None:
     """Also where the news of its address comes after the news of its end."""
-    events: list[_Event] = [Published(KEY, ("address",)), ended("listener")]
+    events: list[object] = [Published(KEY, ("address",)), ended("listener")]
     watch = watch_of(*(reversed(events) if late else events), ended("dialer"), farewell=60)
 
     assert wait(watch) is Ending.DIALER_ENDED
@@ -118,9 +114,9 @@ def test_other_keys_are_an_applications_own_business() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "reference"), [(_Lost("dialer", "gone"), "engine-lost"), (RendezvousLost("gone"), "redis-lost")]
+    ("event", "reference"), [(Lost("dialer", "gone"), "engine-lost"), (RendezvousLost("gone"), "redis-lost")]
 )
-def test_what_the_engine_lost_is_its_own_error(event: _Event, reference: str) -> None:
+def test_what_the_engine_lost_is_its_own_error(event: object, reference: str) -> None:
     with pytest.raises(EngineError) as caught:
         wait(watch_of(event))
 

@@ -1,0 +1,69 @@
+"""The folder of one attempt: files go in, and what went in is known by size and hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from ci.records import EvidenceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["EvidenceFolder"]
+
+
+class EvidenceFolder:
+    """One attempt's own folder, made where it is not there.
+
+    :param root: the shard's folder
+    :param where: of the case, relative to the root, `/` between parts
+    :param attempt: 1-based; retries get a folder of their own inside the first one's
+    :raises OSError: from every method: the disk is full or not ours
+    """
+
+    def __init__(self, root: Path, where: str, *, attempt: int) -> None:
+        self._where = where if attempt == 1 else f"{where}/attempt-{attempt}"
+        self.path = root / self._where
+        self._files: list[EvidenceFile] = []
+        if attempt == 1:
+            # Left by a run that was killed in the middle of this very case.
+            shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def files(self) -> tuple[EvidenceFile, ...]:
+        """What is in it, in the order it went in."""
+        return tuple(self._files)
+
+    def write(self, name: str, data: bytes, *, role: str, stream: str, truncated: bool = False) -> None:
+        (self.path / name).write_bytes(data)
+        self._note(name, hashlib.sha256(data), len(data), role=role, stream=stream, truncated=truncated)
+
+    def write_json(self, name: str, facts: Mapping[str, object]) -> None:
+        data = (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()
+        self.write(name, data, role="harness", stream=name.partition(".")[0])
+
+    def note(self, name: str, *, role: str, stream: str, truncated: bool = False) -> None:
+        """Count a file in that something else has put there."""
+        digest, size = hashlib.sha256(), 0
+        with (self.path / name).open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+                size += len(block)
+        self._note(name, digest, size, role=role, stream=stream, truncated=truncated)
+
+    def _note(self, name: str, digest: hashlib._Hash, size: int, *, role: str, stream: str, truncated: bool) -> None:
+        self._files.append(
+            EvidenceFile(
+                role=role,
+                stream=stream,
+                path=f"{self._where}/{name}",
+                size=size,
+                sha256=digest.hexdigest(),
+                truncated=truncated,
+            )
+        )
