@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
 from ci.errors import ConfigurationError
-from ci.suggest import did_you_mean, near_matches, shown
+from ci.suggest import did_you_mean, shown
 
 __all__ = ["LONGEST_SECONDS", "Parser", "seconds", "whole_number"]
 
@@ -85,10 +85,8 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, flag: str) -> str:
         """A flag of this command that is spelt about like it, or that it is the beginning of."""
         flags = [name for name in self._option_string_actions if name.startswith("--")]
-        if not near_matches(flag, flags) and len(flag) > len("--"):
-            begun = sorted(name for name in flags if name.startswith(flag))
-            return f": did you mean `{begun[0]}`?" if begun else ""
-        return did_you_mean(flag, flags)
+        begun = sorted(name for name in flags if len(flag) > len("--") and name.startswith(flag))
+        return f": did you mean `{begun[0]}`?" if begun else did_you_mean(flag, flags)
 
     def _refuse(self, reference: str, message: str, *, why: str) -> NoReturn:
         command = self.prog.partition(" ")[2]

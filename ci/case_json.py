@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, cast
 
-from ci.model import PAIR_OF, SUITES, Case, Params, Stack, SuiteName, TestCase
+from ci.model import PAIR_OF, SUITES, Case, Exercise, Params, Stack, SuiteName
 
 if TYPE_CHECKING:
     from ci.json_fields import Fields, Json
@@ -30,7 +30,7 @@ def pair_to_json(case: Case) -> dict[str, Json]:
 
 
 def params_to_json(params: Params) -> dict[str, Json]:
-    if isinstance(params, TestCase):
+    if isinstance(params, Exercise):
         return {"testCase": params.name}
     return {"transport": params.transport, "secureChannel": params.secure_channel, "muxer": params.muxer}
 
@@ -42,7 +42,7 @@ def params_from_json(fields: Fields, suite: SuiteName) -> Params:
     """
     # Interned because a run has a hundred thousand of these with the same few values.
     if suite != "transport":
-        return TestCase(suite, sys.intern(fields.text("testCase")))
+        return Exercise(suite, sys.intern(fields.text("testCase")))
     return Stack(
         sys.intern(fields.text("transport")), fields.optional_text("secureChannel"), fields.optional_text("muxer")
     )

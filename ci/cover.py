@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Hashable, Iterable, Sequence
 
-from ci.model import Case, TestCase
+from ci.model import Case, Exercise
 
 __all__ = ["covering", "shown_by"]
 
@@ -40,7 +40,7 @@ def covering(cases: Sequence[Case]) -> frozenset[Case]:
 
 def shown_by(case: Case) -> Iterable[Hashable]:
     """What this case, when it is green, shows."""
-    if isinstance(case.params, TestCase):
+    if isinstance(case.params, Exercise):
         # What a version can do it shows with any peer: that each meets each is worth one case more.
         yield frozenset((case.dialer, case.listener))
         yield (case.dialer, "client", case.params)

@@ -28,6 +28,7 @@ __all__ = [
     "BuildRecipe",
     "Case",
     "Contract",
+    "Exercise",
     "ImageSource",
     "Outcome",
     "Params",
@@ -39,7 +40,6 @@ __all__ = [
     "Side",
     "Stack",
     "SuiteName",
-    "TestCase",
     "Transport",
     "Verdict",
     "Version",
@@ -185,10 +185,8 @@ class Stack:
 
 
 @dataclass(frozen=True, order=True)
-class TestCase:
+class Exercise:
     """What a client and a server are to show together, by the name it has in the contract."""
-
-    __test__: ClassVar = False  # not one of pytest's
 
     suite: SuiteName
     name: str
@@ -201,7 +199,7 @@ class TestCase:
         return self.name
 
 
-Params: TypeAlias = "Stack | TestCase"
+Params: TypeAlias = "Stack | Exercise"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ci.expression import (
     VersionTerm,
     WordTerm,
 )
-from ci.model import TestCase
+from ci.model import Exercise
 from ci.suggest import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _predicate(term: VersionTerm | WordTerm | NameTerm) -> Callable[[Case], bool
 
 def _has_word(dimension: Dimension, words: frozenset[str], case: Case) -> bool:
     params = case.params
-    if isinstance(params, TestCase):
+    if isinstance(params, Exercise):
         return dimension == "test" and params.name in words
     if dimension == "transport":
         return params.transport in words

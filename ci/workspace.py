@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.config import Catalogue, load
 from ci.fingerprint import content_key
-from ci.model import SUITES, BuildRecipe, Case, SuiteName, TestCase, Version
+from ci.model import SUITES, BuildRecipe, Case, Exercise, SuiteName, Version
 from ci.plan import Plan, make_plan
 from ci.selection import select
 from ci.weights import load_weights
@@ -151,7 +151,7 @@ class Workspace:
         """
         versions = self.catalogue.of(self.suite)
         # Each version alone with itself: then who plays which role is no question.
-        alone = [Case(version.id, version.id, TestCase(self.suite, "alone")) for version in versions]
+        alone = [Case(version.id, version.id, Exercise(self.suite, "alone")) for version in versions]
         chosen = select(alone, versions, self.catalogue.aliases, selects=[f"dialer:{term}" for term in terms])
         named = {decision.case.dialer for decision in chosen if decision.selected}
         return tuple(version for version in replace(self, selects=()).selected_versions if version.id in named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ci.model import TEST_CASES, Case, SuiteName, TestCase, Version
+from ci.model import TEST_CASES, Case, Exercise, SuiteName, Version
 from ci.suites.transport_cases import cases as transport_cases
 
 __all__ = ["matrix"]
@@ -23,7 +23,7 @@ def matrix(suite: SuiteName, versions: Sequence[Version]) -> tuple[Case, ...]:
     clients = sorted(version.id for version in versions if version.part != "server")
     servers = sorted(version.id for version in versions if version.part != "client")
     return tuple(
-        Case(client, server, TestCase(suite, name))
+        Case(client, server, Exercise(suite, name))
         for name in TEST_CASES[suite]
         for client in clients
         for server in servers

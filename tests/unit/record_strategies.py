@@ -8,7 +8,7 @@ from typing import Final, get_args
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from ci.model import SUITES, Outcome, Reason, ReasonCode, Role, Stack, TestCase
+from ci.model import SUITES, Exercise, Outcome, Reason, ReasonCode, Role, Stack
 from ci.records import KINDS, Attempt, EvidenceFile, Reused, RoleRecord, RunEnd, RunStart
 
 # For tests that draw whole records or write files: a busy machine is no finding.
@@ -30,7 +30,7 @@ objects = st.dictionaries(texts, st.one_of(scalars, st.lists(scalars, max_size=3
 digests = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 shards = st.integers(1, 40).flatmap(lambda count: st.integers(1, count).map(lambda index: f"{index}/{count}"))
 stacks = st.builds(Stack, words, st.none() | words, st.none() | words)
-test_cases = st.builds(TestCase, st.sampled_from(SUITES[1:]), words)
+test_cases = st.builds(Exercise, st.sampled_from(SUITES[1:]), words)
 parameters = st.one_of(stacks, test_cases)
 roles = st.sampled_from(get_args(Role))
 optional_texts = st.none() | texts

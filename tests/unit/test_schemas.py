@@ -19,7 +19,7 @@ from ci.errors import ExitCode
 from ci.fold import CaseVerdict
 from ci.merge import merge
 from ci.merged import Merged, ShardState
-from ci.model import Case, Outcome, ReasonCode, Role, TestCase
+from ci.model import Case, Exercise, Outcome, ReasonCode, Role
 from ci.record_json import from_json, to_json
 from ci.record_lines import to_line
 from ci.records import KINDS, Attempt, Record
@@ -121,7 +121,7 @@ def test_the_schema_names_every_field_that_is_written() -> None:
     assert set(MERGED["properties"]) == set(merged)
     named = set(MERGED["$defs"]["case"]["properties"])
     assert named - {"client", "server"} == set(merged["cases"][0])
-    over_a_network = Case("a", "b", TestCase("quic", "retry"))
+    over_a_network = Case("a", "b", Exercise("quic", "retry"))
     merged = replace(merged_of({over_a_network: [attempt(over_a_network)]}), suite="quic").to_json()
     merged_validator.validate(merged)
     assert named - {"dialer", "listener"} == set(merged["cases"][0])
