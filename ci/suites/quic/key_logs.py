@@ -1,4 +1,4 @@
-"""Which key log opens the captures (quic-interop contract, section 4.1): the client's if it is any good, else the server's."""
+"""Which key log opens the captures (contract, section 4.1): the client's if it is any good, else the server's."""
 
 from __future__ import annotations
 

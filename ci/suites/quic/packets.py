@@ -64,6 +64,9 @@ class Frame:
     CRYPTO: Final = 0x06
     PATH_CHALLENGE: Final = 0x1A
     PATH_RESPONSE: Final = 0x1B
+    STREAM: Final = frozenset(range(0x08, 0x10))
+    STREAM_FIN: Final = 0x01  # in the type of a STREAM frame
+    DATAGRAM: Final = frozenset({0x30, 0x31})
 
 
 class Ecn:
@@ -117,8 +120,10 @@ class Packet:
     :param payload_length: bytes of protected payload with its authentication tag; where the header protection could
         not be removed, the 1 to 4 bytes of the packet number are counted too
     :param frames: frame types in order; padding may be counted once
+    :param finished_streams: streams that a STREAM frame in this packet ends
     :param handshake_types: TLS messages that end in this packet, as far as they were put together
     :param cipher_suites: all that a ClientHello in this packet offers, or the one a ServerHello has chosen
+    :param alpn: application protocols that a ClientHello offers, or the one the server's EncryptedExtensions name
     :param certificates_length: bytes of the certificate list of a Certificate message in this packet
     :param max_streams_bidi: transport parameter initial_max_streams_bidi, as often as it occurs
     """
@@ -138,8 +143,10 @@ class Packet:
     ack_ecn: tuple[AckEcn, ...] = ()
     path_challenges: tuple[str, ...] = ()
     path_responses: tuple[str, ...] = ()
+    finished_streams: tuple[int, ...] = ()
     handshake_types: tuple[int, ...] = ()
     cipher_suites: tuple[int, ...] = ()
+    alpn: tuple[str, ...] = ()
     certificates_length: tuple[int, ...] = ()
     max_streams_bidi: tuple[int, ...] = ()
 

@@ -44,7 +44,7 @@ class Draw:
         return self._unlike_before(lambda: "".join(alphabet[self.below(len(alphabet))] for _ in range(length)))
 
     def slug(self) -> str:
-        """Three words joined by `-`, 11 to 27 characters; never the same twice from one stream."""
+        """Three words joined by `-`, at most 20 characters; never the same twice from one stream."""
         kinds = (ADJECTIVES, ADJECTIVES, ANIMALS)
         return self._unlike_before(lambda: "-".join(words[self.below(len(words))] for words in kinds))
 

@@ -23,7 +23,18 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from ci.errors import EngineError
-from ci.suites.quic.packets import SIMULATOR_HOSTS, VERSION_2, AckEcn, Address, Crypto, Datagram, Packet, PacketType, Trace
+from ci.suites.quic.packets import (
+    SIMULATOR_HOSTS,
+    VERSION_2,
+    AckEcn,
+    Address,
+    Crypto,
+    Datagram,
+    Frame,
+    Packet,
+    PacketType,
+    Trace,
+)
 
 __all__ = ["MINIMUM", "UnreadableCaptureError", "inject_secrets", "read_trace", "tshark_version"]
 
@@ -93,7 +104,9 @@ def inject_secrets(capture: Path, key_log: Path, target: Path) -> None:
     except OSError as error:
         raise _missing("editcap", error) from error
     if done.returncode != 0:
-        raise EngineError("editcap", f"editcap could not put secrets into {capture.name}: {_without_noise(done.stderr)}")
+        raise EngineError(
+            "editcap", f"editcap could not put secrets into {capture.name}: {_without_noise(done.stderr)}"
+        )
 
 
 def tshark_version() -> tuple[int, int, int]:
@@ -129,7 +142,7 @@ class _Tshark:
     def __init__(self, arguments: list[str]) -> None:
         self._arguments = arguments
 
-    def __enter__(self) -> _Tshark:
+    def __enter__(self) -> Self:
         self._home = tempfile.TemporaryDirectory()
         self._complaints: IO[bytes] = tempfile.TemporaryFile()
         # A user's own settings (ports, switched-off protocols, name resolution) must not decide verdicts.
@@ -209,7 +222,7 @@ def _merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 -- whatever JSON has
+def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
@@ -258,12 +271,15 @@ class _Fields:
                 if isinstance(item, dict):
                     self._gather(item)
 
-    def first(self, name: str, protocol: str = "quic_quic") -> Any:  # noqa: ANN401 -- text, mostly
+    def first(self, name: str, protocol: str = "quic_quic") -> Any:
         values = self._found.get(f"{protocol}_{name}")
         return values[0] if values else None
 
     def numbers(self, name: str, protocol: str = "quic_quic") -> tuple[int, ...]:
         return tuple(int(value, 0) for value in self._found.get(f"{protocol}_{name}", ()))
+
+    def texts(self, name: str, protocol: str = "quic_quic") -> tuple[str, ...]:
+        return tuple(map(str, self._found.get(f"{protocol}_{name}", ())))
 
     def number(self, name: str) -> int | None:
         value = self.first(name)
@@ -280,6 +296,9 @@ class _Fields:
 def _packet(found: _Fields) -> Packet:
     number = found.number("packet_number")
     key_phase = found.first("key_phase")
+    frames = found.numbers("frame_type")
+    stream_frames = (frame for frame in frames if frame in Frame.STREAM)
+    streams = zip(stream_frames, found.numbers("stream_stream_id"), strict=True)
     payload = found.length("payload") or found.length("protected_payload") or found.length("remaining_payload")
     return Packet(
         type=_type(found),
@@ -292,7 +311,7 @@ def _packet(found: _Fields) -> Packet:
         number=number,
         payload_length=payload,
         key_phase=None if key_phase is None else int(key_phase),
-        frames=found.numbers("frame_type"),
+        frames=frames,
         crypto=tuple(map(Crypto, found.numbers("crypto_offset"), found.numbers("crypto_length"))),
         ack_ecn=tuple(
             map(
@@ -304,8 +323,10 @@ def _packet(found: _Fields) -> Packet:
         ),
         path_challenges=found.bytes("path_challenge_data"),
         path_responses=found.bytes("path_response_data"),
+        finished_streams=tuple(stream for frame, stream in streams if frame & Frame.STREAM_FIN),
         handshake_types=found.numbers("handshake_type", "tls_tls"),
         cipher_suites=found.numbers("handshake_ciphersuite", "tls_tls"),
+        alpn=found.texts("handshake_extensions_alpn_str", "tls_tls"),
         certificates_length=found.numbers("handshake_certificates_length", "tls_tls"),
         max_streams_bidi=found.numbers("quic_parameter_initial_max_streams_bidi", "tls_tls"),
     )
