@@ -1,0 +1,52 @@
+"""What one run of a test case has left behind: how everyone ended, and the folder with all that was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from ci.scene import End
+
+__all__ = ["Actor", "Ending", "Exchange"]
+
+Actor: TypeAlias = Literal["client", "server", "simulator", "iperf_client", "iperf_server"]
+
+
+class Ending(str, Enum):
+    """Why the runner stopped waiting: the first actor to end ends the run (contract, section 1.6)."""
+
+    CLIENT_ENDED = "client-ended"
+    SERVER_ENDED = "server-ended"
+    SIMULATOR_ENDED = "simulator-ended"
+    DEADLINE = "deadline"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """The evidence of one run.
+
+    :param exits: how each actor ended, by itself or stopped by the runner; nothing for one that never started
+    :param last_words: the last line each actor wrote, where it wrote any
+    :param elapsed: seconds from the first start to the moment the runner stopped waiting
+    :param folder: holds `client`, `server` and `sim` (each the `/logs` of that container; `sim` has both captures) and
+        `server_www`, `client_www`, `server_downloads`, `client_downloads` (what was mounted)
+    """
+
+    ending: Ending
+    exits: Mapping[Actor, End]
+    last_words: Mapping[Actor, str]
+    elapsed: float
+    folder: Path
+
+    def own_end(self, actor: Actor) -> End | None:
+        """How this actor ended by itself; None if it ran until the runner stopped it."""
+        end = self.exits.get(actor)
+        return None if end is None or end.stopped else end
+
+    def capture(self, side: Literal["left", "right"]) -> Path:
+        return self.folder / "sim" / f"trace_node_{side}.pcap"

@@ -1,0 +1,227 @@
+"""Makes the captures of this folder again: `python make_captures.py [NAME …]`, with aioquic 1.7.2 and this checkout.
+
+Each folder holds what both sides of the simulator saw (`left.pcap.gz`, `right.pcap.gz`) and the secrets (`keys.log`).
+They are small on purpose: a file of some KiB stands for the megabytes of the real test case.
+"""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[2])]
+
+from aioquic.buffer import Buffer  # noqa: E402
+from aioquic.quic.connection import QuicConnection, QuicConnectionId  # noqa: E402
+from aioquic.quic.packet import (  # noqa: E402
+    QuicPreferredAddress,
+    pull_quic_transport_parameters,
+    push_quic_transport_parameters,
+)
+from aioquic.tls import CipherSuite  # noqa: E402
+from world import CLIENT6, SERVER, SERVER6, Address, Client, Server, World  # noqa: E402
+
+from ci.suites.quic.certificates import write_certificates  # noqa: E402
+
+KIB = 1024
+
+
+def handshake(folder: Path) -> World:
+    world = World(folder)
+    Server(world)
+    Client(world, ["one"])
+    return world
+
+
+def long_rtt(folder: Path) -> World:
+    world = World(folder, one_way=0.75)
+    Server(world)
+    Client(world, ["one"], initial_rtt=0.3)
+    return world
+
+
+def chacha20(folder: Path) -> World:
+    world = World(folder)
+    only = [CipherSuite.CHACHA20_POLY1305_SHA256]
+    Server(world, cipher_suites=only)
+    Client(world, ["one"], cipher_suites=only)
+    return world
+
+
+def multiplexing(folder: Path) -> World:
+    world = World(folder)
+    Server(world, size=32)
+    Client(world, [f"file-{n}" for n in range(40)])
+    return world
+
+
+def retry(folder: Path) -> World:
+    world = World(folder)
+    Server(world, retry=True)
+    Client(world, ["one"])
+    return world
+
+
+def twice(folder: Path, *, early: bool, files: int = 1, names: Callable[[int], str] = lambda n: f"file-{n}") -> World:
+    """A connection, then a second one with the ticket of the first."""
+    world = World(folder)
+    Server(world, tickets=True, size=32)
+    tickets: list[object] = []
+
+    def again() -> None:
+        more = [names(n) for n in range(1, files + 1)]
+        Client(world, more, port=50001, session_ticket=tickets[-1], early=early)
+
+    Client(world, [names(0)], done=again, on_ticket=tickets.append)
+    return world
+
+
+def resumption(folder: Path) -> World:
+    return twice(folder, early=False)
+
+
+def zero_rtt(folder: Path) -> World:
+    return twice(folder, early=True, files=39, names=lambda n: f"{n:03}" + "n" * 247)
+
+
+def key_update(folder: Path) -> World:
+    world = World(folder)
+    Server(world, size=24 * KIB)
+    Client(world, ["one"], update_after=8 * KIB)
+    return world
+
+
+def no_ecn_acks(folder: Path) -> World:
+    """Every packet is marked, but aioquic never reports the marks it receives."""
+    world = World(folder, ecn=lambda _sender: 2)
+    Server(world)
+    Client(world, ["one"])
+    return world
+
+
+def amplification(folder: Path) -> World:
+    world = World(folder, drop=lambda sender, number: sender == "client" and 2 <= number <= 7)
+    Server(world, size=5 * KIB)
+    Client(world, ["one"])
+    return world
+
+
+def version_2(folder: Path) -> World:
+    world = World(folder)
+    second = 0x6B3343CF
+    Server(world, supported_versions=[second, 1])
+    Client(world, ["one"], supported_versions=[second, 1], original_version=1)
+    return world
+
+
+def ipv6(folder: Path) -> World:
+    world = World(folder)
+    Server(world)
+    Client(world, ["one"], host=CLIENT6, peer=(SERVER6, 443))
+    return world
+
+
+def rebind(folder: Path, outside: Callable[[Address], Address], **more: object) -> World:
+    world = World(folder, nat=lambda at, address: address if at < 0.12 else outside(address))
+    Server(world, size=48 * KIB, **more)
+    Client(world, ["one"])
+    return world
+
+
+def rebind_port(folder: Path) -> World:
+    return rebind(folder, lambda address: (address[0], 4711))
+
+
+def rebind_address(folder: Path) -> World:
+    return rebind(folder, lambda _address: ("193.167.0.17", 4711))
+
+
+def no_challenge(folder: Path) -> World:
+    """A server that trusts whatever address a packet comes from."""
+
+    def trust(connection: QuicConnection) -> None:
+        find = connection._find_network_path
+
+        def trusting(addr: Address) -> object:
+            path = find(addr)
+            path.is_validated = True
+            return path
+
+        connection._find_network_path = trusting
+
+    return rebind(folder, lambda address: (address[0], 4711), prepare=trust)
+
+
+def migration(folder: Path) -> World:
+    """The server prefers another port of its own; the client follows."""
+
+    def announce(connection: QuicConnection) -> None:
+        serialize = connection._serialize_transport_parameters
+        second = QuicConnectionId(secrets.token_bytes(8), 1, secrets.token_bytes(16), was_sent=True)
+        connection._host_cids.append(second)
+        connection._host_cid_seq = 2
+
+        def with_preference() -> bytes:
+            parameters = pull_quic_transport_parameters(Buffer(data=serialize()))
+            parameters.preferred_address = QuicPreferredAddress(
+                ipv4_address=(SERVER, 4444),
+                ipv6_address=None,
+                connection_id=second.cid,
+                stateless_reset_token=second.stateless_reset_token,
+            )
+            buffer = Buffer(capacity=4096)
+            push_quic_transport_parameters(buffer, parameters)
+            return buffer.data
+
+        connection._serialize_transport_parameters = with_preference
+
+    world = World(folder)
+    Server(world, size=48 * KIB, prepare=announce)
+    Client(world, ["one"])
+    return world
+
+
+CAPTURES: dict[str, Callable[[Path], World]] = {
+    "handshake": handshake,
+    "longrtt": long_rtt,
+    "chacha20": chacha20,
+    "multiplexing": multiplexing,
+    "retry": retry,
+    "resumption": resumption,
+    "zerortt": zero_rtt,
+    "keyupdate": key_update,
+    "no-ecn-acks": no_ecn_acks,
+    "amplificationlimit": amplification,
+    "v2": version_2,
+    "ipv6": ipv6,
+    "rebind-port": rebind_port,
+    "rebind-addr": rebind_address,
+    "no-challenge": no_challenge,
+    "connectionmigration": migration,
+}
+LONG_CHAIN = {"amplificationlimit"}
+
+
+def main(names: list[str]) -> None:
+    for name in names or CAPTURES:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            write_certificates(folder, seed=1, length=9 if name in LONG_CHAIN else 1)
+            CAPTURES[name](folder).run()
+            target = HERE / name
+            target.mkdir(exist_ok=True)
+            for side in ("left", "right"):
+                packed = gzip.compress((folder / f"{side}.pcap").read_bytes(), mtime=0)
+                (target / f"{side}.pcap.gz").write_bytes(packed)
+            shutil.copy(folder / "keys.log", target / "keys.log")
+        sys.stdout.write(f"{name}: {sum(p.stat().st_size for p in target.iterdir())} bytes\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
