@@ -25,7 +25,7 @@ wait_for_any() {
     return "$status"
 }
 
-stop() { # signal-by-signal end of what is still there: the scenario first, so that the captures are complete
+stop() {
     local child
     for child in "$@"; do
         kill -TERM "$child" 2>/dev/null && wait "$child"
@@ -57,6 +57,7 @@ let_kernel_in() {
 # dumpcap is capturing as soon as it has named its file.
 capture() { # interface, file
     local name=$logs/dumpcap.$1.txt tries
+    : >"$name"
     dumpcap -q -i "$1" -w "$logs/$2" >"$name" 2>&1 &
     children+=($!)
     for tries in {1..100}; do
@@ -100,10 +101,11 @@ main() {
     if [ -z "$ended" ]; then
         wait_for_any "${children[@]}" || status=$?
     fi
-    # Packets reach dumpcap some 100 ms late.
+    # The scenario ends first, and packets reach dumpcap some 100 ms late: the captures hold all that was simulated.
     stop "${children[-1]}"
     sleep 0.4
     stop "${children[@]:0:2}"
+    chmod a+r "$logs"/trace_node_*.pcap # dumpcap makes them readable for its user only
     if [ -n "$ended" ]; then
         tell "ended by $ended"
         return 0

@@ -10,7 +10,7 @@ constexpr std::size_t kReach = 50; ///< how far into the payload a byte is chang
 
 /// corrupt-rate: changes one byte near the beginning of random UDP datagrams, under checksums that stay right.
 ///
-/// Selected datagrams are corrupted and then *lost*, unless --selected=delivered is given. That is what the simulator of
+/// Corrupted datagrams are then *lost*, unless --corrupted=delivered is given. That is what the simulator of
 /// the QUIC Interop Runner does since September 2024, when its error model began to report every packet it had
 /// corrupted as one to be discarded. Results are compared with those published from it, so it is the default here;
 /// `delivered` is what the name of the scenario promises: endpoints see the change, and have to notice it themselves.
@@ -19,14 +19,14 @@ class CorruptRate : public Scenario
     void AddOptions(ns3::CommandLine& line) override
     {
         m_options.Add(line, "corrupt");
-        line.AddValue("selected", "what becomes of the corrupted datagrams: lost or delivered", m_selected);
+        line.AddValue("corrupted", "what becomes of corrupted datagrams: lost or delivered", m_corrupted);
     }
 
     void Check() override
     {
-        if (m_selected != "lost" && m_selected != "delivered")
+        if (m_corrupted != "lost" && m_corrupted != "delivered")
         {
-            throw UsageError("--selected=" + m_selected + ": expected lost or delivered");
+            throw UsageError("--corrupted=" + m_corrupted + ": expected lost or delivered");
         }
         for (const Direction direction : kDirections)
         {
@@ -42,7 +42,7 @@ class CorruptRate : public Scenario
             draw->SetStream(direction == Direction::kToClient ? streams::kCorruptionToClient
                                                               : streams::kCorruptionToServer);
             network.Impair(direction,
-                           [choice = m_options.For(direction), draw, delivered = m_selected == "delivered"](
+                           [choice = m_options.For(direction), draw, delivered = m_corrupted == "delivered"](
                                IpPacket& packet,
                                Counters& counters) mutable {
                                if (!packet.IsUdp() || packet.PayloadSize() == 0)
@@ -82,7 +82,7 @@ class CorruptRate : public Scenario
     }
 
     RandomChoiceOptions m_options;
-    std::string m_selected{"lost"};
+    std::string m_corrupted{"lost"};
 };
 
 } // namespace

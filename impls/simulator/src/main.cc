@@ -65,7 +65,8 @@ Simulate(int argc, char** argv)
     std::string bandwidth;
     std::string queue;
     std::string seed;
-    ns3::CommandLine line;
+    ns3::CommandLine line(name);
+    line.Usage("One scenario of the network simulator, in real time, between eth0 and eth1.");
     line.AddValue("delay", "one-way delay of the link, such as 15ms", delay);
     line.AddValue("bandwidth", "rate of the link in each direction, such as 10Mbps", bandwidth);
     line.AddValue("queue", "packets that may wait at each end of the link", queue);
