@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+from collections.abc import Coroutine
 
 from . import client, server
 from .protocol import PeerError
 from .task import UnsupportedError, from_environment
 from .webtransport import client as webtransport_client
+
+
+async def until_stopped(work: Coroutine[None, None, None]) -> None:
+    """Do the work, and give it up in order when the runner says SIGTERM: process 1 would not even notice."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await task
 
 
 def main() -> int:
@@ -22,7 +32,12 @@ def main() -> int:
     else:
         run = client.run
     try:
-        asyncio.run(run(task))
+        asyncio.run(until_stopped(run(task)))
+    except asyncio.CancelledError:
+        if task.role == "server":
+            return 0  # no other end is in order
+        print("qns: stopped before everything was there", file=sys.stderr)
+        return 1
     except UnsupportedError as error:
         print(f"qns: {error}", file=sys.stderr)
         return 127

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -58,7 +57,7 @@ class Responder(HttpProtocol):
 
 
 async def run(task: Task) -> None:
-    """Serve until the runner says SIGTERM; connections are closed and logs complete when this returns."""
+    """Serve until cancelled; connections are closed and logs complete when this ends."""
     create: Callable[..., HttpProtocol]
     if task.is_webtransport:
         check(task)
@@ -68,13 +67,12 @@ async def run(task: Task) -> None:
     else:
         raise UnsupportedError(f"the server does not do {task.testcase!r}")
 
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     with configured(task) as configuration:
         server = await listen(task, configuration, create)
-        await stopped.wait()
-        server.close()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            server.close()
 
 
 async def listen(task: Task, configuration: QuicConfiguration, create: Callable[..., HttpProtocol]) -> QuicServer:
