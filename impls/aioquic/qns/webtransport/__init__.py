@@ -1,0 +1,1 @@
+"""The WebTransport suite: sessions over HTTP/3, and files asked for and pushed in them."""
