@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from ci.engines.daemon import Daemon, connect, sweep
 from ci.engines.docker import DockerEngine
+from ci.engines.docker_network import NetworkEngine
 from ci.engines.local import LocalEngine
 from ci.errors import EngineError
 from ci.helper_image import ensure_base, helper_image
@@ -51,6 +52,7 @@ class Backend:
     :param provider: where the images come from
     :param prepare: makes what every image is made with, before any is; raises `BuildError`
     :param engine: makes the engine; may take its time the first time, raises `BuildError` or `EngineError`
+    :param network: the same for suites over a simulated network; raises `EngineError` where there can be none
     """
 
     why: str
@@ -58,6 +60,7 @@ class Backend:
     provider: Provider
     prepare: Callable[[Iterable[Version]], None]
     engine: Callable[[], Engine]
+    network: Callable[[], NetworkEngine]
 
     def provide(self, versions: tuple[Version, ...], report: Callable[[ImageReport], None]) -> None:
         """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread."""
@@ -104,17 +107,18 @@ def _docker(
             ensure_base(daemon, workspace.root)
         helper_image(daemon, workspace.root)
 
-    def engine() -> Engine:
+    def helper() -> str:
         if swept := sweep(daemon.api):
             console.info(f"removed {swept} containers and networks that a killed run had left behind")
-        return DockerEngine(daemon, helper=helper_image(daemon, workspace.root))
+        return helper_image(daemon, workspace.root)
 
     return Backend(
         why=f"engine: docker {version['Version']}, {reason}",
         small=False,
         provider=Images(daemon, root=workspace.root, key_of=key_of, archives=archives, warn=console.warn),
         prepare=prepare,
-        engine=engine,
+        engine=lambda: DockerEngine(daemon, helper=helper()),
+        network=lambda: NetworkEngine(daemon, helper=helper()),
     )
 
 
@@ -126,6 +130,16 @@ def _local(workspace: Workspace, run: str, why: str) -> Backend:
         provider=builds,
         prepare=lambda _: None,
         engine=lambda: LocalEngine(builds.program, redis_server=str(builds.redis_server()), run=run),
+        network=_no_network,
+    )
+
+
+def _no_network() -> NetworkEngine:
+    raise EngineError(
+        "no-simulated-network",
+        "local processes share one loopback interface: there is no network to simulate between them",
+        why="the suites quic and webtransport need fixed addresses and a simulator between both sides",
+        hint="start Docker and run the same command again; the transport suite runs without",
     )
 
 

@@ -7,13 +7,16 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+from ci.errors import EngineError
 from ci.records import EvidenceFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["EvidenceFolder"]
+    from ci.model import Case
+
+__all__ = ["EvidenceFolder", "unwritable"]
 
 
 class EvidenceFolder:
@@ -67,3 +70,13 @@ class EvidenceFolder:
                 truncated=truncated,
             )
         )
+
+
+def unwritable(case: Case, error: OSError) -> EngineError:
+    """What to raise when the evidence of a case cannot be kept."""
+    return EngineError(
+        "disk-full",
+        f"the evidence of {case.name} cannot be written: {error}",
+        why="the disk is full, or the results folder is not yours",
+        hint="make room or choose another folder with --results; finished cases are kept",
+    )

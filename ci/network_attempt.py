@@ -7,23 +7,23 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ci.errors import EngineError
 from ci.inbox import NOBODY, Bystander, Cancelled, Ended, Inbox, Lost, lost_sight
+from ci.network_scene import NetworkEvidence
 from ci.scene import End
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ci.capture import Capture
     from ci.engines.base import RunningActor, Sink
     from ci.model import Role
     from ci.network_scene import NetworkScene
-    from ci.scene import Actor, Stream
+    from ci.scene import Actor
 
-__all__ = ["NetworkEvidence", "NetworkSlot", "attempt"]
+__all__ = ["NetworkSlot", "attempt"]
 
 TICK_SECONDS: Final = 0.5
 # Beyond the grace period: an engine that has not told by then what became of a killed container never will.
@@ -40,23 +40,6 @@ class NetworkSlot(Protocol):
     ) -> RunningActor: ...
 
     def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkEvidence:
-    """What one attempt left behind, beside the folders that were gathered.
-
-    :param first: whose end was the end of the attempt; None where the deadline was
-    :param exits: how each ended, by itself or stopped by the runner
-    :param cut: folders of which not everything could be kept, by role
-    :param elapsed: seconds until the first end or the deadline
-    """
-
-    first: Role | None
-    exits: Mapping[Role, End]
-    streams: Mapping[tuple[Role, Stream], Capture]
-    cut: Mapping[Role, tuple[str, ...]]
-    elapsed: float
 
 
 def attempt(

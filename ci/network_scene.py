@@ -1,4 +1,7 @@
-"""What a suite over a simulated network asks of an engine: plain data (quic-interop contract, section 1)."""
+"""What a suite over a simulated network asks of an engine, and what it gets back: plain data.
+
+Addresses and names are those of the quic-interop contract, section 1.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 from ci.scene import MIB, Actor
 
 if TYPE_CHECKING:
+    from ci.capture import Capture
     from ci.model import Case, Role
+    from ci.scene import End, Stream
 
-__all__ = ["HOSTS", "PLACES", "SIDES_OF_SIMULATOR", "NetworkScene", "Place"]
+__all__ = ["HOSTS", "PLACES", "SIDES_OF_SIMULATOR", "NetworkEvidence", "NetworkScene", "Place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,3 +99,20 @@ class NetworkScene:
 
     def actor(self, role: Role) -> Actor:
         return next(actor for actor in self.actors if actor.role == role)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkEvidence:
+    """What one attempt left behind, beside the folders that were gathered.
+
+    :param first: whose end was the end of the attempt; None where the deadline was
+    :param exits: how each ended, by itself or stopped by the runner
+    :param cut: folders of which not everything could be kept, by role
+    :param elapsed: seconds until the first end or the deadline
+    """
+
+    first: Role | None
+    exits: Mapping[Role, End]
+    streams: Mapping[tuple[Role, Stream], Capture]
+    cut: Mapping[Role, tuple[str, ...]]
+    elapsed: float

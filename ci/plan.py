@@ -115,6 +115,7 @@ def make_plan(
     ignores: Sequence[str] = (),
     weights: Mapping[str, float] = _NOTHING,
     fingerprints: Mapping[str, str] = _NOTHING,
+    network: Sequence[Version] = (),
     quick: bool = False,
     unfit: Mapping[str, str] = _NO_REASONS,
 ) -> Plan:
@@ -124,6 +125,7 @@ def make_plan(
     :param ignores: `--ignore` expressions
     :param weights: recorded seconds by name of the case
     :param fingerprints: content key by build folder, at least for every version with a selected case
+    :param network: what the simulated network is made of, where the suite has one
     :param quick: of what is selected, only cases that together show all of it (`ci.cover`)
     :param unfit: versions known not to run here, and why; a quick selection does without them
     :raises ConfigurationError: an expression is malformed or fits nothing; a content key is missing
@@ -139,7 +141,7 @@ def make_plan(
         PlannedCase(case=decision.case, selected=decision.selected, why=decision.why, seconds=seconds)
         for decision, seconds in zip(decisions, estimate(cases, families, weights), strict=True)
     )
-    digest = _digest(suite, planned, catalogue.by_id(), fingerprints)
+    digest = _digest(suite, planned, {it.id: it for it in (*versions, *network)}, network, fingerprints)
     return Plan(digest=digest, cases=planned, suite=suite)
 
 
@@ -170,10 +172,12 @@ def _digest(
     suite: SuiteName,
     planned: Sequence[PlannedCase],
     versions: Mapping[str, Version],
+    network: Sequence[Version],
     fingerprints: Mapping[str, str],
 ) -> str:
     selected = [one for one in planned if one.selected]
     involved = {name for one in selected for name in (one.case.dialer, one.case.listener)}
+    involved |= {version.id for version in network}
     identity = {
         "schema": _SCHEMA,
         "suite": suite,

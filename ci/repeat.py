@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci.attempt import attempt
-from ci.errors import EngineError
 from ci.evidence import write_evidence
+from ci.evidence_folder import unwritable
 from ci.inbox import Bystander
 from ci.model import Outcome, Verdict
 from ci.records import timestamp
@@ -102,7 +102,7 @@ class Repeat:
         try:
             scratch.mkdir(parents=True)
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self.case, error) from error
         labels = {"case": self.case.name}
         try:
             with self.around(scratch):
@@ -144,16 +144,8 @@ class Repeat:
                 file.rename(folder / file.name)
             scratch.rmdir()
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self.case, error) from error
         return folder
-
-    def _unwritable(self, error: OSError) -> EngineError:
-        return EngineError(
-            "disk-full",
-            f"the evidence of {self.case.name} cannot be written: {error}",
-            why="the disk is full, or the results folder is not yours",
-            hint="make room, or choose another folder with --results",
-        )
 
 
 class _Foreground(Bystander):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
+from ci.evidence_folder import unwritable
 from ci.inbox import Cancelled
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.provision import Image, Unavailable
@@ -185,12 +186,7 @@ class Runner:
         try:
             return performance.keep(durations)
         except OSError as error:
-            raise EngineError(
-                "disk-full",
-                f"the evidence of {case.name} cannot be written: {error}",
-                why="the disk is full, or the results folder is not yours",
-                hint=f"make room or choose another folder; finished cases are kept in {self._folder}",
-            ) from error
+            raise unwritable(case, error) from error
 
     # --- records --------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from ci.fingerprint import content_key
 from ci.model import SUITES, BuildRecipe, Case, Exercise, SuiteName, Version
 from ci.plan import Plan, make_plan
 from ci.selection import select
+from ci.support import IPERF, SIMULATOR, simulator_of, support_for
 from ci.weights import load_weights
 
 if TYPE_CHECKING:
@@ -66,11 +67,17 @@ def add_version_arguments(parser: argparse.ArgumentParser) -> None:
 def version_words(arguments: argparse.Namespace) -> list[str]:
     """The words of a command line that name the same versions once more; none for an ordinary checkout."""
     words = [] if arguments.suite == "transport" else ["--suite", arguments.suite]
+    words += [] if arguments.simulator is None else ["--simulator", arguments.simulator]
     words += [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
     return [*words, *(word for path in arguments.extra_versions for word in ("--extra-versions", str(path)))]
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--simulator",
+        metavar="IMAGE",
+        help="of another network simulator than ours, for the suites quic and webtransport",
+    )
     group.add_argument("--suite", choices=SUITES, default="transport", help="default: transport")
     group.add_argument("--versions", type=Path, default=VERSIONS, metavar="FILE", help="default: versions.yaml")
     group.add_argument(
@@ -95,6 +102,7 @@ class Workspace:
     selects: Sequence[str]
     ignores: Sequence[str]
     suite: SuiteName = "transport"
+    simulator: Version = SIMULATOR
     quick: bool = False
     unfit: Mapping[str, str] = field(default_factory=dict)
 
@@ -109,6 +117,7 @@ class Workspace:
             selects=[word for word in arguments.select if word.strip()],
             ignores=[word for word in arguments.ignore if word.strip()],
             suite=arguments.suite,
+            simulator=simulator_of(arguments.simulator),
             quick=arguments.quick,
         )
 
@@ -130,6 +139,7 @@ class Workspace:
             ignores=self.ignores,
             weights=load_weights(weights_of(self.suite)),
             fingerprints=self.content_keys(),
+            network=self.network,
             quick=self.quick,
             unfit=self.unfit,
         )
@@ -143,6 +153,17 @@ class Workspace:
         """The versions that take part in a selected case, in the catalogue's order."""
         ids = {name for one in self.plan.selected for name in (one.case.dialer, one.case.listener)}
         return tuple(version for version in self.catalogue.versions if version.id in ids)
+
+    @property
+    def network(self) -> tuple[Version, ...]:
+        """What the suite's simulated network is made of; nothing for the transport suite."""
+        return () if self.suite == "transport" else (self.simulator, IPERF)
+
+    @property
+    def needed(self) -> tuple[Version, ...]:
+        """All whose images the selected cases take: their versions, and who else takes part."""
+        support = support_for((one.case for one in self.plan.selected), self.simulator)
+        return (*self.selected_versions, *support)
 
     def versions_named(self, terms: Sequence[str]) -> tuple[Version, ...]:
         """The versions that these terms of the selection language name, without the ones they meet.
@@ -160,7 +181,7 @@ class Workspace:
         """Content key by build folder; without a platform the same on every machine."""
         return {
             folder: self.content_key(folder, platform=platform)
-            for folder in sorted(folders_of(self.catalogue.versions))
+            for folder in sorted(folders_of((*self.catalogue.versions, *self.network)))
         }
 
     def content_key(self, folder: str, *, platform: str = "") -> str:

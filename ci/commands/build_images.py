@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
-    versions = workspace.versions_named(arguments.selection) if arguments.selection else workspace.selected_versions
+    versions = workspace.versions_named(arguments.selection) if arguments.selection else workspace.needed
     if arguments.folder:
         versions = _built_in(arguments.folder, versions)
     backend = open_backend(arguments.engine, workspace, console, run="images", archives=archives(arguments))

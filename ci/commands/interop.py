@@ -27,6 +27,7 @@ from ci.report.dashboard import render
 from ci.report.markers import update_file
 from ci.report.terminal import matrix_table
 from ci.shard import Shard
+from ci.support import support_for
 from ci.workspace import Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _provide(
     """Begin to build: a case can start as soon as its own two versions are there, while others still build."""
     ids = {name for case in cases for name in (case.dialer, case.listener)}
     versions = tuple(version for version in workspace.catalogue.versions if version.id in ids)
+    versions = (*support_for(cases, workspace.simulator), *versions)
     images: dict[str, Future[Image | Unavailable]] = {version.id: Future() for version in versions}
 
     def done(line: ImageReport) -> None:

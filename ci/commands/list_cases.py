@@ -78,7 +78,7 @@ def _write_matrices(workspace: Workspace, shards: list[Shard]) -> None:
         "shards": [{"shard": str(it), "name": f"{it.index}-of-{it.count}"} for it in shards],
         "images": [
             {"folder": folder, "name": folder.removeprefix("impls/").replace("/", "-")}
-            for folder in folders_of(workspace.selected_versions)
+            for folder in folders_of(workspace.needed)
         ],
     }
     with Path(path).open("a", encoding="utf-8") as output:

@@ -26,8 +26,8 @@ from ci.records import RunStart
 from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
-from ci.suites.transport import TransportSuite
-from ci.transport_stage import TransportStages
+from ci.stages import add_stage_arguments, open_stages
+from ci.support import support_for
 from ci.workspace import Workspace, add_selection_arguments, version_words
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per case, instead of what the versions declare"
     )
-    group.add_argument("--strict-exit", action="store_true", help="fail a dialer that stays after its result")
+    add_stage_arguments(group)
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
     group.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
     group.add_argument("--fresh", action="store_true", help="put earlier results of this shard aside and start over")
@@ -90,9 +90,11 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
     def find(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
         ids = dict.fromkeys(name for case in cases for name in (case.dialer, case.listener))
+        versions = [workspace.versions[name] for name in ids]
         # Built ones first: they are there at once, while a pull may take its time.
-        order = sorted(ids, key=lambda name: workspace.versions[name].source.__class__.__name__)
-        return {name: pool.submit(backend.provider.find, workspace.versions[name]) for name in order}
+        versions.sort(key=lambda version: version.source.__class__.__name__)
+        support = support_for(cases, workspace.simulator)
+        return {version.id: pool.submit(backend.provider.find, version) for version in (*support, *versions)}
 
     folder, summary = run_one_shard(arguments, workspace, shard, backend, find, console)
     console.info(f"results: {folder}")
@@ -135,7 +137,6 @@ def run_one_shard(
         console.info("every case of this shard has a result already; --fresh runs them again")
         return folder, Summary(outcomes={it.key: it.outcome for it in earlier.attempts})
 
-    suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
     with (
         ResultsWriter(folder, start) as writer,
         interruptible(console) as cancelled,
@@ -145,8 +146,9 @@ def run_one_shard(
     ):
         (folder / "plan.json").write_text(workspace.plan.to_json(), encoding="utf-8")
         found = images(left, pool)
+        stages = open_stages(arguments, workspace, backend, left, found, folder)
         runner = Runner(
-            stages=TransportStages(backend.engine(), suite),
+            stages=stages,
             writer=writer,
             start=start,
             folder=folder,

@@ -7,11 +7,11 @@ telling apart the ways in which that can fail to happen, so that a red cell says
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import Final
 
 from ci.checks.address import address_defects
 from ci.checks.ping_record import PingRecord, find_records, mentions_record, strip_ansi
+from ci.last_words import last_line
 from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
 from ci.scene import End, Ending, Evidence
 
@@ -33,8 +33,6 @@ NEGOTIATED: Final = re.compile(
     r"(?P<pairs>[a-zA-Z]{1,32}=[\w./-]{1,64}(?: [a-zA-Z]{1,32}=[\w./-]{1,64}){0,7})[ \t]*\r?$",
     re.MULTILINE | re.ASCII,
 )
-# Leaves room for the rest of a reason's sentence, which is at most 1 KiB of UTF-8.
-LAST_WORDS: Final = 200
 
 
 def settled(stdout: str) -> bool:
@@ -231,10 +229,5 @@ def _warnings(
 def _last_words(evidence: Evidence, side: Side) -> str:
     """The last line that role wrote to stderr, else to stdout, cut to a length fit for a sentence."""
     role: Role = "listener" if side == "listener" else "dialer"
-    for stream in ("stderr", "stdout"):
-        text = strip_ansi(evidence.streams[role, "stderr" if stream == "stderr" else "stdout"].text())
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if lines:
-            readable = (char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in lines[-1])
-            return f"; its last line: {''.join(islice(readable, LAST_WORDS))}"
-    return "; it wrote nothing"
+    words = last_line(evidence.streams[role, "stderr"], evidence.streams[role, "stdout"])
+    return f"; its last line: {words}" if words else "; it wrote nothing"

@@ -144,7 +144,11 @@ class Lab:
         simulation = Simulation(self._daemon, container)
         try:
             if until_ready:
-                self.client("bash", "-c", "for i in {1..200}; do : 2>/dev/null <>/dev/tcp/sim/57832 && exit; sleep 0.1; done; exit 1")
+                self.client(
+                    "bash",
+                    "-c",
+                    "for i in {1..200}; do : 2>/dev/null <>/dev/tcp/sim/57832 && exit; sleep 0.1; done; exit 1",
+                )
             yield simulation
             if simulation.finished is None:
                 simulation.finish()
@@ -163,8 +167,15 @@ class Lab:
         """The same in the simulator's network namespace."""
         return self._finish(self._start(self._sim, command))
 
-    def talk(self, serve: tuple[str, ...], talk: tuple[str, ...], *, ipv6: bool = False, port: int = 443,
-             backwards: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    def talk(
+        self,
+        serve: tuple[str, ...],
+        talk: tuple[str, ...],
+        *,
+        ipv6: bool = False,
+        port: int = 443,
+        backwards: bool = False,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Have the client's peer.py talk to the server's, or the other way round; what client and server saw.
 
         :param serve: command and options of the one that serves, without the port
@@ -206,7 +217,12 @@ class Lab:
         self, stack: contextlib.ExitStack, image: str, network: str, *, sysctls: dict[str, str], **hosts: str
     ) -> str:
         pod = self._run(
-            image, network=network, capabilities=("NET_ADMIN",), command=["sleep", "infinity"], sysctls=sysctls, hosts=hosts
+            image,
+            network=network,
+            capabilities=("NET_ADMIN",),
+            command=["sleep", "infinity"],
+            sysctls=sysctls,
+            hosts=hosts,
         )
         stack.callback(self._daemon.remove, pod)
         return pod

@@ -1,0 +1,135 @@
+"""What one attempt over a simulated network leaves on disk, in the established layout (quic-interop, section 5.5)."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ci.capture import interleave
+from ci.model import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ci.evidence_folder import EvidenceFolder
+    from ci.model import Case, Verdict
+    from ci.network_scene import NetworkEvidence, NetworkScene
+    from ci.records import EvidenceFile
+    from ci.stage import Take
+
+__all__ = ["Captures", "Repetition", "keep"]
+
+# Of which results the captures are kept: they are nearly all of what a case leaves, and most cases are green.
+Captures: TypeAlias = Literal["red", "all"]
+
+# Made from the seed, so they can be made again; a private key is nothing to publish.
+SUPPLIED = ("certs", "client_www", "server_www")
+RECEIVED = ("client_downloads", "server_downloads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """One run of a test case.
+
+    :param where: its folder within that of the attempt, with a slash at the end; empty where there is only one
+    """
+
+    where: str
+    seed: int
+    scene: NetworkScene
+    evidence: NetworkEvidence
+    verdict: Verdict
+
+
+def keep(
+    folder: EvidenceFolder,
+    case: Case,
+    repetitions: Sequence[Repetition],
+    verdict: Verdict,
+    take: Take,
+    captures: Captures,
+    durations: Mapping[str, float],
+) -> tuple[EvidenceFile, ...]:
+    """Write what is known besides what was gathered already, and drop what nobody will ask for.
+
+    :raises OSError: the disk is full or not ours
+    """
+    for repetition in repetitions:
+        _write(folder, repetition)
+        _drop(folder, repetition, captures)
+    folder.write_json(
+        "case.json",
+        {
+            "case": case.name,
+            "key": case.key,
+            "attempt": take.number,
+            "startedAt": take.started_at,
+            "durations": dict(durations),
+            "outcome": verdict.outcome.value,
+            "reason": None if verdict.reason is None else asdict(verdict.reason),
+            "warnings": list(verdict.warnings),
+            "metrics": dict(verdict.metrics),
+            "repetitions": [_facts(repetition) for repetition in repetitions],
+        },
+    )
+    known = {file.path for file in folder.files}
+    for path in sorted(folder.path.rglob("*")):
+        name = path.relative_to(folder.path).as_posix()
+        if path.is_file() and not any(it.endswith(f"/{name}") for it in known) and "attempt-" not in name:
+            folder.note(name, role=_owner(name), stream=path.name)
+    return folder.files
+
+
+def _write(folder: EvidenceFolder, repetition: Repetition) -> None:
+    streams = repetition.evidence.streams
+    for (role, stream), capture in streams.items():
+        folder.write(
+            f"{repetition.where}{role}.{stream}.txt",
+            capture.data(),
+            role=role,
+            stream=stream,
+            truncated=capture.truncated,
+        )
+    everyone = {f"{role}/{stream}": capture for (role, stream), capture in streams.items()}
+    folder.write(f"{repetition.where}output.txt", interleave(everyone).encode(), role="both", stream="output")
+
+
+def _drop(folder: EvidenceFolder, repetition: Repetition, captures: Captures) -> None:
+    place = folder.path / repetition.where
+    red = repetition.verdict.outcome not in (Outcome.PASSED, Outcome.UNSUPPORTED)
+    for name in SUPPLIED if red else (*SUPPLIED, *RECEIVED):
+        shutil.rmtree(place / name, ignore_errors=True)
+    if not red and captures == "red":
+        for path in (place / "sim").glob("*.pcap"):
+            path.unlink()
+
+
+def _facts(repetition: Repetition) -> dict[str, object]:
+    evidence = repetition.evidence
+    return {
+        "seed": repetition.seed,
+        "first": evidence.first,
+        "elapsed": round(evidence.elapsed, 3),
+        "outcome": repetition.verdict.outcome.value,
+        "notKeptWhole": {role: list(names) for role, names in evidence.cut.items()},
+        "roles": {
+            actor.role: {
+                "version": actor.version,
+                "image": actor.image,
+                "environment": dict(actor.environment),
+                "limits": asdict(actor.limits),
+                "end": asdict(evidence.exits[actor.role]) if actor.role in evidence.exits else None,
+            }
+            for actor in repetition.scene.actors
+        },
+    }
+
+
+def _owner(name: str) -> str:
+    """Whose file it is, by the folder it was gathered in."""
+    parts = PurePosixPath(name).parts
+    first = parts[1] if parts[0].isdigit() and len(parts) > 1 else parts[0]
+    owner = first.partition("_")[0]
+    return {"sim": "simulator"}.get(owner, owner)

@@ -1,0 +1,89 @@
+"""The stages that a command's cases are played on, by their suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from ci.arguments import whole_number
+from ci.compliance import Compliance
+from ci.errors import BuildError
+from ci.network_evidence import Captures
+from ci.network_stage import NetworkStages
+from ci.provision import Unavailable
+from ci.suites.transport import TransportSuite
+from ci.support import SIMULATOR, support_for
+from ci.transport_stage import TransportStages
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from ci.backends import Backend
+    from ci.model import Case
+    from ci.provision import Image
+    from ci.stage import Stages
+    from ci.workspace import Workspace
+
+__all__ = ["add_stage_arguments", "open_stages"]
+
+
+def add_stage_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--strict-exit", action="store_true", help="transport: fail a dialer that stays after its result"
+    )
+    group.add_argument(
+        "--seed",
+        type=whole_number("--seed", minimum=0, maximum=2**31 - 1),
+        metavar="N",
+        help="quic, webtransport: files, names and losses are made from it, instead of one per case",
+    )
+    group.add_argument(
+        "--captures",
+        choices=get_args(Captures),
+        default="red",
+        help="quic, webtransport: keep the captures of red cases only (default), or of all",
+    )
+
+
+def open_stages(
+    arguments: argparse.Namespace,
+    workspace: Workspace,
+    backend: Backend,
+    cases: Sequence[Case],
+    images: Mapping[str, Future[Image | Unavailable]],
+    folder: Path,
+) -> Stages:
+    """The stages for cases of the workspace's suite.
+
+    :param images: of everybody who takes part, the simulator among them
+    :param folder: of the shard
+    :raises BuildError: what the network is made of is not there
+    :raises EngineError: the engine has no simulated network
+    """
+    if workspace.suite == "transport":
+        suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
+        return TransportStages(backend.engine(), suite)
+    engine = backend.network()
+    support: dict[str, Image] = {}
+    for version in support_for(cases, workspace.simulator):
+        image = images[version.id].result()
+        if isinstance(image, Unavailable):
+            raise BuildError(
+                "no-network",
+                f"the image of the {version.id} is not there: {image.text}",
+                why="every case of this suite is played over it",
+                hint=f"build it with `nox -s build-images -- --suite {workspace.suite}`",
+            )
+        support[version.id] = image
+    return NetworkStages(
+        engine=engine,
+        versions=workspace.versions,
+        support=support,
+        compliance=Compliance(folder),
+        seeded=workspace.simulator is SIMULATOR,
+        seed=arguments.seed,
+        deadline=arguments.timeout,
+        captures=arguments.captures,
+    )
