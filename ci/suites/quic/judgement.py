@@ -37,6 +37,8 @@ NOT_AN_INTEROP_RESULT: Final = {
     126: ReasonCode.CONTAINER_START,
     132: ReasonCode.ILLEGAL_INSTRUCTION,
 }
+# How long the simulator waits for the server's first answer, and ends if there is none.
+SERVER_PATIENCE_SECONDS: Final = 10.0
 SIGNAL_NAMES: Final = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 LONGEST_REASON: Final = 1000
 LAST_WORDS: Final = 300
@@ -54,6 +56,7 @@ def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadT
     early = (
         _deadline_passed(test, exchange)
         or _not_implemented(test, exchange)
+        or _server_never_answered(exchange)
         or _harness_broke(test, exchange)
         or _ended_badly(exchange)
     )
@@ -124,6 +127,17 @@ def _not_implemented(test: TestCase, exchange: Exchange) -> Verdict | None:
     who: Side = "both" if len(sides) == 2 else sides[0]
     text = f"the test case is not implemented, says exit code 127 of {told}"
     return _verdict(Outcome.UNSUPPORTED, ReasonCode.EXIT_127, text, who)
+
+
+def _server_never_answered(exchange: Exchange) -> Verdict | None:
+    """The simulator gave up waiting for the server, as it does before it captures anything (contract, section 2.2)."""
+    simulator = exchange.own_end("simulator")
+    if simulator is None or simulator.exit_code == 0 or simulator.at < SERVER_PATIENCE_SECONDS:
+        return None
+    if exchange.capture("left").exists() or exchange.capture("right").exists():
+        return None
+    text = f"the server answered no QUIC packet within {SERVER_PATIENCE_SECONDS:.0f} s{_last_words(exchange, 'server')}"
+    return _verdict(Outcome.TIMED_OUT, ReasonCode.BEFORE_PUBLISH, text, "server")
 
 
 def _harness_broke(test: TestCase, exchange: Exchange) -> Verdict | None:

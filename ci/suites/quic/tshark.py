@@ -22,6 +22,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import IO, Any, Final
 
+from typing_extensions import Self
+
 from ci.errors import EngineError
 from ci.suites.quic.packets import (
     SIMULATOR_HOSTS,

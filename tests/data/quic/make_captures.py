@@ -30,6 +30,8 @@ from world import CLIENT6, SERVER, SERVER6, Address, Client, Server, World  # no
 from ci.suites.quic.certificates import write_certificates  # noqa: E402
 
 KIB = 1024
+# A window this small makes a small file take several round trips.
+SMALL_WINDOW = 1500
 
 
 def handshake(folder: Path) -> World:
@@ -68,6 +70,18 @@ def retry(folder: Path) -> World:
     return world
 
 
+def many_streams(folder: Path) -> World:
+    """A server that allows more streams at once than the test case wants it to."""
+
+    def allow(connection: QuicConnection) -> None:
+        connection._local_max_streams_bidi.value = 2000
+
+    world = World(folder)
+    Server(world, size=32, prepare=allow)
+    Client(world, ["one"])
+    return world
+
+
 def twice(folder: Path, *, early: bool, files: int = 1, names: Callable[[int], str] = lambda n: f"file-{n}") -> World:
     """A connection, then a second one with the ticket of the first."""
     world = World(folder)
@@ -86,14 +100,22 @@ def resumption(folder: Path) -> World:
     return twice(folder, early=False)
 
 
+def not_resumed(folder: Path) -> World:
+    """Two connections that know nothing of each other."""
+    world = World(folder)
+    Server(world)
+    Client(world, ["one"], done=lambda: Client(world, ["two"], port=50001) and None)
+    return world
+
+
 def zero_rtt(folder: Path) -> World:
     return twice(folder, early=True, files=39, names=lambda n: f"{n:03}" + "n" * 247)
 
 
 def key_update(folder: Path) -> World:
     world = World(folder)
-    Server(world, size=24 * KIB)
-    Client(world, ["one"], update_after=8 * KIB)
+    Server(world, size=6 * KIB)
+    Client(world, ["one"], max_stream_data=SMALL_WINDOW, update_after=1 * KIB)
     return world
 
 
@@ -112,6 +134,25 @@ def amplification(folder: Path) -> World:
     return world
 
 
+def amplified(folder: Path) -> World:
+    """A server that sends what it likes to whom it does not know, and repeats it."""
+
+    def send_all(connection: QuicConnection) -> None:
+        find = connection._find_network_path
+
+        def trusting(addr: Address) -> object:
+            path = find(addr)
+            path.is_validated = True
+            return path
+
+        connection._find_network_path = trusting
+
+    world = World(folder, drop=lambda sender, number: sender == "client" and 2 <= number <= 7)
+    Server(world, prepare=send_all)
+    Client(world, ["one"])
+    return world
+
+
 def version_2(folder: Path) -> World:
     world = World(folder)
     second = 0x6B3343CF
@@ -122,15 +163,15 @@ def version_2(folder: Path) -> World:
 
 def ipv6(folder: Path) -> World:
     world = World(folder)
-    Server(world)
+    Server(world, host=SERVER6)
     Client(world, ["one"], host=CLIENT6, peer=(SERVER6, 443))
     return world
 
 
 def rebind(folder: Path, outside: Callable[[Address], Address], **more: object) -> World:
-    world = World(folder, nat=lambda at, address: address if at < 0.12 else outside(address))
-    Server(world, size=48 * KIB, **more)
-    Client(world, ["one"])
+    world = World(folder, nat=lambda at, address: address if at < 0.07 else outside(address))
+    Server(world, size=6 * KIB, **more)
+    Client(world, ["one"], max_stream_data=SMALL_WINDOW)
     return world
 
 
@@ -158,8 +199,8 @@ def no_challenge(folder: Path) -> World:
     return rebind(folder, lambda address: (address[0], 4711), prepare=trust)
 
 
-def migration(folder: Path) -> World:
-    """The server prefers another port of its own; the client follows."""
+def migration(folder: Path, *, challenged: bool = True) -> World:
+    """The server prefers another port of its own; the client follows, and has to prove that it can be reached there."""
 
     def announce(connection: QuicConnection) -> None:
         serialize = connection._serialize_transport_parameters
@@ -182,9 +223,13 @@ def migration(folder: Path) -> World:
         connection._serialize_transport_parameters = with_preference
 
     world = World(folder)
-    Server(world, size=48 * KIB, prepare=announce)
-    Client(world, ["one"])
+    Server(world, size=6 * KIB, prepare=announce, challenges_new_own_addresses=challenged)
+    Client(world, ["one"], max_stream_data=SMALL_WINDOW)
     return world
+
+
+def unchallenged_migration(folder: Path) -> World:
+    return migration(folder, challenged=False)
 
 
 CAPTURES: dict[str, Callable[[Path], World]] = {
@@ -192,20 +237,24 @@ CAPTURES: dict[str, Callable[[Path], World]] = {
     "longrtt": long_rtt,
     "chacha20": chacha20,
     "multiplexing": multiplexing,
+    "many-streams": many_streams,
     "retry": retry,
     "resumption": resumption,
+    "not-resumed": not_resumed,
     "zerortt": zero_rtt,
     "keyupdate": key_update,
     "no-ecn-acks": no_ecn_acks,
     "amplificationlimit": amplification,
+    "amplified": amplified,
     "v2": version_2,
     "ipv6": ipv6,
     "rebind-port": rebind_port,
     "rebind-addr": rebind_address,
     "no-challenge": no_challenge,
     "connectionmigration": migration,
+    "unchallenged-migration": unchallenged_migration,
 }
-LONG_CHAIN = {"amplificationlimit"}
+LONG_CHAIN = {"amplificationlimit", "amplified"}
 
 
 def main(names: list[str]) -> None:

@@ -234,12 +234,15 @@ class Server:
         world: World,
         *,
         size: int = 1024,
+        host: str = SERVER,
+        challenges_new_own_addresses: bool = False,
         retry: bool = False,
         tickets: bool = False,
         prepare: Callable[[QuicConnection], None] = lambda _connection: None,
         **settings: object,
     ) -> None:
-        self.world, self.size, self._prepare = world, size, prepare
+        self.world, self.size, self._prepare, self.host = world, size, prepare, host
+        self.challenges_new_own_addresses = challenges_new_own_addresses
         self.configuration = QuicConfiguration(
             is_client=False,
             alpn_protocols=["hq-interop"],
@@ -310,10 +313,15 @@ class Serving(Endpoint):
     def __init__(self, server: Server, original: bytes, retried: bytes | None) -> None:
         super().__init__(server.world, server.connection(original, retried))
         self._server = server
-        self._address: Address = (SERVER, 443)
+        self._address: Address = (server.host, 443)
         self._asked: dict[int, bytes] = {}
 
     def receive(self, data: bytes, source: Address, target: Address) -> None:
+        if target != self._address and self._server.challenges_new_own_addresses:
+            # aioquic knows one address of its own, so it takes the client's migration to another for nothing new.
+            path = self.connection._find_network_path(source)
+            path.is_validated, path.local_challenge_sent = False, False
+            path.bytes_sent = path.bytes_received = 0
         self._address = target
         self.connection.receive_datagram(data, source, now=self.world.now)
         self.after()

@@ -1,0 +1,82 @@
+"""Traffic made up packet by packet, and the stored captures, for the tests of the quic suite."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from ci.suites.quic.cases import Finding, TestCase, Traces
+from ci.suites.quic.packets import VERSION_1, Address, Datagram, Packet, PacketType, Sender, Trace
+from ci.suites.quic.tshark import read_trace
+
+CAPTURES = Path(__file__).resolve().parents[1] / "data" / "quic"
+CLIENT, SERVER = Address("193.167.0.100", 50000), Address("193.167.100.100", 443)
+CLIENT6, SERVER6 = Address("fd00:cafe:cafe::100", 50000), Address("fd00:cafe:cafe:100::100", 443)
+
+needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+
+
+def initial(scid: str = "c1", *, version: int = VERSION_1, token: str = "", number: int = 0, **more: object) -> Packet:
+    return packet(PacketType.INITIAL, version=version, scid=scid, token=token, number=number, **more)
+
+
+def packet(kind: PacketType, **more: object) -> Packet:
+    known: dict[str, object] = {"type": kind, "decrypted": True, "payload_length": 100, **more}
+    if kind is PacketType.HANDSHAKE:
+        known = {"version": VERSION_1, **known}
+    return Packet(**known)  # type: ignore[arg-type]
+
+
+def one_rtt(**more: object) -> Packet:
+    return packet(PacketType.ONE_RTT, **{"key_phase": 0, **more})
+
+
+def handshake(scid: str = "s1", **more: object) -> Packet:
+    return packet(PacketType.HANDSHAKE, scid=scid, **more)
+
+
+def sent(
+    sender: Sender,
+    *packets: Packet,
+    at: float = 0.0,
+    size: int = 1200,
+    ecn: int = 0,
+    source: Address | None = None,
+    target: Address | None = None,
+) -> Datagram:
+    ends = (CLIENT, SERVER) if sender == "client" else (SERVER, CLIENT)
+    return Datagram(
+        at=at, source=source or ends[0], target=target or ends[1], size=size, ecn=ecn, packets=tuple(packets)
+    )
+
+
+def traces(
+    *both: Datagram,
+    left: Iterable[Datagram] | None = None,
+    right: Iterable[Datagram] | None = None,
+    decrypted: bool = True,
+) -> Traces:
+    """Both captures; what is given without a side is in both."""
+    sides = {"left": both if left is None else left, "right": both if right is None else right}
+    return Traces(lambda side: Trace(tuple(sides[side]), decrypted=decrypted))
+
+
+@cache
+def captured(name: str) -> Traces:
+    """A stored capture, read once."""
+    folder = CAPTURES / name
+
+    def read(side: Literal["left", "right"]) -> Trace:
+        return read_trace(folder / f"{side}.pcap.gz", folder / "keys.log")
+
+    return Traces(read)
+
+
+def findings(test: TestCase, seen: Traces) -> Finding | None:
+    """What the first check that is not content says, as the judgement has it."""
+    return next((finding for check in test.checks if (finding := check(seen)) is not None), None)

@@ -1,0 +1,241 @@
+"""Every test case against real traffic: a capture in which it must pass, and one in which it must fail."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+from quic_traffic import CAPTURES, captured, findings, needs_tshark
+
+from ci.errors import EngineError
+from ci.suites.quic import handshake, losses, paths, resumption, transfer, tshark
+from ci.suites.quic.cases import TestCase
+from ci.suites.quic.packets import VERSION_1, VERSION_2, Address, Ecn, Frame, PacketType
+from ci.suites.quic.tshark import UnreadableCaptureError, inject_secrets, read_trace, tshark_version
+
+pytestmark = needs_tshark
+
+PASSING = [
+    (handshake.HANDSHAKE, "handshake"),
+    (transfer.TRANSFER, "handshake"),
+    (handshake.LONG_RTT, "longrtt"),
+    (handshake.CHACHA20, "chacha20"),
+    (handshake.MULTIPLEXING, "multiplexing"),
+    (handshake.RETRY, "retry"),
+    (resumption.RESUMPTION, "resumption"),
+    (resumption.ZERO_RTT, "zerortt"),
+    (transfer.KEY_UPDATE, "keyupdate"),
+    (losses.AMPLIFICATION_LIMIT, "amplificationlimit"),
+    (handshake.IPV6, "ipv6"),
+    (handshake.V2, "v2"),
+    (paths.REBIND_PORT, "rebind-port"),
+    (paths.REBIND_PORT, "rebind-addr"),
+    (paths.REBIND_ADDRESS, "rebind-addr"),
+    (paths.CONNECTION_MIGRATION, "connectionmigration"),
+]
+
+FAILING = [
+    (handshake.HANDSHAKE, "retry", "the server sent a Retry", "server"),
+    (handshake.HANDSHAKE, "resumption", "2 handshakes where there must be 1: the client made 2 attempts", "client"),
+    (transfer.TRANSFER, "not-resumed", "2 handshakes where there must be 1", "client"),
+    (transfer.TRANSFER, "v2", "the server's Initials are of version 0x6b3343cf, not of 0x1", "server"),
+    (handshake.LONG_RTT, "handshake", "the client sent its ClientHello once", "client"),
+    # Sent twice, but the second time because of the Retry.
+    (handshake.LONG_RTT, "retry", "the client sent its ClientHello once", "client"),
+    (handshake.CHACHA20, "handshake", "the client offered the cipher suites 0x1301, 0x1302, 0x1303;", "client"),
+    (handshake.MULTIPLEXING, "many-streams", "initial_max_streams_bidi is 2000, at most 1000", "server"),
+    (handshake.RETRY, "handshake", "the server never sent a Retry", "server"),
+    (handshake.HTTP3, "handshake", "client and server agreed on hq-interop instead of h3", "unknown"),
+    (resumption.RESUMPTION, "not-resumed", "the second handshake is a full one", "unknown"),
+    (resumption.RESUMPTION, "handshake", "1 handshake where there must be 2", "unknown"),
+    (resumption.ZERO_RTT, "resumption", "the client sent no 0-RTT packet", "client"),
+    (transfer.KEY_UPDATE, "handshake", "the client never sent a packet of key phase 1", "client"),
+    (transfer.ECN, "handshake", "the client marked no packet", "client"),
+    (transfer.ECN, "no-ecn-acks", "the client never sent an ACK with ECN counts", "client"),
+    (transfer.ECN, "retry", "the server sent a Retry", "server"),
+    (losses.AMPLIFICATION_LIMIT, "handshake", "bytes long, its chain of certificates alone is over 9000", "server"),
+    (losses.AMPLIFICATION_LIMIT, "amplified", "although only 1200 had come from an address it did not know", "server"),
+    (losses.HANDSHAKE_LOSS, "resumption", "2 handshakes where there must be 50", "unknown"),
+    (handshake.IPV6, "handshake", "the server sent a packet over IPv4", "unknown"),
+    (handshake.V2, "handshake", "the server did not choose version 2", "server"),
+    (paths.REBIND_PORT, "handshake", "the server never sent anything on another path", "unknown"),
+    (
+        paths.REBIND_PORT,
+        "no-challenge",
+        "the server's first packet on 193.167.100.100:443 → 193.167.0.100:4711 has no PATH_CHALLENGE",
+        "server",
+    ),
+    (paths.REBIND_ADDRESS, "rebind-port", "the server sent to 193.167.0.100 only", "server"),
+    (paths.CONNECTION_MIGRATION, "unchallenged-migration", "193.167.0.100:50000 has no PATH_CHALLENGE", "server"),
+]
+
+
+@pytest.mark.parametrize(("test", "name"), PASSING, ids=lambda value: getattr(value, "name", value))
+def test_passes(test: TestCase, name: str) -> None:
+    assert findings(test, captured(name)) is None
+
+
+@pytest.mark.parametrize(("test", "name", "text", "side"), FAILING, ids=lambda value: getattr(value, "name", value))
+def test_fails(test: TestCase, name: str, text: str, side: str) -> None:
+    finding = findings(test, captured(name))
+
+    assert finding is not None
+    assert text in finding.text
+    assert finding.side == side
+
+
+# --- what is read -----------------------------------------------------------------------------------------
+
+
+def test_a_handshake_is_read_to_the_last_field() -> None:
+    first, answer, finish, *_ = captured("handshake").right.datagrams
+
+    assert (first.sender, answer.sender) == ("client", "server")
+    assert first.source == Address("193.167.0.100", 50000)
+    assert first.target == Address("193.167.100.100", 443)
+    assert (first.at, first.size, first.ecn) == (0.0, 1200, Ecn.NOT_ECT)
+    assert finish.at == pytest.approx(0.03, abs=1e-3)
+    (hello,) = first.packets  # the padding behind it is no packet
+    assert hello.type is PacketType.INITIAL
+    assert (hello.version, hello.token, hello.number, hello.handshake_types) == (VERSION_1, "", 0, (1,))
+    assert hello.cipher_suites == (0x1302, 0x1301, 0x1303)
+    assert hello.alpn == ("hq-interop",)
+    assert hello.crypto[0].offset == 0
+    kinds = [packet.type for packet in answer.packets]
+    assert kinds == [PacketType.INITIAL, PacketType.HANDSHAKE, PacketType.ONE_RTT][: len(kinds)]
+    server_hello, certificate = answer.packets[:2]
+    assert server_hello.dcid == hello.scid
+    assert certificate.handshake_types == (8, 11, 15, 20)
+    assert certificate.max_streams_bidi == (128,)
+    assert certificate.alpn == ("hq-interop",)
+    assert len(certificate.certificates_length) == 1
+    assert [packet.type for packet in finish.packets] == [
+        PacketType.INITIAL,
+        PacketType.HANDSHAKE,
+        PacketType.ONE_RTT,
+    ]
+    assert finish.packets[2].finished_streams == (0,)
+    assert finish.packets[2].key_phase == 0
+
+
+def test_version_2_numbers_packet_types_in_its_own_way() -> None:
+    server = [p for p in captured("v2").right.packets("server") if p.version is not None]
+    assert [(p.type, p.version) for p in server[:2]] == [
+        (PacketType.INITIAL, VERSION_2),
+        (PacketType.HANDSHAKE, VERSION_2),
+    ]
+
+
+def test_early_data_is_told_from_late() -> None:
+    left = captured("zerortt").left
+    early = sum(p.payload_length for p in left.packets("client", PacketType.ZERO_RTT))
+    late = sum(p.payload_length for p in left.packets("client", PacketType.ONE_RTT))
+    assert early > 10_000
+    assert 0 < late <= 5_000
+
+
+def test_other_ports_are_read_too() -> None:
+    """Neither the port a NAT made up nor the one the server prefers is a QUIC port to tshark by itself."""
+    for name, port in (("rebind-port", 4711), ("connectionmigration", 4444)):
+        seen = [d for d in captured(name).right.datagrams if port in (d.source.port, d.target.port)]
+        assert seen
+        assert all(packet.decrypted for datagram in seen for packet in datagram.packets)
+
+
+def test_a_client_behind_a_nat_is_still_the_client() -> None:
+    right = captured("rebind-addr").right
+    assert {datagram.source.host for datagram in right.sent_by("client")} == {"193.167.0.100", "193.167.0.17"}
+    assert {datagram.sender for datagram in right.datagrams} == {"client", "server"}
+
+
+def test_marks_are_read_from_both_versions_of_ip() -> None:
+    assert {d.ecn for d in captured("no-ecn-acks").left.datagrams} == {Ecn.ECT_0}
+    assert {d.ecn for d in captured("ipv6").left.datagrams} == {Ecn.NOT_ECT}
+    assert {d.source.host for d in captured("ipv6").left.datagrams} == {
+        "fd00:cafe:cafe::100",
+        "fd00:cafe:cafe:100::100",
+    }
+
+
+def test_challenges_and_responses_are_read() -> None:
+    seen = captured("rebind-port")
+    challenges = {data for p in seen.right.packets("server") for data in p.path_challenges}
+    responses = {data for p in seen.left.packets("client") for data in p.path_responses}
+    assert challenges
+    assert challenges <= responses
+    assert any(Frame.PATH_CHALLENGE in p.frames for p in seen.right.packets("server"))
+
+
+def test_without_a_key_log_only_what_is_open_can_be_read() -> None:
+    folder = CAPTURES / "handshake"
+    trace = read_trace(folder / "left.pcap.gz", None)
+
+    assert not trace.decrypted
+    assert all(packet.decrypted for packet in trace.packets("server", PacketType.INITIAL))
+    assert not any(packet.decrypted for packet in trace.packets("server", PacketType.HANDSHAKE, PacketType.ONE_RTT))
+    assert all(packet.payload_length for packet in trace.packets("server"))
+
+
+# --- what cannot be read ----------------------------------------------------------------------------------
+
+
+def test_a_capture_cut_short_is_an_error_and_not_a_shorter_capture(tmp_path: Path) -> None:
+    whole = gzip.decompress((CAPTURES / "handshake" / "left.pcap.gz").read_bytes())
+    cut = tmp_path / "trace_node_left.pcap"
+    for end in (len(whole) - 1, len(whole) // 2, 20, 0):
+        cut.write_bytes(whole[:end])
+        with pytest.raises(UnreadableCaptureError, match=r"trace_node_left\.pcap cannot be read"):
+            read_trace(cut, None)
+
+
+def test_no_capture_at_all_and_no_capture_inside(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableCaptureError, match="No such file"):
+        read_trace(tmp_path / "none.pcap", None)
+    (tmp_path / "text.pcap").write_text("this is not a capture\n" * 50)
+    with pytest.raises(UnreadableCaptureError):
+        read_trace(tmp_path / "text.pcap", None)
+
+
+def test_a_capture_without_packets_is_whole(tmp_path: Path) -> None:
+    whole = gzip.decompress((CAPTURES / "handshake" / "left.pcap.gz").read_bytes())
+    (tmp_path / "none.pcap").write_bytes(whole[:24])
+    assert read_trace(tmp_path / "none.pcap", None).datagrams == ()
+
+
+def test_tshark_is_needed_and_says_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert tshark_version() >= tshark.MINIMUM
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for ask in (tshark_version, lambda: read_trace(CAPTURES / "handshake" / "left.pcap.gz", None)):
+        with pytest.raises(EngineError, match="could not be started") as caught:
+            ask()
+        assert caught.value.reference == "tshark-missing"
+
+
+def test_tshark_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tshark").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "tshark").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(tshark, "TIME_LIMIT_SECONDS", 0.2)
+    with pytest.raises(EngineError, match="not through"):
+        read_trace(CAPTURES / "handshake" / "left.pcap.gz", None)
+
+
+@pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
+def test_secrets_go_with_the_capture(tmp_path: Path) -> None:
+    folder = CAPTURES / "handshake"
+    inject_secrets(folder / "left.pcap.gz", folder / "keys.log", tmp_path / "open.pcapng")
+
+    assert read_trace(tmp_path / "open.pcapng", None).datagrams == captured("handshake").left.datagrams
+    with pytest.raises(EngineError, match="could not put secrets"):
+        inject_secrets(tmp_path / "none", folder / "keys.log", tmp_path / "out")
+
+
+def test_captures_can_be_made_again() -> None:
+    """The script that made them names every folder there is."""
+    script = (CAPTURES / "make_captures.py").read_text(encoding="utf-8")
+    compile(script, "make_captures.py", "exec")
+    for folder in CAPTURES.iterdir():
+        if (folder / "left.pcap.gz").exists():
+            assert f'"{folder.name}"' in script
