@@ -25,9 +25,10 @@ from ci.suites.transport import TransportSuite
 if TYPE_CHECKING:
     from ci.engines.base import Slot
 
-__all__ = ["STACK", "DockerPeers", "LocalPeers", "PeerImage", "Play", "Played"]
+__all__ = ["ENDPOINT", "STACK", "DockerPeers", "LocalPeers", "PeerImage", "Play", "Played"]
 
 PEER: Final = Path(__file__).parent / "peers" / "peer.sh"
+ENDPOINT: Final = PEER.with_name("endpoint.sh")
 STACK: Final = Stack("tcp", "noise", "yamux")
 SIDES: Final = (Contract.CLASSIC, Contract.CLASSIC)
 
@@ -39,9 +40,14 @@ class PeerImage(Protocol):
 
 
 class DockerPeers:
-    """Fake peers as images, one per behaviour, made when first asked for and gone after `close`."""
+    """Fake peers as images, one per behaviour, made when first asked for and gone after `close`.
 
-    def __init__(self, daemon: Daemon, *, helper: str) -> None:
+    :param script: what they all run
+    """
+
+    def __init__(self, daemon: Daemon, *, helper: str, script: Path = PEER, user: int = 1000) -> None:
+        self._script = script
+        self._user = user
         self._daemon = daemon
         self._helper = helper
         self._made: dict[str, str] = {}
@@ -57,11 +63,11 @@ class DockerPeers:
             "COPY peer.sh /peer.sh",
             f"ENV BEHAVIOUR={behaviour}",
             *([f"ENV PEER_ADDRESS={address}"] if address else []),
-            "USER 1000",
+            f"USER {self._user}",
             'ENTRYPOINT ["/peer.sh"]',
             *dockerfile.splitlines(),
         ]
-        files = {"Dockerfile": "\n".join(recipe).encode(), "peer.sh": PEER.read_bytes()}
+        files = {"Dockerfile": "\n".join(recipe).encode(), "peer.sh": self._script.read_bytes()}
         content = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
         # Two test runs on one host may make the same image; each removes only its own tag.
         tag = f"interop/fake-peer:{content}-{self._daemon.prefix}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import docker.errors
 from docker.types import LogConfig, Ulimit
@@ -16,6 +16,9 @@ from ci.model import Role
 from ci.scene import Actor
 
 __all__ = ["DockerActor", "bounded", "create_actor"]
+
+# How the engine's own init says that it was given a program it cannot start; it then exits with 127.
+INIT_FAILED: Final = b"[FATAL tini "
 
 
 def bounded(actor: Actor, *ulimits: Ulimit) -> dict[str, Any]:
@@ -98,7 +101,9 @@ class DockerActor:
 
     def _read(self) -> None:
         try:
+            first = b""
             for stdout, stderr in self._output:
+                first = first or stderr or b""
                 if stdout:
                     self._sink.output(self._role, "stdout", stdout)
                 if stderr:
@@ -113,6 +118,8 @@ class DockerActor:
             # Killed by whoever removes it: that signal says nothing about the program.
             self._sink.lost(self._role, "somebody else removed its container")
             return
+        if exit_code == UNSTARTABLE and first.startswith(INIT_FAILED):
+            exit_code = self._unstartable
         self._sink.ended(self._role, exit_code, out_of_memory=bool(state.get("OOMKilled")))
 
     def stop(self, grace: float) -> None:

@@ -1,0 +1,325 @@
+"""What the suites over a simulated network ask of an engine: the contract's addresses, once per slot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fake_peers import ENDPOINT, DockerPeers
+
+from ci.compliance import COMPLIANCE_FILE, Compliance
+from ci.engines.daemon import Daemon
+from ci.engines.docker_network import UNSTARTABLE, NetworkEngine, NetworkSlot
+from ci.inbox import Cancelled
+from ci.model import Case, Exercise, ReasonCode, Role
+from ci.network_attempt import attempt
+from ci.network_scene import NetworkEvidence, NetworkScene
+from ci.scene import MIB, Actor
+from ci.stage import Take
+from ci.suites.network import Cast
+
+CASE = Case("a", "b", Exercise("quic", "handshake"))
+
+
+@pytest.fixture(scope="module")
+def network_engine(daemon: Daemon, helper_image: str) -> NetworkEngine:
+    return NetworkEngine(daemon, helper=helper_image)
+
+
+@pytest.fixture(scope="module")
+def endpoints(daemon: Daemon, helper_image: str) -> Iterator[DockerPeers]:
+    peers = DockerPeers(daemon, helper=helper_image, script=ENDPOINT, user=0)
+    yield peers
+    peers.close()
+
+
+@pytest.fixture(scope="module")
+def network_slot(network_engine: NetworkEngine) -> Iterator[NetworkSlot]:
+    with network_engine.slot(0) as slot:
+        slot.open("iperf_client", "iperf_server")  # made when first asked for, and gone with the slot
+        yield slot
+
+
+@dataclass
+class Play:
+    """Plays one attempt with these behaviours; whoever is not named stays until it is stopped."""
+
+    slot: NetworkSlot
+    endpoints: DockerPeers
+    folder: Path
+
+    def __call__(
+        self,
+        behaviours: Mapping[Role, str] | None = None,
+        *,
+        images: Mapping[Role, str] | None = None,
+        brings: Mapping[Role, Mapping[str, Path]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        deadline: float = 20,
+        most_bytes: int = 10 * MIB,
+        more: tuple[Role, ...] = (),
+        cancelled: threading.Event | None = None,
+    ) -> NetworkEvidence:
+        roles: tuple[Role, ...] = ("simulator", "server", "client", *more)
+        scene = NetworkScene(
+            case=CASE,
+            actors=tuple(
+                Actor(
+                    role=role,
+                    version=role,
+                    image=(images or {}).get(role) or self.endpoints((behaviours or {}).get(role, "stays")),
+                    environment={"ROLE": role, "TESTCASE": "handshake", **(environment or {})},
+                )
+                for role in roles
+            ),
+            brings=brings or {},
+            leaves={"client": {"/logs": "client", "/downloads": "client_downloads"}},
+            deadline=deadline,
+            grace=3,
+            most_bytes=most_bytes,
+        )
+        return attempt(self.slot, scene, self.folder, labels={}, cancelled=cancelled or threading.Event())
+
+
+@pytest.fixture
+def network_play(network_slot: NetworkSlot, endpoints: DockerPeers, tmp_path: Path) -> Play:
+    return Play(network_slot, endpoints, tmp_path)
+
+
+def said(evidence: NetworkEvidence, role: Role) -> str:
+    return evidence.streams[role, "stdout"].text()
+
+
+def lines(evidence: NetworkEvidence, role: Role, kind: str) -> set[str]:
+    return {" ".join(line.split()[1:]) for line in said(evidence, role).splitlines() if line.startswith(f"{kind}:")}
+
+
+# --- what a container finds -------------------------------------------------------------------------------
+
+
+def test_everyone_has_the_addresses_of_the_contract(network_play: Play) -> None:
+    evidence = network_play({"client": "good"}, more=("iperf_client", "iperf_server"))
+    expected = {
+        "client": {"eth0 193.167.0.100/24", "eth0 fd00:cafe:cafe::100/64"},
+        "server": {"eth0 193.167.100.100/24", "eth0 fd00:cafe:cafe:100::100/64"},
+        "iperf_client": {"eth0 193.167.0.90/24", "eth0 fd00:cafe:cafe::90/64"},
+        "iperf_server": {"eth0 193.167.100.110/24", "eth0 fd00:cafe:cafe:100::110/64"},
+        "simulator": {
+            "eth0 193.167.0.2/24",
+            "eth0 fd00:cafe:cafe::2/64",
+            "eth1 193.167.100.2/24",
+            "eth1 fd00:cafe:cafe:100::2/64",
+        },
+    }
+    for role, addresses in expected.items():
+        found = {it for it in lines(evidence, role, "address") if " fe80:" not in it}  # type: ignore[arg-type]
+        assert found == addresses
+
+
+def test_nobody_has_a_way_out(network_play: Play) -> None:
+    evidence = network_play({"client": "good"})
+    for role in ("client", "server", "simulator"):
+        routes = lines(evidence, role, "route")
+        assert routes
+        assert not [route for route in routes if route.startswith("default")]
+
+
+def test_names_stand_for_the_addresses_of_the_contract(network_play: Play) -> None:
+    evidence = network_play({"client": "good"})
+    assert lines(evidence, "client", "host") >= {
+        "193.167.0.2 sim",
+        "193.167.100.100 server4",
+        "fd00:cafe:cafe:100::100 server6",
+        "193.167.100.100 server46",
+        "fd00:cafe:cafe:100::100 server46",
+    }
+    assert lines(evidence, "server", "host") >= {"193.167.100.2 sim", "193.167.100.100 server4"}
+    assert "193.167.100.100 server" in lines(evidence, "simulator", "host")
+    assert "HOSTNAME=client" in lines(evidence, "client", "env")
+    assert "HOSTNAME=sim" in lines(evidence, "simulator", "env")
+
+
+def test_variables_arrive(network_play: Play) -> None:
+    evidence = network_play({"client": "good"}, environment={"REQUESTS": "https://server4:443/a https://server4:443/b"})
+    assert "REQUESTS=https://server4:443/a https://server4:443/b" in lines(evidence, "client", "env")
+
+
+def test_a_case_finds_nothing_of_the_one_before(network_play: Play) -> None:
+    network_play({"client": "spoils"})
+    evidence = network_play({"client": "good"})
+    assert not [it for it in lines(evidence, "client", "route") if it.startswith("10.9.9.")]
+    assert not [it for it in lines(evidence, "client", "address") if "10.9.9.9" in it]
+
+
+def test_slots_do_not_see_each_other(
+    network_engine: NetworkEngine, network_play: Play, endpoints: DockerPeers, daemon: Daemon, tmp_path: Path
+) -> None:
+    """The same address exists twice on one daemon, and each client reaches its own."""
+    with network_engine.slot(1) as other:
+        ask = {"ASKED": "193.167.0.2"}
+        elsewhere = Play(other, endpoints, tmp_path / "other")
+        assert "reached" in said(elsewhere({"client": "asks"}, environment=ask), "client")
+        daemon.api.stop(network_play.slot.pods["simulator"], timeout=0)
+        try:
+            other.reset("client", "simulator", "server")
+            daemon.api.stop(other.pods["simulator"], timeout=0)
+            daemon.api.start(network_play.slot.pods["simulator"])
+            network_play.slot.reset("simulator")
+            # The address exists in the first slot alone: the second one's client must not find it.
+            assert "193.167.0.2" in _addresses(daemon, network_play.slot.pods["simulator"])
+            assert not _reaches(daemon, other.pods["client"], "193.167.0.2")
+            assert _reaches(daemon, network_play.slot.pods["client"], "193.167.0.2")
+        finally:
+            daemon.api.start(network_play.slot.pods["simulator"])
+
+
+def _run(daemon: Daemon, container: str, command: str) -> tuple[int, str]:
+    made = daemon.api.exec_create(container, ["sh", "-c", command])["Id"]
+    output = daemon.api.exec_start(made).decode()
+    return daemon.api.exec_inspect(made)["ExitCode"], output
+
+
+def _addresses(daemon: Daemon, container: str) -> str:
+    return _run(daemon, container, "ip -o address show")[1]
+
+
+def _reaches(daemon: Daemon, container: str, address: str) -> bool:
+    """Nobody listens there, so whoever has the address refuses."""
+    return "refused" in _run(daemon, container, f'timeout 2 bash -c ": >/dev/tcp/{address}/1" 2>&1')[1]
+
+
+# --- how an attempt ends ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "first", "exit_code"),
+    [
+        ({"client": "good"}, "client", 0),
+        ({"client": "fails"}, "client", 1),
+        ({"server": "unsupported"}, "server", 127),
+        ({"simulator": "fails"}, "simulator", 1),
+    ],
+)
+def test_the_first_to_end_ends_it(
+    network_play: Play, behaviours: Mapping[Role, str], first: Role, exit_code: int
+) -> None:
+    evidence = network_play(behaviours)
+    assert evidence.first == first
+    assert evidence.exits[first].exit_code == exit_code
+    assert not evidence.exits[first].stopped
+    for role in {"client", "server", "simulator"} - {first}:
+        assert evidence.exits[role].stopped  # type: ignore[index]
+        assert evidence.exits[role].exit_code == 0  # type: ignore[index]
+        assert "stopped" in said(evidence, role)  # type: ignore[arg-type]
+
+
+def test_the_simulator_is_stopped_last(network_play: Play) -> None:
+    evidence = network_play({"client": "good"})
+    assert evidence.exits["simulator"].at > evidence.exits["server"].at
+
+
+def test_a_deadline_ends_it_too(network_play: Play) -> None:
+    evidence = network_play(deadline=0.5)
+    assert evidence.first is None
+    assert all(end.stopped for end in evidence.exits.values())
+
+
+def test_who_does_not_listen_is_killed(network_play: Play) -> None:
+    evidence = network_play({"client": "good", "server": "ignores-term"})
+    assert evidence.exits["server"].stopped
+    assert evidence.exits["server"].signal == 9
+
+
+def test_an_image_that_does_not_start_is_not_unsupported(network_play: Play) -> None:
+    """127 has a meaning of its own here, so it must not be what Docker's trouble looks like."""
+    broken = network_play.endpoints("good", dockerfile='ENTRYPOINT ["/no-such-program"]')
+    evidence = network_play(images={"client": broken})
+    assert evidence.first == "client"
+    assert evidence.exits["client"].exit_code == UNSTARTABLE
+    assert "no-such-program" in evidence.streams["client", "stderr"].text()
+
+
+def test_a_flood_is_bounded(network_play: Play) -> None:
+    evidence = network_play({"client": "floods"}, deadline=60)
+    capture = evidence.streams["client", "stdout"]
+    assert evidence.first == "client"
+    assert capture.total == 100_000_000
+    assert len(capture.data()) < 3 * MIB
+    assert capture.truncated
+
+
+def test_it_can_be_interrupted(network_play: Play) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        network_play(cancelled=cancelled)
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def test_files_go_in_and_come_out(network_play: Play, tmp_path: Path) -> None:
+    www, certs = tmp_path / "www", tmp_path / "certs"
+    for folder in (www, certs, tmp_path / "downloads"):
+        folder.mkdir()
+    (www / "three-word-slug").write_bytes(b"\x00\xff" * 5000)
+    (certs / "priv.key").write_text("secret")
+    (certs / "priv.key").chmod(0o600)
+    evidence = network_play(
+        {"client": "writes"},
+        brings={"client": {"/www": www, "/certs": certs, "/downloads": tmp_path / "downloads"}},
+    )
+    assert evidence.exits["client"].exit_code == 0
+    assert evidence.cut == {}
+    assert "-rw------- 1 0 0 6 " in " ".join(said(evidence, "client").split())
+    assert "may write: yes" in said(evidence, "client")
+    downloaded = tmp_path / "client_downloads"
+    assert [path.name for path in downloaded.iterdir()] == ["three-word-slug"]
+    assert (downloaded / "three-word-slug").read_bytes() == b"\x00\xff" * 5000
+    kept = {path.relative_to(tmp_path / "client").as_posix() for path in (tmp_path / "client").rglob("*")}
+    assert kept == {"keys.log", "qlog", "qlog/deep", "qlog/deep/big"}  # and not what a link would have led to
+    assert (tmp_path / "client/qlog/deep/big").stat().st_size == 3_000_000
+
+
+def test_what_is_too_much_is_cut_and_said(network_play: Play, tmp_path: Path) -> None:
+    evidence = network_play({"client": "writes"}, most_bytes=MIB)
+    assert evidence.cut == {"client": ("client",)}
+    assert sum(path.stat().st_size for path in (tmp_path / "client").rglob("*") if path.is_file()) <= MIB
+
+
+# --- who answers 127 --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "side"),
+    [("knows", "knows", None), ("knows-all", "knows", "client"), ("knows", "fails", "server")],
+)
+def test_an_endpoint_that_claims_everything_is_found_out(
+    network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    client: str, server: str, side: Role | None,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("ci.compliance.LIMIT_SECONDS", 2.0)
+    players: dict[Role, tuple[str, str]] = {
+        "client": ("a", endpoints(client)),
+        "server": ("b", endpoints(server)),
+        "simulator": ("simulator", endpoints("stays")),
+    }
+    cast = Cast(players, seeded=False)
+    take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
+    defect = Compliance(tmp_path).defect(network_play.slot, CASE, cast, take, threading.Event())
+    assert (None if defect is None else (defect.code, defect.side)) == (
+        None if side is None else (ReasonCode.NOT_COMPLIANT, side)
+    )
+    assert (tmp_path / COMPLIANCE_FILE).exists()
+
+    class Nobody:
+        """A slot that must not be used any more: the answers are known."""
+
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(name)
+
+    again = Compliance(tmp_path).defect(Nobody(), CASE, cast, take, threading.Event())  # type: ignore[arg-type]
+    assert again == defect
