@@ -447,3 +447,34 @@ def test_any_text_is_read_or_refused_in_words_fit_to_print(text: str) -> None:
         except ConfigurationError as error:
             said = str(error)
         assert all(line.isprintable() for line in said.split("\n"))
+
+
+# --- suites over a simulated network ----------------------------------------------------------------------
+
+NETWORK_ROW = {"transports": None, "secureChannels": None, "muxers": None}
+
+
+def test_an_endpoint_needs_no_transports(checkout: Path) -> None:
+    text = row(**NETWORK_ROW, suites="[webtransport, quic]", role="server", url="https://example.org/project")
+    [version] = catalogue(checkout, text).versions
+    assert version.suites == ("quic", "webtransport")
+    assert (version.part, version.url, version.transports) == ("server", "https://example.org/project", ())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({**NETWORK_ROW, "suites": "[quik]"}, "unknown suite `quik`: did you mean `quic`?"),
+        ({"suites": "[quic]"}, "`transports` belongs to versions of the suite transport"),
+        ({"suites": "[transport, quic]"}, "no image follows two contracts"),
+        ({"role": "client"}, "`role` belongs to versions of the suite quic or webtransport"),
+        ({**NETWORK_ROW, "suites": "[quic]", "role": "servant"}, "unknown role `servant`: did you mean `server`?"),
+        ({**NETWORK_ROW, "suites": "[quic]", "url": "example.org"}, "must begin with https://"),
+        ({"family": "retry"}, "family `retry` is a word that selections need for something else"),
+        ({"id": "quic"}, "id `quic` is a word that selections need for something else"),
+    ],
+)
+def test_mistakes_about_suites_are_told(checkout: Path, changed: dict[str, str | None], said: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        catalogue(checkout, row(**changed))
+    assert said in "\n".join(mistakes(caught))

@@ -1,0 +1,210 @@
+"""Which cases the suites over a simulated network have, how they are chosen, planned and kept apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.config import Catalogue
+from ci.cover import covering, shown_by
+from ci.errors import ConfigurationError
+from ci.fold import CaseVerdict, Result, fold_run, verdict
+from ci.model import (
+    SUITES,
+    TEST_CASES,
+    Case,
+    Exercise,
+    Outcome,
+    Part,
+    PublishedImage,
+    Reason,
+    ReasonCode,
+    Stack,
+    SuiteName,
+    Version,
+)
+from ci.plan import Plan, make_plan
+from ci.suites.matrix import matrix
+from ci.suites.network import test_case as find_test_case
+from ci.suites.quic.catalogue import cases_of
+from ci.support import IPERF, SIMULATOR, simulator_of, support_for
+
+NETWORK_SUITES: tuple[SuiteName, ...] = ("quic", "webtransport")
+
+
+def version(name: str, part: Part = "both", suites: tuple[SuiteName, ...] = ("quic",)) -> Version:
+    source = PublishedImage(reference=f"example.org/{name}:1")
+    return Version(id=name, family=name[:-1], source=source, transports=(), suites=suites, part=part)
+
+
+VERSIONS = (version("a1"), version("b1", "client"), version("c1", "server"), version("w1", suites=("webtransport",)))
+CATALOGUE = Catalogue(versions=VERSIONS, aliases={"lossy": ("handshakeloss", "transferloss")})
+KEYS = {"impls/simulator": "s", "impls/iperf": "i"}
+NETWORK = (SIMULATOR, IPERF)
+
+
+def plan(*selects: str, suite: SuiteName = "quic", keys: dict[str, str] | None = None) -> Plan:
+    return make_plan(CATALOGUE, suite=suite, selects=selects, network=NETWORK, fingerprints=keys or KEYS)
+
+
+# --- the matrix -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suite", NETWORK_SUITES)
+def test_every_test_case_is_described(suite: SuiteName) -> None:
+    assert suite != "transport"
+    assert tuple(test.name for test in cases_of(suite)) == TEST_CASES[suite]
+    for name in TEST_CASES[suite]:
+        assert find_test_case(Case("a", "b", Exercise(suite, name))).name == name
+
+
+def test_a_transport_case_has_no_test_case() -> None:
+    with pytest.raises(TypeError, match="simulated network"):
+        find_test_case(Case("a", "b", Stack("tcp")))
+
+
+parts = st.sampled_from(("client", "server", "both"))
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), parts, max_size=6), st.sampled_from(NETWORK_SUITES))
+def test_all_clients_meet_all_servers_in_every_test_case(roles: dict[str, Part], suite: SuiteName) -> None:
+    cases = matrix(suite, [version(name, part, (suite,)) for name, part in roles.items()])
+    assert len(set(cases)) == len(cases) == len({case.name for case in cases})
+    expected = {
+        (client, server, name)
+        for name in TEST_CASES[suite]
+        for client, part in roles.items()
+        if part != "server"
+        for server, other in roles.items()
+        if other != "client"
+    }
+    assert {(case.dialer, case.listener, case.params.words[0]) for case in cases} == expected
+    assert list(cases) == sorted(
+        cases, key=lambda case: (TEST_CASES[suite].index(case.params.words[0]), case.dialer, case.listener)
+    )
+
+
+def test_the_same_words_in_two_suites_are_two_cases() -> None:
+    here, there = (Case("a", "b", Exercise(suite, "handshake")) for suite in NETWORK_SUITES)
+    assert here.name == there.name == "a x b (handshake)"
+    assert here.key != there.key
+    assert here.versions == {"client": "a", "server": "b"}
+    assert here.version_of("server") == "b"
+    with pytest.raises(TypeError, match="no stack"):
+        _ = here.stack
+
+
+# --- selection --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [
+        ("client:a1", 48),
+        ("server:c1 and retry", 2),
+        ("dialer:b1", 48),
+        ("test:rebind-*", 8),
+        ("~lossy", 8),
+        ("a1 x c1 (v2)", 1),
+        ("not test:*", None),
+        ("tcp", None),
+        ("w1", None),
+        ("transfer-datagram-send", None),
+    ],
+)
+def test_one_language_selects_here_too(expression: str, count: int | None) -> None:
+    if count is None:
+        with pytest.raises(ConfigurationError):
+            plan(expression)
+    else:
+        assert len(plan(expression).selected) == count
+
+
+def test_quick_shows_each_pair_and_each_test_case_of_each_version() -> None:
+    cases = matrix("quic", [version(name) for name in ("a1", "b1", "c1")])
+    chosen = covering(cases)
+    assert {fact for case in chosen for fact in shown_by(case)} == {fact for case in cases for fact in shown_by(case)}
+    assert len(chosen) == 3 * len(TEST_CASES["quic"])
+
+
+# --- the plan ---------------------------------------------------------------------------------------------
+
+
+def test_a_plan_reads_back() -> None:
+    made = plan("retry")
+    document = json.loads(made.to_json())
+    assert document["suite"] == "quic"
+    assert document["cases"][0] | {"key": "", "seconds": 0} == {
+        "name": "a1 x a1 (handshake)",
+        "key": "",
+        "client": "a1",
+        "server": "a1",
+        "testCase": "handshake",
+        "selected": False,
+        "why": "no --select fits",
+        "seconds": 0,
+    }
+    assert Plan.from_json(made.to_json()) == made
+
+
+def test_the_network_is_part_of_the_plan() -> None:
+    assert plan().digest == plan().digest
+    assert plan().digest != plan(keys=KEYS | {"impls/simulator": "another"}).digest
+    assert plan().digest != plan(suite="webtransport").digest
+    with pytest.raises(ConfigurationError, match="simulator"):
+        plan(keys={"impls/iperf": "i"})
+
+
+def test_only_those_take_part_who_are_needed() -> None:
+    plain = Case("a", "b", Exercise("quic", "retry"))
+    crowded = Case("a", "b", Exercise("quic", "crosstraffic"))
+    assert support_for([Case("a", "b", Stack("tcp"))]) == ()
+    assert support_for([plain]) == (SIMULATOR,)
+    assert support_for([plain, crowded]) == (SIMULATOR, IPERF)
+    theirs = simulator_of("example.org/simulator:1")
+    assert theirs.source == PublishedImage(reference="example.org/simulator:1")
+    assert support_for([plain], theirs) == (theirs,)
+
+
+# --- what results mean ------------------------------------------------------------------------------------
+
+
+def result(outcome: Outcome, code: ReasonCode | None = None) -> Result:
+    return Result(outcome=outcome, reason=None if code is None else Reason(code=code, text=""))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "expected"),
+    [
+        (Outcome.UNSUPPORTED, ReasonCode.EXIT_127, CaseVerdict.UNSUPPORTED),
+        (Outcome.UNSUPPORTED, ReasonCode.NO_KEY_LOG, CaseVerdict.UNSUPPORTED),
+        (Outcome.UNSUPPORTED, ReasonCode.BAD_RESULT, CaseVerdict.UNEXPECTED),
+        (Outcome.NOT_RUN, ReasonCode.NOT_COMPLIANT, CaseVerdict.GREY),
+        (Outcome.ERROR, ReasonCode.SIMULATOR, CaseVerdict.ERROR),
+        (Outcome.FAILED, ReasonCode.WRONG_TRAFFIC, CaseVerdict.UNEXPECTED),
+    ],
+)
+def test_what_an_endpoint_does_not_do_is_not_red(outcome: Outcome, code: ReasonCode, expected: CaseVerdict) -> None:
+    assert verdict(result(outcome, code)) is expected
+
+
+def test_a_run_with_unsupported_cells_is_green() -> None:
+    results = [result(Outcome.PASSED), result(Outcome.UNSUPPORTED, ReasonCode.EXIT_127)]
+    assert fold_run(results, shards_complete=True) == 0
+
+
+def test_the_lists_of_words_do_not_overlap() -> None:
+    """A bare word of the selection language must have one meaning in a suite."""
+    assert set(TEST_CASES) == set(SUITES)
+    for names in TEST_CASES.values():
+        assert len(set(names)) == len(names)
+
+
+def test_the_committed_rows_have_their_folders() -> None:
+    for built in NETWORK:
+        assert built.source.folder  # type: ignore[union-attr]
+        assert (Path(__file__).parents[2] / built.source.folder / "Makefile").is_file()  # type: ignore[union-attr]
