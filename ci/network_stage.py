@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ class NetworkStages:
     :param seed: for every case, instead of one of its own
     :param deadline: seconds for every case, instead of its own
     :param captures: of which results the captures are kept
+    :param operator: what whoever runs this says to the images, by variable
     """
 
     engine: NetworkEngine
@@ -57,6 +58,7 @@ class NetworkStages:
     seed: int | None = None
     deadline: float | None = None
     captures: Captures = "red"
+    operator: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> Mapping[str, Json]:
         return {**self.engine.describe(), "simulator": self.support["simulator"].digest}
@@ -76,6 +78,7 @@ class NetworkStages:
             "server": ready.images[case.listener].digest,
             "simulator": self.support["simulator"].digest,
             "seed": self.seed,
+            "operator": dict(self.operator),
         }
 
     def images(self, ready: Ready) -> dict[Role, tuple[str, Image]]:
@@ -105,7 +108,11 @@ class _Stage:
     def _play(self, ready: Ready, take: Take, cancelled: threading.Event) -> Performance:
         case, stages = ready.case, self.stages
         players = stages.images(ready)
-        cast = Cast({role: (version, image.digest) for role, (version, image) in players.items()}, seeded=stages.seeded)
+        cast = Cast(
+            {role: (version, image.digest) for role, (version, image) in players.items()},
+            seeded=stages.seeded,
+            operator=stages.operator,
+        )
         defect = stages.compliance.defect(self.slot, case, cast, take, cancelled)
         if defect is not None:
             verdict = Verdict(outcome=Outcome.NOT_RUN, reason=defect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, get_args
 
 from ci.arguments import whole_number
@@ -10,6 +11,7 @@ from ci.errors import BuildError
 from ci.network_evidence import Captures
 from ci.network_stage import NetworkStages
 from ci.provision import Unavailable
+from ci.suites.network import OPERATOR_VARIABLES
 from ci.suites.transport import TransportSuite
 from ci.support import SIMULATOR, support_for
 from ci.transport_stage import TransportStages
@@ -86,4 +88,5 @@ def open_stages(
         seed=arguments.seed,
         deadline=arguments.timeout,
         captures=arguments.captures,
+        operator={name: os.environ[name] for name in OPERATOR_VARIABLES if os.environ.get(name)},
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from ci.last_words import last_line
@@ -19,9 +20,11 @@ from ci.suites.quic.exchange import Actor as Part
 from ci.suites.quic.exchange import Ending, Exchange
 from ci.suites.quic.supplies import Supplies
 
-__all__ = ["SERVER_PORT", "Cast", "exchange_of", "probe_scene", "scene", "test_case"]
+__all__ = ["OPERATOR_VARIABLES", "SERVER_PORT", "Cast", "exchange_of", "probe_scene", "scene", "test_case"]
 
 SERVER_PORT: Final = "server:443"
+# What whoever runs the matrix may say to the images, in the environment of the runner (section 1.4).
+OPERATOR_VARIABLES: Final = ("CLIENT_PARAMS", "SERVER_PARAMS", "CRON")
 # Chromium takes more than anything else that has been tried.
 MEMORY: Final = Limits(memory_bytes=2048 * 1024 * 1024, processes=2048)
 
@@ -49,11 +52,19 @@ class Cast:
     """Who plays which role: version and image.
 
     :param seeded: the simulator takes the seed of its lots as `--seed=N`, which a foreign one would not know
+    :param operator: values of `OPERATOR_VARIABLES`
     """
 
-    def __init__(self, players: Mapping[Role, tuple[str, str]], *, seeded: bool) -> None:
+    def __init__(
+        self,
+        players: Mapping[Role, tuple[str, str]],
+        *,
+        seeded: bool,
+        operator: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._players = players
         self.seeded = seeded
+        self.operator = operator
 
     def actor(self, role: Role, environment: Mapping[str, str]) -> Actor:
         version, image = self._players[role]
@@ -76,6 +87,7 @@ def scene(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Pa
                     test.testcase(side),
                     requests=supplies.requests.get(side, ""),
                     protocols=supplies.protocols.get(side, ""),
+                    operator=cast.operator,
                 ),
             )
             for side in _SIDES
@@ -102,7 +114,7 @@ def probe_scene(case: Case, role: Role, name: str, cast: Cast, folder: Path, *, 
         case=case,
         actors=(
             cast.actor("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
-            cast.actor(role, _endpoint(role, name, requests="", protocols="")),
+            cast.actor(role, _endpoint(role, name, requests="", protocols="", operator=cast.operator)),
         ),
         brings={role: {there: folder / here for there, here in _BRINGS[role].items()}},
         leaves={},
@@ -110,7 +122,9 @@ def probe_scene(case: Case, role: Role, name: str, cast: Cast, folder: Path, *, 
     )
 
 
-def _endpoint(role: Role, testcase: str, *, requests: str, protocols: str) -> dict[str, str]:
+def _endpoint(
+    role: Role, testcase: str, *, requests: str, protocols: str, operator: Mapping[str, str]
+) -> dict[str, str]:
     """Every variable is there, empty where it says nothing: that is how existing images know them."""
     return {
         "ROLE": role,
@@ -119,8 +133,7 @@ def _endpoint(role: Role, testcase: str, *, requests: str, protocols: str) -> di
         "PROTOCOLS": protocols,
         "SSLKEYLOGFILE": "/logs/keys.log",
         "QLOGDIR": "/logs/qlog/",
-        f"{role.upper()}_PARAMS": "",
-        "CRON": "",
+        **{name: operator.get(name, "") for name in (f"{role.upper()}_PARAMS", "CRON")},
     }
 
 
