@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.atomic import write_atomically
-from ci.model import PAIR_OF, Reason, ReasonCode
+from ci.errors import EngineError
+from ci.last_words import last_line
+from ci.model import PAIR_OF, Outcome, Reason, ReasonCode, Verdict
 from ci.network_attempt import attempt
 from ci.suites.network import probe_scene
 from ci.suites.quic.seeded import Draw
@@ -30,6 +32,8 @@ __all__ = ["COMPLIANCE_FILE", "Compliance"]
 
 COMPLIANCE_FILE: Final = "compliance.json"
 UNSUPPORTED: Final = 127
+# Of the container runtime, not of the endpoint.
+UNSTARTABLE: Final = (125, 126)
 # An endpoint decides before it does anything else; an image that starts slowly still has its time.
 LIMIT_SECONDS: Final = 30.0
 
@@ -54,19 +58,25 @@ class Compliance:
         if isinstance(known, dict):
             self._answers = {key: answer for key, answer in known.items() if isinstance(answer, dict)}
 
-    def defect(
+    def objection(
         self, slot: NetworkSlot, case: Case, cast: Cast, take: Take, cancelled: threading.Event
-    ) -> Reason | None:
+    ) -> Verdict | None:
         """Why a case with these two endpoints would say nothing; None if it is worth playing.
 
-        :raises EngineError, OSError, Cancelled: see `ci.network_attempt.attempt`
+        :raises EngineError: the engine or the simulator broke
+        :raises OSError, Cancelled: see `ci.network_attempt.attempt`
         """
         for role in PAIR_OF[case.suite][::-1]:
             answer = self._answer(slot, case, cast, role, take, cancelled)
+            if answer.get("exit") in UNSTARTABLE:
+                text = f"{answer['version']} cannot be started as {role}: exit code {answer['exit']}"
+                reason = Reason(code=ReasonCode.CONTAINER_START, text=text, side=role)
+                return Verdict(outcome=Outcome.ERROR, reason=reason)
             if answer.get("exit") != UNSUPPORTED:
                 said = f"exits {answer['exit']}" if answer.get("exit") is not None else "does not end"
                 text = f"{answer['version']} {said} when asked as {role} for a test case that does not exist, not 127"
-                return Reason(code=ReasonCode.NOT_COMPLIANT, text=text, side=role)
+                reason = Reason(code=ReasonCode.NOT_COMPLIANT, text=text, side=role)
+                return Verdict(outcome=Outcome.NOT_RUN, reason=reason)
         return None
 
     def _answer(
@@ -105,5 +115,13 @@ class Compliance:
             evidence = attempt(slot, scene, scratch, labels=take.labels, cancelled=cancelled)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        if evidence.first == "simulator":
+            words = last_line(evidence.streams["simulator", "stderr"], evidence.streams["simulator", "stdout"])
+            raise EngineError(
+                "simulator",
+                f"the simulator ended as soon as it was started: {words or 'it wrote nothing'}",
+                why="its image is broken, or this host does not let it send and receive packets",
+                hint="`nox -s doctor -- --suite quic` says what is missing; its log lines stand above",
+            )
         end = evidence.exits.get(role)
         return None if end is None or end.stopped else end.exit_code

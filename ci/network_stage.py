@@ -113,10 +113,9 @@ class _Stage:
             seeded=stages.seeded,
             operator=stages.operator,
         )
-        defect = stages.compliance.defect(self.slot, case, cast, take, cancelled)
-        if defect is not None:
-            verdict = Verdict(outcome=Outcome.NOT_RUN, reason=defect)
-            return Performance(verdict=verdict, roles={}, elapsed=0.0, keep=lambda _: ())
+        objection = stages.compliance.objection(self.slot, case, cast, take, cancelled)
+        if objection is not None:
+            return Performance(verdict=objection, roles={}, elapsed=0.0, keep=lambda _: ())
 
         test = test_case(case)
         if stages.deadline is not None:

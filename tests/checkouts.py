@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Checkout", "make_checkout"]
+__all__ = ["Checkout", "make_checkout", "make_network_checkout"]
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKERS = "<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
@@ -71,4 +71,22 @@ def make_checkout(
         )
     (folder / "versions.yaml").write_text("schema: 1\nversions:\n" + "\n".join(rows) + "\n")
     (folder / "README.md").write_text(f"# Before\n\n{MARKERS}\nafter\n")
+    return Checkout(folder)
+
+
+def make_network_checkout(folder: Path, endpoints: Mapping[str, str], *, roles: Mapping[str, str]) -> Checkout:
+    """A checkout of the quic suite.
+
+    :param endpoints: image by version
+    :param roles: by version, where it is not `both`
+    """
+    rows = [
+        f"  - {{id: {name}, family: {name.partition('-')[0]}, image: '{image}', suites: [quic],"
+        f" role: {roles.get(name, 'both')}}}"
+        for name, image in endpoints.items()
+    ]
+    (folder / "versions.yaml").write_text("schema: 1\nversions:\n" + "\n".join(rows) + "\n")
+    for support in ("simulator", "iperf"):
+        (folder / "impls" / support).mkdir(parents=True)
+        (folder / "impls" / support / "Makefile").write_text("all:\n")
     return Checkout(folder)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import docker
 import pytest
-from fake_peers import DockerPeers, LocalPeers, PeerImage, Play
+from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
 from redis_servers import RedisServer, redis_process, redis_program
 
 from ci.engines.daemon import LABEL, Daemon, connect
@@ -145,6 +145,14 @@ def peer_image(request: pytest.FixtureRequest, engine_name: str) -> Iterator[Pee
         yield request.getfixturevalue("local_peers")
         return
     peers = DockerPeers(request.getfixturevalue("daemon"), helper=request.getfixturevalue("helper_image"))
+    yield peers
+    peers.close()
+
+
+@pytest.fixture(scope="session")
+def endpoints(daemon: Daemon, helper_image: str) -> Iterator[DockerPeers]:
+    """`endpoints("stays")`: an image that behaves so over a simulated network, in whatever role."""
+    peers = DockerPeers(daemon, helper=helper_image, script=ENDPOINT, user=0)
     yield peers
     peers.close()
 

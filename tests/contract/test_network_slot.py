@@ -8,32 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fake_peers import ENDPOINT, DockerPeers
+from fake_peers import DockerPeers
 
 from ci.compliance import COMPLIANCE_FILE, Compliance
 from ci.engines.daemon import Daemon
 from ci.engines.docker_network import UNSTARTABLE, NetworkEngine, NetworkSlot
 from ci.inbox import Cancelled
-from ci.model import Case, Exercise, ReasonCode, Role
+from ci.model import Case, Exercise, Outcome, ReasonCode, Role
 from ci.network_attempt import attempt
 from ci.network_scene import NetworkEvidence, NetworkScene
 from ci.scene import MIB, Actor
 from ci.stage import Take
 from ci.suites.network import Cast
 
+CLAIMS = "ENV CLAIMS=handshake"
 CASE = Case("a", "b", Exercise("quic", "handshake"))
 
 
 @pytest.fixture(scope="module")
 def network_engine(daemon: Daemon, helper_image: str) -> NetworkEngine:
     return NetworkEngine(daemon, helper=helper_image)
-
-
-@pytest.fixture(scope="module")
-def endpoints(daemon: Daemon, helper_image: str) -> Iterator[DockerPeers]:
-    peers = DockerPeers(daemon, helper=helper_image, script=ENDPOINT, user=0)
-    yield peers
-    peers.close()
 
 
 @pytest.fixture(scope="module")
@@ -295,24 +289,28 @@ def test_what_is_too_much_is_cut_and_said(network_play: Play, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("client", "server", "side"),
-    [("knows", "knows", None), ("knows-all", "knows", "client"), ("knows", "fails", "server")],
+    [(True, True, None), (False, True, "client"), (True, False, "server")],
 )
 def test_an_endpoint_that_claims_everything_is_found_out(
     network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    client: str, server: str, side: Role | None,
+    client: bool, server: bool, side: Role | None,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("ci.compliance.LIMIT_SECONDS", 2.0)
     players: dict[Role, tuple[str, str]] = {
-        "client": ("a", endpoints(client)),
-        "server": ("b", endpoints(server)),
+        "client": ("a", endpoints("stays", dockerfile=CLAIMS if client else "")),
+        "server": ("b", endpoints("fails", dockerfile=CLAIMS if server else "")),
         "simulator": ("simulator", endpoints("stays")),
     }
     cast = Cast(players, seeded=False)
     take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
-    defect = Compliance(tmp_path).defect(network_play.slot, CASE, cast, take, threading.Event())
-    assert (None if defect is None else (defect.code, defect.side)) == (
-        None if side is None else (ReasonCode.NOT_COMPLIANT, side)
-    )
+    objection = Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event())
+    if side is None:
+        assert objection is None
+    else:
+        assert objection is not None
+        assert objection.outcome is Outcome.NOT_RUN
+        assert objection.reason is not None
+        assert (objection.reason.code, objection.reason.side) == (ReasonCode.NOT_COMPLIANT, side)
     assert (tmp_path / COMPLIANCE_FILE).exists()
 
     class Nobody:
@@ -321,5 +319,5 @@ def test_an_endpoint_that_claims_everything_is_found_out(
         def __getattr__(self, name: str) -> object:
             raise AssertionError(name)
 
-    again = Compliance(tmp_path).defect(Nobody(), CASE, cast, take, threading.Event())  # type: ignore[arg-type]
-    assert again == defect
+    again = Compliance(tmp_path).objection(Nobody(), CASE, cast, take, threading.Event())  # type: ignore[arg-type]
+    assert again == objection
