@@ -27,6 +27,8 @@ http {
         listen [::]:443 quic;
         http3 on;
         http3_hq on;
+        # The default of 2 is used up by a client that moves twice within some seconds, and then it is lost.
+        quic_active_connection_id_limit 8;
         # Else it closes a connection after 1000 requests; the test of many streams makes 1999.
         keepalive_requests 100000;
         # Time for a lossy network: to be idle, to end a handshake, to be read from.
