@@ -8,30 +8,23 @@ place for stands below.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import jinja2
 from typing_extensions import assert_never
 
-from ci.errors import ConfigurationError
 from ci.merged import Merged, MergedCase, ShardState
 from ci.model import Outcome, Stack
+from ci.report.lacking import notes, shown_and_absent, why
+from ci.report.markdown import cell, linkable, template
 from ci.report.order import by_code_unit, stack_order
-from ci.text import clip, printable
 
-__all__ = ["cell", "code", "render", "tables"]
+__all__ = ["render", "tables"]
 
 # Both arrows carry U+FE0F, and two spaces follow the backslash.
 CORNER: Final = "⬇️ dialer 📞 \\  ➡️ listener 🎧"
-
-_PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
-_REASON_BYTES: Final = 160
-_MOST_REASONS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +49,8 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
     :param run_url: of the CI run; every symbol becomes a link to it
     :raises ConfigurationError: `run-url` if the URL cannot stand in a table
     """
-    shown, absent = _shown_and_absent(merged)
-    return _template("dashboard.md.jinja").render(
+    shown, absent = shown_and_absent(merged)
+    return template("dashboard.md.jinja").render(
         tables=_tables(merged, shown, _symbols(run_url)),
         absent=_absent_list(merged, absent),
         missing=[shard.shard for shard in merged.shards if shard.state is ShardState.MISSING],
@@ -67,28 +60,8 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
 
 def tables(merged: Merged, *, run_url: str | None = None) -> str:
     """Only the tables: byte for byte what the established renderer makes of the same cells, in our order."""
-    shown, _ = _shown_and_absent(merged)
-    return _template("tables.md.jinja").render(tables=_tables(merged, shown, _symbols(run_url)), notes=False)
-
-
-# --- escaping ---------------------------------------------------------------------------------------------
-
-
-def code(text: str) -> str:
-    """Text as inert inline code: no markup, mention, link or HTML comes to life in it, in a table or outside.
-
-    What would end the code, the cell, or a comment is replaced by a look-alike, since escapes differ between
-    the places.
-    """
-    text = clip(printable(text), _REASON_BYTES)
-    for mark, harmless in (("`", "'"), ("|", "¦"), ("<!--", "<! --")):
-        text = text.replace(mark, harmless)
-    return f"`{text or ' '}`"
-
-
-def cell(text: str) -> str:
-    """A name in a table: as it is if it can be nothing but a name, otherwise as inline code."""
-    return text if _PLAIN.fullmatch(text) else code(text)
+    shown, _ = shown_and_absent(merged)
+    return template("tables.md.jinja").render(tables=_tables(merged, shown, _symbols(run_url)), notes=False)
 
 
 # --- tables -----------------------------------------------------------------------------------------------
@@ -98,13 +71,7 @@ def _symbols(run_url: str | None) -> Mapping[str, str]:
     names = ("green", "yellow", "red", "white")
     if run_url is None:
         return {name: f":{name}_circle:" for name in names}
-    if not _URL.fullmatch(run_url):
-        raise ConfigurationError(
-            "run-url",
-            f"{run_url!r} cannot be linked from a table",
-            hint="give an http or https address without spaces, brackets or bars",
-        )
-    return {name: f"[:{name}_circle:]({run_url})" for name in names}
+    return {name: f"[:{name}_circle:]({linkable(run_url)})" for name in names}
 
 
 def _colour(case: MergedCase | None) -> str:
@@ -118,15 +85,6 @@ def _colour(case: MergedCase | None) -> str:
     if outcome in (Outcome.NOT_RUN, Outcome.ERROR):
         return "white"
     assert_never(outcome)
-
-
-def _shown_and_absent(merged: Merged) -> tuple[frozenset[str], list[str]]:
-    """Versions with a result, and those without a single one."""
-    everyone = {version for case in merged.cases for version in (case.dialer, case.listener)}
-    shown = {
-        version for case in merged.cases if case.result.outcome.conclusive for version in (case.dialer, case.listener)
-    }
-    return frozenset(shown), sorted(everyone - shown, key=by_code_unit)
 
 
 def _tables(merged: Merged, shown: frozenset[str], symbols: Mapping[str, str]) -> list[_Table]:
@@ -147,26 +105,8 @@ def _table(stack: Stack, cases: Sequence[MergedCase], symbols: Mapping[str, str]
             (cell(dialer), *(symbols[_colour(cells.get((dialer, listener)))] for listener in versions))
             for dialer in versions
         ),
-        notes=tuple(_notes(cases)),
+        notes=tuple(notes(cases)),
     )
-
-
-def _notes(cases: Iterable[MergedCase]) -> Iterable[str]:
-    """White cells that were planned, counted by reason."""
-    reasons = Counter(
-        f"{case.result.outcome.replace('-', ' ')}{_why(case)}" for case in cases if not case.result.outcome.conclusive
-    )
-    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    for reason, count in ordered[:_MOST_REASONS]:
-        yield f"{count} × {reason}"
-    rest = ordered[_MOST_REASONS:]
-    if rest:
-        yield f"{sum(count for _, count in rest)} for {len(rest)} other reasons"
-
-
-def _why(case: MergedCase) -> str:
-    reason = case.result.reason
-    return "" if reason is None else f" – {reason.code}: {code(reason.text)}"
 
 
 # --- below the tables -------------------------------------------------------------------------------------
@@ -179,7 +119,7 @@ def _absent_list(merged: Merged, absent: Sequence[str]) -> list[str]:
         cases = [case for case in merged.cases if version in (case.dialer, case.listener)]
         # A version against itself tells its own reason; other cells may be the other side's fault.
         own = [case for case in cases if case.dialer == case.listener] or cases
-        reason, _ = max(Counter(map(_why, own)).items(), key=lambda item: (item[1], item[0]))
+        reason, _ = max(Counter(map(why, own)).items(), key=lambda item: (item[1], item[0]))
         versions.setdefault(reason, []).append(
             f"{cell(version)} ({len(cases)} {'cell' if len(cases) == 1 else 'cells'})"
         )
@@ -191,14 +131,3 @@ def _absent_list(merged: Merged, absent: Sequence[str]) -> list[str]:
 
 def _code_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(  # noqa: S701 (Markdown, not HTML: `cell` and `code` escape)
-        loader=jinja2.PackageLoader("ci.report"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(name)

@@ -1,25 +1,41 @@
-"""Replaces what stands between the dashboard's markers in a README and touches nothing else.
+"""Replaces what stands between a dashboard's markers in a README and touches nothing else.
 
-A marker counts where a line consists of it alone; one quoted in a sentence or inside a fenced code block is
-text. Everything outside keeps its bytes, and the new text takes the line ends of the start marker's line.
+Each suite has a pair of its own, and a README may hold any of them. A marker counts where a line consists of it
+alone; one quoted in a sentence or inside a fenced code block is text. Everything outside keeps its bytes, and the
+new text takes the line ends of the start marker's line. A file in which any pair is broken is left alone, whichever
+is asked for: nobody can tell then what belongs to whom.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, overload
 
 from ci.atomic import write_atomically
 from ci.errors import ConfigurationError
+from ci.model import SuiteName
 
-__all__ = ["END", "START", "check_file", "replace", "update_file"]
+__all__ = ["MARKERS", "Pair", "check_file", "replace", "section", "update_file"]
 
-# The bytes are fixed by the established dashboards.
-START: Final = b"<!--INTEROP_DASHBOARD_START-->"
-END: Final = b"<!--INTEROP_DASHBOARD_END-->"
+
+@dataclass(frozen=True)
+class Pair:
+    """The two lines that a dashboard stands between."""
+
+    start: bytes
+    end: bytes
+
+
+MARKERS: Final[Mapping[SuiteName, Pair]] = {
+    # The bytes are fixed by the established dashboards.
+    "transport": Pair(b"<!--INTEROP_DASHBOARD_START-->", b"<!--INTEROP_DASHBOARD_END-->"),
+    "quic": Pair(b"<!--QUIC_DASHBOARD_START-->", b"<!--QUIC_DASHBOARD_END-->"),
+    "webtransport": Pair(b"<!--WEBTRANSPORT_DASHBOARD_START-->", b"<!--WEBTRANSPORT_DASHBOARD_END-->"),
+}
 
 _BOM: Final = b"\xef\xbb\xbf"
 _FENCE: Final = re.compile(rb" {0,3}(`{3,}|~{3,})(.*)", re.DOTALL)
@@ -27,41 +43,55 @@ _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _DIFF_LINES: Final = 40
 
 
-@overload
-def replace(text: bytes, body: str) -> bytes: ...
-@overload
-def replace(text: str, body: str) -> str: ...
-def replace(text: bytes | str, body: str) -> bytes | str:
-    """The text with `body` between its markers, on lines of its own.
+_STARTS: Final = {pair.start: pair for pair in MARKERS.values()}
+_WORDS: Final = frozenset(word for pair in MARKERS.values() for word in (pair.start, pair.end))
 
-    :raises ConfigurationError: `markers-missing`, `markers-doubled`, `markers-reversed`; `markers-in-body` if
-        the new text holds a marker line itself, which the next update could not survive
+
+@overload
+def replace(text: bytes, body: str, suite: SuiteName = ...) -> bytes: ...
+@overload
+def replace(text: str, body: str, suite: SuiteName = ...) -> str: ...
+def replace(text: bytes | str, body: str, suite: SuiteName = "transport") -> bytes | str:
+    """The text with `body` between the markers of `suite`, on lines of its own.
+
+    :raises ConfigurationError: `markers-missing`, `markers-doubled`, `markers-reversed`, `markers-nested`;
+        `markers-in-body` if the new text holds a marker line itself, which the next update could not survive
     """
     if isinstance(text, str):
-        encoded = replace(text.encode("utf-8", "surrogatepass"), body)
+        encoded = replace(text.encode("utf-8", "surrogatepass"), body, suite)
         return encoded.decode("utf-8", "surrogatepass")
     lines = [line.removesuffix(b"\r") for line in body.encode("utf-8", "replace").split(b"\n")]
     if not lines[-1]:
         lines.pop()
-    if any(line.strip() in (START, END) for line in lines):
+    if any(line.strip() in _WORDS for line in lines):
         raise ConfigurationError(
             "markers-in-body",
             "the text to put between the markers holds a marker itself",
             hint="this is a mistake in the report, not in the file",
         )
-    region = _region(text)
+    region = _region(text, suite)
     inside = b"".join(line + region.line_end for line in lines)
     return text[: region.begin] + inside + text[region.end :]
 
 
-def update_file(path: Path, body: str) -> bool:
+def section(text: str, suite: SuiteName) -> str:
+    """What stands between the markers of `suite`.
+
+    :raises ConfigurationError: as `replace`
+    """
+    encoded = text.encode("utf-8", "surrogatepass")
+    region = _region(encoded, suite)
+    return encoded[region.begin : region.end].decode("utf-8", "surrogatepass")
+
+
+def update_file(path: Path, body: str, suite: SuiteName = "transport") -> bool:
     """Bring the file up to date; whether it had to change. An up-to-date file is not written at all.
 
     :raises ConfigurationError: as `replace`, and `markers-file` if the file cannot be read or written; it is
         left as it was
     """
-    before = _read(path)
-    after = _replaced(path, before, body)
+    before = _read(path, suite)
+    after = _replaced(path, before, body, suite)
     if after == before:
         return False
     try:
@@ -76,10 +106,10 @@ def update_file(path: Path, body: str) -> bool:
     return True
 
 
-def check_file(path: Path, body: str) -> str | None:
+def check_file(path: Path, body: str, suite: SuiteName = "transport") -> str | None:
     """None if the file is up to date, else a short unified diff to what it should be. Writes nothing."""
-    before = _read(path)
-    after = _replaced(path, before, body)
+    before = _read(path, suite)
+    after = _replaced(path, before, body, suite)
     if after == before:
         return None
     diff = list(
@@ -98,20 +128,21 @@ def check_file(path: Path, body: str) -> str | None:
     return "\n".join(diff if more <= 0 else [*diff[:_DIFF_LINES], f"… and {more} more lines"])
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, suite: SuiteName) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        pair = MARKERS[suite]
         raise ConfigurationError(
             "markers-file",
             f"cannot read {path}: {error.strerror or error}",
-            hint=f"give a file that holds the lines {START.decode()} and {END.decode()}",
+            hint=f"give a file that holds the lines {pair.start.decode()} and {pair.end.decode()}",
         ) from error
 
 
-def _replaced(path: Path, text: bytes, body: str) -> bytes:
+def _replaced(path: Path, text: bytes, body: str, suite: SuiteName) -> bytes:
     try:
-        return replace(text, body)
+        return replace(text, body, suite)
     except ConfigurationError as error:
         raise ConfigurationError(error.reference, f"{path}: {error.message}", why=error.why, hint=error.hint) from error
 
@@ -121,10 +152,14 @@ def _replaced(path: Path, text: bytes, body: str) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class _Region:
-    """What is replaced: from behind the start marker's line to the beginning of the end marker's."""
+    """What is replaced: from behind the start marker's line to the beginning of the end marker's.
+
+    :param lines: from where to where it reaches with both markers' lines
+    """
 
     begin: int
     end: int
+    lines: tuple[int, int]
     line_end: bytes
 
 
@@ -137,11 +172,30 @@ class _Marker:
     line_end: bytes
 
 
-def _region(text: bytes) -> _Region:
+def _region(text: bytes, suite: SuiteName) -> _Region:
     markers = _markers(text)
-    starts = [marker for marker in markers if marker.word == START]
-    ends = [marker for marker in markers if marker.word == END]
-    for word, found in ((START, starts), (END, ends)):
+    regions = {
+        name: _checked(markers, pair)
+        for name, pair in MARKERS.items()
+        if name == suite or any(marker.word in (pair.start, pair.end) for marker in markers)
+    }
+    wanted = regions.pop(suite)
+    for name, other in regions.items():
+        if other.lines[0] < wanted.lines[1] and wanted.lines[0] < other.lines[1]:
+            raise ConfigurationError(
+                "markers-nested",
+                f"the markers of the suites {suite} and {name} are not one pair after the other",
+                why="whichever dashboard is written would wipe out markers of the other",
+                hint="let each pair of markers begin only after another has ended",
+            )
+    return wanted
+
+
+def _checked(markers: list[_Marker], pair: Pair) -> _Region:
+    """Where the one proper pair is; refuses none, several, and one the wrong way round."""
+    starts = [marker for marker in markers if marker.word == pair.start]
+    ends = [marker for marker in markers if marker.word == pair.end]
+    for word, found in ((pair.start, starts), (pair.end, ends)):
         if not found:
             raise ConfigurationError(
                 "markers-missing",
@@ -161,27 +215,31 @@ def _region(text: bytes) -> _Region:
     if end.begin < start.begin:
         raise ConfigurationError(
             "markers-reversed",
-            f"the end marker (line {end.number}) stands before the start marker (line {start.number})",
+            f"the end marker {end.word.decode()} (line {end.number}) stands before the start marker (line "
+            f"{start.number})",
             hint="exchange the two lines",
         )
-    return _Region(begin=start.end, end=end.begin, line_end=start.line_end)
+    return _Region(begin=start.end, end=end.begin, lines=(start.begin, end.end), line_end=start.line_end)
 
 
 def _markers(text: bytes) -> list[_Marker]:
     """Marker lines outside fenced code. A fence that opens between the markers is not looked at."""
     markers: list[_Marker] = []
     fence: bytes | None = None
-    inside = False
+    ended_by: bytes | None = None
     position = 0
     for number, line in enumerate(_LINE.findall(text), 1):
         begin, position = position, position + len(line)
         content = line.removeprefix(_BOM) if number == 1 else line
         word = content.strip()
-        if fence is None and word in (START, END):
+        if fence is None and word in _WORDS:
             line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
             markers.append(_Marker(word, number, begin, position, line_end))
-            inside = word == START
-        elif not inside:
+            if word in _STARTS:
+                ended_by = _STARTS[word].end
+            elif word == ended_by:
+                ended_by = None
+        elif ended_by is None:
             fence = _fence_after(fence, content)
     return markers
 

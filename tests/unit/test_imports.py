@@ -42,7 +42,7 @@ FENCES = {
     "redis": {"rendezvous"},
     "requests": {"engines.daemon", "doctor.registries"},
     "yaml": {"yaml_source"},
-    "jinja2": {"report.dashboard"},
+    "jinja2": {"report.markdown"},
     "rich": {"console", "progress", "report.doctor", "report.terminal"},
     "zstandard": {"archives"},
     "pathspec": {"fingerprint"},

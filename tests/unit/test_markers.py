@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from record_strategies import unhurried
 
 from ci.errors import ConfigurationError
-from ci.report.markers import END, START, check_file, replace, update_file
+from ci.model import SUITES, SuiteName
+from ci.report.markers import MARKERS, check_file, replace, section, update_file
 
+START, END = MARKERS["transport"].start, MARKERS["transport"].end
+WORDS = [word for pair in MARKERS.values() for word in (pair.start, pair.end)]
 README = b"# Title\n\n" + START + b"\nold\n" + END + b"\n\ntail"
 any_bytes = st.lists(
     st.one_of(
         st.binary(max_size=8),
-        st.sampled_from((b"\n", b"\r\n", b"\r", b" ", b"x " + START, END + b" y", b"`" + START + b"`", b"\xff")),
+        st.sampled_from((b"\n", b"\r\n", b"\r", b" ", b"x " + START, END + b" y", b"`" + WORDS[2] + b"`", b"\xff")),
     ),
     max_size=8,
 ).map(b"".join)
@@ -27,24 +30,32 @@ def free_of_fences_and_markers(text: bytes) -> bool:
     return (
         b"```" not in text
         and b"~~~" not in text
-        and not any(line.strip() in (START, END) for line in text.split(b"\n"))
+        and not any(line.strip() in WORDS for line in text.split(b"\n"))
     )
 
 
 outside = any_bytes.filter(free_of_fences_and_markers)
 
 
+def of_suite(text: bytes, suite: SuiteName) -> bytes:
+    """The same file with the markers of another suite in the place of the first one's."""
+    return text.replace(START, MARKERS[suite].start).replace(END, MARKERS[suite].end)
+
+
 @unhurried
-@given(outside, outside, outside, bodies, st.sampled_from((b"\n", b"\r\n")))
-def test_outside_bytes_never_change(before: bytes, old: bytes, after: bytes, body: str, line_end: bytes) -> None:
-    head = before + b"\n" + START + line_end
-    tail = END + b"\n" + after
+@given(outside, outside, outside, bodies, st.sampled_from((b"\n", b"\r\n")), st.sampled_from(SUITES))
+def test_outside_bytes_never_change(
+    before: bytes, old: bytes, after: bytes, body: str, line_end: bytes, suite: SuiteName
+) -> None:
+    head = before + b"\n" + MARKERS[suite].start + line_end
+    tail = MARKERS[suite].end + b"\n" + after
     text = head + old + b"\n" + tail
-    new = replace(text, body)
+    new = replace(text, body, suite)
     assert new.startswith(head)
     assert new.endswith(tail)
-    assert replace(new, body) == new
-    assert replace(replace(text, "other"), body) == new
+    assert replace(new, body, suite) == new
+    assert replace(replace(text, "other", suite), body, suite) == new
+    assert section(new.decode("utf-8", "replace"), suite).encode() == new[len(head) : len(new) - len(tail)]
     inside = new[len(head) : len(new) - len(tail)]
     assert inside.count(b"\n") == inside.count(line_end)
     assert (
@@ -106,21 +117,85 @@ def test_an_open_fence_between_the_markers_does_not_hide_the_end() -> None:
         (README + b"\n" + END, "markers-doubled"),
     ],
 )
-def test_a_file_without_one_pair_is_left_alone(tmp_path: Path, text: bytes, reference: str) -> None:
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_file_without_one_pair_is_left_alone(tmp_path: Path, text: bytes, reference: str, suite: SuiteName) -> None:
+    text = of_suite(text, suite)
     path = tmp_path / "README.md"
     path.write_bytes(text)
     with pytest.raises(ConfigurationError) as caught:
-        update_file(path, "new")
+        update_file(path, "new", suite)
     assert caught.value.reference == reference
     assert str(path) in caught.value.message
     assert path.read_bytes() == text
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("body", [START.decode(), f"a\n  {END.decode()}\r\nb"])
-def test_a_body_cannot_bring_its_own_markers(body: str) -> None:
-    with pytest.raises(ConfigurationError, match="holds a marker itself"):
-        replace(README, body)
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("word", WORDS)
+def test_a_body_cannot_bring_markers_of_any_suite(word: bytes, suite: SuiteName) -> None:
+    for body in (word.decode(), f"a\n  {word.decode()}\r\nb"):
+        with pytest.raises(ConfigurationError, match="holds a marker itself"):
+            replace(of_suite(README, suite), body, suite)
+
+
+# --- several dashboards in one file -----------------------------------------------------------------------
+
+
+def test_the_established_bytes() -> None:
+    assert MARKERS["transport"].start == b"<!--INTEROP_DASHBOARD_START-->"
+    assert MARKERS["quic"].end == b"<!--QUIC_DASHBOARD_END-->"
+    assert len(set(WORDS)) == 2 * len(SUITES)
+
+
+def test_each_dashboard_has_its_own_place() -> None:
+    text = b"\n".join(of_suite(README, suite) for suite in SUITES)
+    for suite in SUITES:
+        text = replace(text, f"of {suite}\n```", suite)
+    for suite in SUITES:
+        assert section(text.decode(), suite) == f"of {suite}\n```\n"
+        text = replace(text, "old", suite)
+    assert text == b"\n".join(of_suite(README, suite) for suite in SUITES)
+
+
+def test_other_dashboards_need_not_be_there() -> None:
+    with pytest.raises(ConfigurationError, match="no line consists of <!--QUIC_DASHBOARD_START-->"):
+        replace(README, "new", "quic")
+    assert replace(README, "new", "transport") == README.replace(b"old", b"new")
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        (README + b"\n" + WORDS[2] + b"\n", "markers-missing"),
+        (WORDS[3] + b"\n" + README, "markers-missing"),
+        (WORDS[3] + b"\n" + WORDS[2] + b"\n" + README, "markers-reversed"),
+        (README + 2 * (b"\n" + WORDS[2] + b"\n" + WORDS[3]), "markers-doubled"),
+        (b"\n".join((START, WORDS[2], WORDS[3], END)), "markers-nested"),
+        (b"\n".join((WORDS[2], START, END, WORDS[3])), "markers-nested"),
+        (b"\n".join((START, WORDS[2], END, WORDS[3])), "markers-nested"),
+        (b"\n".join((WORDS[2], START, WORDS[3], END)), "markers-nested"),
+    ],
+)
+@pytest.mark.parametrize("suite", ["transport", "quic"])
+def test_a_file_with_any_broken_pair_is_left_alone(
+    tmp_path: Path, text: bytes, reference: str, suite: SuiteName
+) -> None:
+    path = tmp_path / "README.md"
+    path.write_bytes(text)
+    for act in (update_file, check_file):
+        with pytest.raises(ConfigurationError) as caught:
+            act(path, "new", suite)
+        assert caught.value.reference == reference
+    assert path.read_bytes() == text
+
+
+def test_pairs_may_touch() -> None:
+    text = b"\n".join(WORDS)
+    for suite in SUITES:
+        text = replace(text, suite, suite)
+    assert text.splitlines() == [
+        line for suite in SUITES for line in (MARKERS[suite].start, suite.encode(), MARKERS[suite].end)
+    ]
 
 
 # --- files ------------------------------------------------------------------------------------------------
