@@ -4,8 +4,8 @@
 # ///
 """All commands of this project. Each session is a thin call of `python -m ci …`; `nox -s list -- --help` and so on.
 
-Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, interop, repro, check-image, doctor, gc,
-init),
+Tags: `pipeline` (list, build-images, run-shard, merge-results, update-readme, export-results, interop, repro,
+check-image, doctor, gc, init),
 `check` (lint, types, tests: the default sessions).
 """
 
@@ -125,6 +125,12 @@ def merge_results(session: nox.Session) -> None:
 def update_readme(session: nox.Session) -> None:
     """Write the dashboard between the markers of the README; `-- --check` fails on drift."""
     pipeline(session, "update-readme")
+
+
+@nox.session(name="export-results", venv_backend="none", tags=["pipeline"])
+def export_results(session: nox.Session) -> None:
+    """Write merged results in a format that other programs read."""
+    pipeline(session, "export-results")
 
 
 @nox.session(venv_backend="none", tags=["pipeline"])

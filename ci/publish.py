@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ci.errors import ConfigurationError, EngineError
+from ci.model import SuiteName
 from ci.report.markers import update_file
 
 __all__ = ["push_dashboard"]
@@ -24,8 +25,10 @@ VERBS: Final = frozenset({"fetch", "worktree", "commit", "rev-parse", "push"})
 AUTHOR: Final = {"name": "interop matrix", "email": "interop-matrix@users.noreply.github.com"}
 
 
-def push_dashboard(root: Path, readme: str, body: str, *, branch: str, remote: str = "origin") -> str | None:
-    """Put `body` between the markers of the branch's README and push it.
+def push_dashboard(
+    root: Path, readme: str, body: str, *, branch: str, remote: str = "origin", suite: SuiteName = "transport"
+) -> str | None:
+    """Put `body` between the suite's markers in the branch's README and push it.
 
     :param root: a clone of the repository
     :param readme: path inside the repository
@@ -38,7 +41,7 @@ def push_dashboard(root: Path, readme: str, body: str, *, branch: str, remote: s
             tree = Path(scratch) / "tree"
             _git(root, "worktree", "add", "--quiet", "--detach", str(tree), f"refs/remotes/{remote}/{branch}")
             try:
-                if not update_file(tree / readme, body):
+                if not update_file(tree / readme, body, suite):
                     return None
                 identity = [word for key, value in AUTHOR.items() for word in ("-c", f"user.{key}={value}")]
                 _git(tree, *identity, "commit", "--quiet", "--only", "-m", f"{SUBJECT} [skip ci]", "--", readme)

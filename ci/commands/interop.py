@@ -23,8 +23,8 @@ from ci.fold import CaseVerdict
 from ci.merged import write_merged
 from ci.progress import humane
 from ci.provision import Image, ImageReport, Unavailable
-from ci.report.dashboard import render
 from ci.report.markers import update_file
+from ci.report.readme import render
 from ci.report.terminal import matrix_table
 from ci.shard import Shard
 from ci.support import support_for
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if not arguments.write:
         readme = folder.parent / readme.name
         shutil.copyfile(arguments.readme, readme)
-    update_file(readme, render(merged))
+    update_file(readme, render(merged), merged.suite)
     console.info(f"dashboard: {readme}")
     console.info(f"results:   {folder}")
     red = [case.name for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED]

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.errors import ExitCode
+from ci.errors import ConfigurationError, ExitCode
 from ci.merged import read_merged
 from ci.publish import push_dashboard
-from ci.report.dashboard import render
 from ci.report.markers import check_file, update_file
+from ci.report.readme import render
 from ci.workspace import Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "update-readme",
-        help="write the dashboard between the markers of the README",
+        help="write the dashboard of a suite between its markers in the README",
         epilog="example: nox -s update-readme -- --check",
     )
     parser.add_argument("merged", nargs="?", type=Path, metavar="MERGED.JSON", help="default: the run's")
@@ -42,20 +42,29 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if path is None:
         workspace = Workspace.from_arguments(arguments)
         path = arguments.results / workspace.run_name(arguments.run_name) / "merged.json"
-    body = render(read_merged(path), run_url=_run_url())
+    merged = read_merged(path)
+    # The first suite is the default, so nobody has asked for it who says nothing.
+    if arguments.suite not in (merged.suite, "transport"):
+        raise ConfigurationError(
+            "suite-mixture",
+            f"{path} holds results of the suite {merged.suite}, not {arguments.suite}",
+            hint="leave out --suite, or give the results of that suite",
+        )
+    body = render(merged, run_url=_run_url())
     readme: Path = arguments.readme
     if arguments.check:
-        drift = check_file(readme, body)
+        drift = check_file(readme, body, merged.suite)
         if drift is None:
             console.info(f"{readme} is up to date")
             return ExitCode.GREEN
         console.error(f"{readme} is out of date:\n{drift}")
         return ExitCode.FAILED
     if arguments.push:
-        commit = push_dashboard(Path.cwd(), str(readme), body, branch=arguments.push)
+        commit = push_dashboard(Path.cwd(), str(readme), body, branch=arguments.push, suite=merged.suite)
         console.info(f"pushed {commit} to {arguments.push}" if commit else f"{arguments.push} is up to date")
         return ExitCode.GREEN
-    console.info(f"{readme} updated" if update_file(readme, body) else f"{readme} is up to date")
+    changed = update_file(readme, body, merged.suite)
+    console.info(f"{readme} updated" if changed else f"{readme} is up to date")
     return ExitCode.GREEN
 
 

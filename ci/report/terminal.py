@@ -5,18 +5,16 @@ Rich tables on a terminal, aligned plain text elsewhere. Signs as well as colour
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
-import rich.box
-from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ci.merged import Counts, Merged, MergedCase
 from ci.model import Outcome
 from ci.progress import OUTCOME_STYLES
+from ci.report import interop_terminal
 from ci.report.order import by_code_unit, stack_order
+from ci.report.screen import Screen, print_table, that_fit
 
 __all__ = ["closing_table", "matrix_table"]
 
@@ -32,20 +30,6 @@ _SIGNS: Final = {
     "not-run": ("·", "-"),
     "error": ("!", "error"),
 }
-
-
-class Screen(Protocol):
-    """What a table needs of a console."""
-
-    terminal: bool
-    unicode: bool
-    rich: Console
-
-    def info(self, text: str, *, style: str = "") -> None: ...
-    def line(self, text: Text) -> None: ...
-    def show(self, renderable: RenderableType) -> None: ...
-    def styled(self, text: str, style: str = "") -> Text: ...
-    def symbol(self, symbol: str, plain: str) -> str: ...
 
 
 def closing_table(console: Screen, results: Merged | Counts) -> None:
@@ -64,11 +48,17 @@ def closing_table(console: Screen, results: Merged | Counts) -> None:
         shown = style if count else "dim"
         share = f"{100 * count / counts.planned:.1f} %" if counts.planned else ""
         body.append([Text(name, shown), Text(str(count), shown), Text(share, shown)])
-    _print_table(console, [Text("outcome"), Text("cases"), Text("share")], body)
+    print_table(console, [Text("outcome"), Text("cases"), Text("share")], body)
 
 
 def matrix_table(console: Screen, merged: Merged) -> None:
-    """One matrix per stack, dialers down, listeners across, with the milliseconds from dial to first pong."""
+    """One matrix per stack, dialers down, listeners across, with the milliseconds from dial to first pong.
+
+    Of the suites over a simulated network one matrix of the test cases, clients down, servers across.
+    """
+    if merged.suite != "transport":
+        interop_terminal.matrix_table(console, merged)
+        return
     stacks: dict[tuple[str, ...], list[MergedCase]] = {}
     for case in sorted(merged.cases, key=lambda case: stack_order(case.params)):
         stacks.setdefault(case.params.words, []).append(case)
@@ -80,8 +70,12 @@ def matrix_table(console: Screen, merged: Merged) -> None:
         names = {name: console.styled(name) for name in {*dialers, *listeners}}
         first = max(names[dialer].cell_len for dialer in dialers)
         corner = console.styled(console.symbol(*_CORNER))
-        for part in _that_fit(console, max(first, corner.cell_len), listeners, names, cells):
-            _print_table(
+        columns = {
+            listener: [names[listener], *(text for (_, other), text in cells.items() if other == listener)]
+            for listener in listeners
+        }
+        for part in that_fit(console, max(first, corner.cell_len), columns):
+            print_table(
                 console,
                 [corner, *(names[name] for name in part)],
                 [[names[dialer], *(cells.get((dialer, listener), Text()) for listener in part)] for dialer in dialers],
@@ -95,49 +89,3 @@ def _cell(console: Screen, case: MergedCase) -> Text:
     latency = case.result.metrics.get(LATENCY)
     sign = console.symbol(*_SIGNS[word])
     return console.styled(sign if latency is None else f"{sign} {latency:.0f}", OUTCOME_STYLES[word])
-
-
-def _that_fit(
-    console: Screen,
-    first: int,
-    listeners: Sequence[str],
-    names: dict[str, Text],
-    cells: dict[tuple[str, str], Text],
-) -> Iterable[list[str]]:
-    """The listeners in groups whose columns fit beside each other; a log has no width."""
-    room = console.rich.width if console.terminal else 10**6
-    columns: dict[str, list[Text]] = {}
-    for (_, listener), text in cells.items():
-        columns.setdefault(listener, []).append(text)
-    widths = {
-        listener: 3 + max(names[listener].cell_len, *(text.cell_len for text in columns[listener]))
-        for listener in listeners
-    }
-    part: list[str] = []
-    used = start = first + 3
-    for listener in listeners:
-        if part and used + widths[listener] > room:
-            yield part
-            part, used = [], start
-        part.append(listener)
-        used += widths[listener]
-    yield part
-
-
-def _print_table(console: Screen, header: Sequence[Text], rows: Sequence[Sequence[Text]]) -> None:
-    if console.terminal:
-        table = Table(box=rich.box.SIMPLE_HEAD if console.unicode else rich.box.ASCII)
-        for number, title in enumerate(header):
-            table.add_column(title, justify="right" if number else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        console.show(table)
-        return
-    widths = [max(row[column].cell_len for row in [header, *rows]) for column in range(len(header))]
-    for row in [header, *rows]:
-        line = Text()
-        for column, text in enumerate(row):
-            gap = " " * (widths[column] - text.cell_len)
-            line.append_text(Text.assemble(text, gap) if column == 0 else Text.assemble("  ", gap, text))
-        line.rstrip()
-        console.line(line)

@@ -43,7 +43,14 @@ FENCES = {
     "requests": {"engines.daemon", "doctor.registries"},
     "yaml": {"yaml_source"},
     "jinja2": {"report.markdown"},
-    "rich": {"console", "progress", "report.doctor", "report.terminal"},
+    "rich": {
+        "console",
+        "progress",
+        "report.doctor",
+        "report.interop_terminal",
+        "report.screen",
+        "report.terminal",
+    },
     "zstandard": {"archives"},
     "pathspec": {"fingerprint"},
 }

@@ -27,11 +27,7 @@ bodies = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4)
 
 
 def free_of_fences_and_markers(text: bytes) -> bool:
-    return (
-        b"```" not in text
-        and b"~~~" not in text
-        and not any(line.strip() in WORDS for line in text.split(b"\n"))
-    )
+    return b"```" not in text and b"~~~" not in text and not any(line.strip() in WORDS for line in text.split(b"\n"))
 
 
 outside = any_bytes.filter(free_of_fences_and_markers)

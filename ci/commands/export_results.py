@@ -1,0 +1,109 @@
+"""`export-results`: merged results in a format that other programs read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ci.atomic import write_atomically
+from ci.errors import ConfigurationError, ExitCode
+from ci.merged import read_merged
+from ci.report.interop_export import interop_export
+from ci.suggest import did_you_mean, shown
+from ci.workspace import Workspace, add_selection_arguments
+
+if TYPE_CHECKING:
+    from ci.console import Console
+    from ci.json_fields import Json
+    from ci.merged import Merged
+
+__all__ = ["FORMATS", "add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "export-results",
+        help="write merged results in a format that other programs read",
+        description="Formats: quic-interop-runner is the JSON of the QUIC Interop Runner, for the suites quic and "
+        "webtransport. docs/results-format.md describes them.",
+        epilog="example: nox -s export-results -- --suite quic --run nightly --format quic-interop-runner",
+    )
+    parser.add_argument("merged", nargs="?", type=Path, metavar="MERGED.JSON", help="default: the run's")
+    parser.add_argument("--format", choices=tuple(FORMATS), required=True)
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="default: result.json beside the merged results"
+    )
+    add_selection_arguments(parser)
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    group = parser.add_argument_group("of the format quic-interop-runner")
+    group.add_argument(
+        "--no-auto-unsupported",
+        metavar="NAME[,NAME…]",
+        help="versions whose failures are never turned into `unsupported` for want of a single success, '*' for all; "
+        "default: the only client or the only server",
+    )
+    group.add_argument("--log-dir", metavar="NAME", help="where readers find the logs; default: the run's name")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    workspace = Workspace.from_arguments(arguments)
+    path: Path | None = arguments.merged
+    if path is None:
+        path = arguments.results / workspace.run_name(arguments.run_name) / "merged.json"
+    document = FORMATS[arguments.format](read_merged(path), workspace, arguments)
+    output: Path = arguments.output or path.with_name("result.json")
+    _write(output, document)
+    console.info(f"{arguments.format}: {output}")
+    return ExitCode.GREEN
+
+
+def _quic_interop_runner(merged: Merged, workspace: Workspace, arguments: argparse.Namespace) -> dict[str, Json]:
+    runs = [shard.run for shard in merged.shards if shard.run is not None]
+    return interop_export(
+        merged,
+        urls={name: version.url for name, version in workspace.versions.items() if version.url is not None},
+        log_dir=arguments.log_dir or next(iter(runs), "logs"),
+        exempt=None if arguments.no_auto_unsupported is None else _named(arguments.no_auto_unsupported, merged),
+    )
+
+
+# How a format's document is made of merged results; more may come, so none is the default.
+FORMATS: Final[Mapping[str, Callable[[Merged, Workspace, argparse.Namespace], Json]]] = {
+    "quic-interop-runner": _quic_interop_runner,
+}
+
+
+def _named(words: str, merged: Merged) -> frozenset[str]:
+    """The versions of this run that a comma-separated list names; `*` and `?` stand for any characters."""
+    known = {name for case in merged.cases for name in (case.dialer, case.listener)}
+    found: set[str] = set()
+    for word in filter(None, (word.strip() for word in words.split(","))):
+        matches = {name for name in known if fnmatchcase(name, word)}
+        if not matches:
+            raise ConfigurationError(
+                "unknown-version",
+                f"--no-auto-unsupported names `{shown(word)}`, which is no version of this run"
+                f"{did_you_mean(word, known)}",
+                hint=f"the versions are {', '.join(sorted(known))}",
+            )
+        found |= matches
+    return frozenset(found)
+
+
+def _write(path: Path, document: Json) -> None:
+    text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise ConfigurationError(
+            "export-file",
+            f"cannot write {path}: {error.strerror or error}",
+            hint="check the owner of the file's folder and the space on its disk",
+        ) from error
