@@ -12,7 +12,7 @@ from ci.fold import CaseVerdict
 from ci.merge import find_shards, merge
 from ci.merged import Merged, write_merged
 from ci.report.published import green_cases
-from ci.report.terminal import closing_table
+from ci.report.terminal import closing_table, matrix_table
 from ci.results import read_shard
 from ci.shard import Shard
 from ci.weights import load_weights, save_weights
@@ -43,6 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--no-worse-than", type=Path, metavar="README", help="exit 1 if a case is not green that is green there"
     )
+    parser.add_argument("--matrix", action="store_true", help="show the matrix too")
     parser.add_argument(
         "--record-weights",
         action="store_true",
@@ -56,6 +57,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     run_folder = arguments.results / workspace.run_name(arguments.run_name)
     merged = merge_run(workspace, arguments.folders or [run_folder])
     write_merged(run_folder / "merged.json", merged)
+    if arguments.matrix:
+        matrix_table(console, merged)
     report(merged, console)
     console.info(f"merged: {run_folder / 'merged.json'}")
     if arguments.record_weights:
@@ -118,7 +121,7 @@ def _record_weights(merged: Merged, path: Path) -> None:
 
 def _worse(merged: Merged, readme: Path) -> list[str]:
     try:
-        green = {case.name for case in green_cases(readme.read_text(encoding="utf-8"))}
+        green = {case.name for case in green_cases(readme.read_text(encoding="utf-8"), merged.suite)}
     except (OSError, ValueError) as error:
         raise ConfigurationError("no-dashboard", f"{readme} cannot be read: {error}") from error
     compared = [case for case in merged.cases if case.name in green]

@@ -18,5 +18,6 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
     :param run_url: of the CI run, for readers who want to see it
     :raises ConfigurationError: see `ci.report.dashboard.render`, `ci.report.interop_dashboard.render`
     """
-    module = dashboard if merged.suite == "transport" else interop_dashboard
-    return module.render(merged, run_url=run_url)
+    if merged.suite == "transport":
+        return dashboard.render(merged, run_url=run_url)
+    return interop_dashboard.render(merged, run_url=run_url)

@@ -36,7 +36,8 @@ def that_fit(console: Screen, first: int, columns: Mapping[str, Iterable[Text]])
     room = console.rich.width if console.terminal else 10**6
     widths = {name: 3 + max(text.cell_len for text in texts) for name, texts in columns.items()}
     part: list[str] = []
-    used = start = first + 3
+    # Each column has a space on both sides and a line to its left; one more line closes the last.
+    used = start = first + 4
     for name, width in widths.items():
         if part and used + width > room:
             yield part
