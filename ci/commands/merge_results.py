@@ -124,6 +124,9 @@ def _worse(merged: Merged, readme: Path) -> list[str]:
         green = {case.name for case in green_cases(readme.read_text(encoding="utf-8"), merged.suite)}
     except (OSError, ValueError) as error:
         raise ConfigurationError("no-dashboard", f"{readme} cannot be read: {error}") from error
+    except ConfigurationError as error:
+        message = f"{readme}: {error.message}"
+        raise ConfigurationError(error.reference, message, why=error.why, hint=error.hint) from error
     compared = [case for case in merged.cases if case.name in green]
     if not compared:
         raise ConfigurationError(

@@ -65,14 +65,13 @@ def _exercise_cells(lines: list[str], suite: SuiteName) -> Iterator[tuple[Case, 
     names = {test.abbreviation: test.name for test in cases_of(suite)} if suite != "transport" else {}
     servers: list[str] = []
     for line in lines:
-        if not line.startswith("|"):
+        cells = _row(line)
+        if not cells:
             servers = []
-            continue
-        client, *cells = [cell.strip() for cell in CELL_SEPARATOR.split(line)[1:-1]]
-        if not servers:
-            servers = cells
-        elif set(client) != {"-"}:
-            for server, cell in zip(servers, cells, strict=False):
+        elif not servers:
+            servers = cells[1:]
+        elif set(client := cells[0]) != {"-"}:
+            for server, cell in zip(servers, cells[1:], strict=False):
                 for abbreviation, colour in _entries(cell):
                     if abbreviation in names:
                         yield Case(client, server, Exercise(suite, names[abbreviation])), colour
@@ -103,10 +102,11 @@ def _stack_cells(lines: list[str]) -> Iterator[tuple[Case, str]]:
         heading = HEADING.match(line)
         if heading:
             stack, listeners = _stack(heading["stack"]), []
-        elif not line.startswith("|"):
+            continue
+        cells = _row(line)
+        if not cells:
             listeners = []
         elif stack is not None:
-            cells = [cell.strip() for cell in CELL_SEPARATOR.split(line)[1:-1]]
             if not listeners:
                 listeners = cells[1:]
             elif set(cells[0]) != {"-"}:
@@ -114,6 +114,11 @@ def _stack_cells(lines: list[str]) -> Iterator[tuple[Case, str]]:
                     symbol = SYMBOL.match(cell)
                     if symbol is not None:
                         yield Case(cells[0], listener, stack), symbol["colour"]
+
+
+def _row(line: str) -> list[str]:
+    """The cells of a table's line; none of any other line."""
+    return [cell.strip() for cell in CELL_SEPARATOR.split(line)[1:-1]] if line.startswith("|") else []
 
 
 def _stack(text: str) -> Stack:

@@ -18,6 +18,7 @@ from ci.report.interop_matrix import Cell, Mark, Sign, interop_matrix, rate
 from ci.report.markers import MARKERS, replace
 from ci.report.readme import render
 
+P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
 GOLDEN: Final = Path(__file__).parents[1] / "data" / "interop_dashboard.md"
 
 
@@ -37,7 +38,6 @@ def test_the_order_of_cases_does_not_matter() -> None:
 
 def test_the_established_cell() -> None:
     """As section 5.3 of the contract draws it: three lines, brackets even where nothing is in them."""
-    P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
     text = render(
         outcomes(
             {
@@ -88,7 +88,6 @@ def test_every_outcome_can_be_told_apart() -> None:
 
 
 def test_what_counts_as_unsupported_shows_that_it_failed() -> None:
-    P, F = Outcome.PASSED, Outcome.FAILED
     cells = {(client, server, "retry"): F if client == "a" else P for client in "ab" for server in "xy"}
     text = render(outcomes(cells))
     assert lines(text)[2] == ["a", "✓()<br>?(S✕)<br>✕()", "✓()<br>?(S✕)<br>✕()"]

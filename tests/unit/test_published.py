@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from interop_runs import case, mixed_run, outcomes, run_of, tried
+from record_strategies import unhurried
 from runs import FAILED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 
+from ci.commands import merge_results
+from ci.errors import ConfigurationError
 from ci.merged import Merged
-from ci.model import Case, Outcome, Stack
-from ci.report.dashboard import render
+from ci.model import SUITES, TEST_CASES, Case, Outcome, Stack, SuiteName
+from ci.report.auto_unsupported import auto_unsupported
+from ci.report.markers import MARKERS
 from ci.report.published import green_cases, published_cells
+from ci.report.readme import render
 
+P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -61,3 +71,94 @@ def test_every_red_cell_of_the_readme_is_explained() -> None:
     assert "green" in cells.values()
     unexplained = [case.name for case, colour in cells.items() if colour in ("red", "yellow")]
     assert [name for name in unexplained if f"`{name}`" not in findings] == []
+
+
+@pytest.mark.parametrize("suite", [suite for suite in SUITES if suite != "transport"])
+def test_every_red_cell_over_a_simulated_network_is_explained(suite: SuiteName) -> None:
+    """A finding may name many at once, with `*`: `client-v1 x * (retry)`."""
+    cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"), suite)
+    findings = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8").split("`")[1::2]
+    named = [words for words in findings if " x " in words]
+    red = [one.name for one, colour in cells.items() if colour in ("red", "yellow")]
+    assert [name for name in red if not any(fnmatchcase(name, words) for words in named)] == []
+
+
+# --- over a simulated network -----------------------------------------------------------------------------
+
+
+def between_markers(merged: Merged) -> str:
+    """A README that shows this run."""
+    pair = MARKERS[merged.suite]
+    return (
+        f"# Title\n{pair.start.decode()}\n{render(merged)}{pair.end.decode()}\n| | s |\n| --- | --- |\n| c | ✓(H) |\n"
+    )
+
+
+def wanted(merged: Merged) -> dict[Case, str]:
+    words = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red", Outcome.UNSUPPORTED: "grey"}
+    seen = {name for it in merged.cases if it.result.outcome.conclusive for name in (it.dialer, it.listener)}
+    return {
+        it.case: "yellow" if it.result.flaky else words.get(it.result.outcome, "white")
+        for it in merged.cases
+        if {it.dialer, it.listener} <= seen
+    }
+
+
+def test_a_mixed_run_is_read_back() -> None:
+    merged = mixed_run()
+    assert auto_unsupported(merged)
+    cells = published_cells(between_markers(merged), "quic")
+    assert cells == wanted(merged)
+    assert set(cells.values()) == {"green", "yellow", "red", "grey", "white"}
+    assert green_cases(between_markers(merged), "quic") == {it for it, colour in cells.items() if colour == "green"}
+
+
+@unhurried
+@given(st.data(), st.sampled_from(("quic", "webtransport")))
+def test_every_run_is_read_back(data: st.DataObject, suite: SuiteName) -> None:
+    keys = st.tuples(st.sampled_from("abc"), st.sampled_from("bcd"), st.sampled_from(TEST_CASES[suite]))
+    merged = outcomes(data.draw(st.dictionaries(keys, st.sampled_from(Outcome), min_size=1)), suite)
+    assert published_cells(between_markers(merged), suite) == wanted(merged)
+
+
+def test_only_its_own_markers_count() -> None:
+    quic = between_markers(outcomes({("c", "s", "retry"): Outcome.PASSED}))
+    other = between_markers(outcomes({("c", "s", "handshake"): Outcome.FAILED}, "webtransport"))
+    assert [it.name for it in published_cells(quic + other, "quic")] == ["c x s (retry)"]
+    assert list(published_cells(quic + other, "webtransport").values()) == ["red"]
+    assert published_cells(quic + other) == {}
+    with pytest.raises(ConfigurationError, match="no line consists of <!--QUIC_DASHBOARD_START-->"):
+        published_cells(other, "quic")
+
+
+@unhurried
+@given(st.text(st.sampled_from("|✓?✕!·()GHS2,:≈◷ <br>-ab\n±0kps")))
+def test_whatever_stands_there_can_be_read(text: str) -> None:
+    pair = MARKERS["quic"]
+    cells = published_cells(f"{pair.start.decode()}\n{text}\n{pair.end.decode()}\n", "quic")
+    assert set(cells.values()) <= {"green", "yellow", "red", "grey", "white"}
+    assert published_cells(f"## Using: tcp\n| x | b |\n{text}") == {}
+
+
+def test_a_run_is_held_against_the_readme(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    before = {("c", "s", "retry"): P, ("c", "s", "ecn"): P, ("c", "s", "v2"): P, ("c", "s", "http3"): F}
+    readme.write_text(between_markers(outcomes(before)), encoding="utf-8")
+    now = {("c", "s", "retry"): F, ("c", "s", "ecn"): U, ("c", "s", "v2"): P, ("c", "s", "http3"): F}
+    assert merge_results._worse(outcomes(now), readme) == ["c x s (retry)", "c x s (ecn)"]
+    assert merge_results._worse(outcomes(before), readme) == []
+    for other in (outcomes({("c", "new", "retry"): P}), outcomes({("c", "s", "handshake"): P}, "webtransport")):
+        with pytest.raises(ConfigurationError):
+            merge_results._worse(other, readme)
+
+
+def test_a_readme_without_a_dashboard_cannot_be_compared_with(tmp_path: Path) -> None:
+    one = case("c", "s", "retry")
+    merged = run_of({one: [tried(one, Outcome.PASSED)]})
+    with pytest.raises(ConfigurationError) as caught:
+        merge_results._worse(merged, tmp_path / "none.md")
+    assert caught.value.reference == "no-dashboard"
+    (tmp_path / "README.md").write_text("# Title\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        merge_results._worse(merged, tmp_path / "README.md")
+    assert caught.value.reference == "markers-missing"
