@@ -61,6 +61,17 @@ def test_only_the_text_between_the_markers_is_committed(remote: Path, tmp_path: 
     assert git(mine, "worktree", "list").count("\n") == 1
 
 
+def test_each_suite_is_pushed_to_its_own_place(remote: Path, tmp_path: Path) -> None:
+    mine = clone(remote, tmp_path / "mine")
+    with pytest.raises(ConfigurationError, match="QUIC_DASHBOARD_START"):
+        push_dashboard(mine, "README.md", "new\n", branch="main", suite="quic")
+    pair = "<!--QUIC_DASHBOARD_START-->\n<!--QUIC_DASHBOARD_END-->\n"
+    (mine / "README.md").write_text(README + pair)
+    commit(mine, "room for another")
+    push_dashboard(mine, "README.md", "new\n", branch="main", suite="quic")
+    assert git(remote, "show", "main:README.md") == README + pair.replace("\n", "\nnew\n", 1)
+
+
 def test_nothing_is_committed_when_nothing_changed(remote: Path, tmp_path: Path) -> None:
     mine = clone(remote, tmp_path / "mine")
     before = git(remote, "rev-parse", "main")
