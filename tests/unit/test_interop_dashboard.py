@@ -129,6 +129,23 @@ def test_a_version_is_absent_for_its_own_reason() -> None:
     )
 
 
+def test_the_reason_of_another_absent_version_is_not_taken_for_its_own() -> None:
+    broken = Reason(code=ReasonCode.BUILD_FAILED, text="make failed")
+    met, passed = case("client", "far", "retry"), case("client", "server", "retry")
+    others = [case(name, "far", "retry") for name in ("broken-a", "broken-b")]
+    text = render(
+        run_of(
+            {
+                passed: [tried(passed, Outcome.PASSED)],
+                met: [tried(met, Outcome.NOT_RUN)],
+                **{one: [tried(one, Outcome.NOT_RUN, reason=broken)] for one in others},
+            }
+        )
+    )
+    assert "far (planned-out: their images cannot be had)" in text
+    assert "broken-a, broken-b (build-failed: they did not build)" in text
+
+
 def test_the_run_is_named_and_linked() -> None:
     merged = mixed_run()
     assert render(merged).startswith("Run `nightly` of 21 November 2026: 28 cases, ")
