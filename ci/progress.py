@@ -28,7 +28,7 @@ OUTCOME_STYLES: Final = {
     "flaky": "yellow",
     "failed": "red",
     "timed-out": "red",
-    "unsupported": "red",
+    "unsupported": "bright_black",
     "not-run": "dim",
     "error": "magenta",
 }
