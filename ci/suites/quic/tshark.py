@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Literal
 
 from typing_extensions import Self
 
@@ -43,6 +43,11 @@ __all__ = ["MINIMUM", "UnreadableCaptureError", "inject_secrets", "read_trace", 
 MINIMUM: Final = (4, 0, 17)
 # Ten times what the largest capture of the suites takes on a slow machine.
 TIME_LIMIT_SECONDS: Final = 300.0
+
+# How captures begin: a section header; the file header in either byte order and resolution; either one compressed.
+PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
+PCAP: Final = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1")
+GZIP: Final = b"\x1f\x8b"
 
 # Ports say nothing here: a NAT may map the client to any, and a server may prefer another of its own. Whatever UDP the
 # captures hold is QUIC, or no business of the endpoints.
@@ -78,11 +83,7 @@ def read_trace(capture: Path, key_log: Path | None) -> Trace:
     :raises UnreadableCaptureError: it does not exist or is not whole
     :raises EngineError: tshark is missing or does not end
     """
-    try:
-        if capture.stat().st_size == 0:
-            raise UnreadableCaptureError(capture, "it is empty")  # tshark takes it for a capture of nothing
-    except OSError as error:
-        raise UnreadableCaptureError(capture, error.strerror or str(error)) from error
+    _check_beginning(capture)
     secrets = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
     with _Tshark([*ARGUMENTS, *secrets, "-r", str(capture)]) as tshark:
         try:
@@ -93,6 +94,28 @@ def read_trace(capture: Path, key_log: Path | None) -> Trace:
         if tshark.wait() != 0:
             raise UnreadableCaptureError(capture, tshark.complaint() or "tshark failed without saying why")
     return Trace(datagrams, decrypted=key_log is not None)
+
+
+def _check_beginning(capture: Path) -> None:
+    """Refuse what tshark takes for a capture of nothing: an empty file, one cut off in its first header, or text."""
+    try:
+        with capture.open("rb") as file:
+            head, size = file.read(12), file.seek(0, os.SEEK_END)
+    except OSError as error:
+        raise UnreadableCaptureError(capture, error.strerror or str(error)) from error
+    if not head:
+        raise UnreadableCaptureError(capture, "it is empty")
+    if head.startswith(PCAPNG):
+        order: Literal["little", "big"] = "little" if head.endswith(b"\x4d\x3c\x2b\x1a") else "big"
+        needed = int.from_bytes(head[4:8], order)
+    elif head.startswith(PCAP):
+        needed = 24
+    elif head.startswith(GZIP):
+        needed = 18
+    else:
+        raise UnreadableCaptureError(capture, "it is neither pcap nor pcapng")
+    if size < max(needed, len(PCAPNG) * 3):
+        raise UnreadableCaptureError(capture, "it is cut off in its first header")
 
 
 def inject_secrets(capture: Path, key_log: Path, target: Path) -> None:
