@@ -4,8 +4,8 @@
 object for each QUIC packet, so that what is coalesced in one datagram stays apart. tshark writes some seventy
 bytes of text for one byte captured and is through with 10 MiB of traffic in two seconds.
 
-Works with tshark 4.0.17 and later. 4.0 cannot decrypt the first v2 Initial a client sends when it goes on in version 2;
-no check looks into it.
+Works with tshark 4.0.17 and later: it and 4.4.18 give the same records of all captures in the tests. 4.0 gets help with
+padding (`padding`), and cannot decrypt the first v2 Initial of a client that goes on in version 2; no check looks into it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ from ci.suites.quic.packets import (
     PacketType,
     Trace,
 )
+from ci.suites.quic.padding import copy_without_padding
 
 __all__ = ["MINIMUM", "UnreadableCaptureError", "inject_secrets", "read_trace", "tshark_version"]
 
 MINIMUM: Final = (4, 0, 17)
+# Captures for earlier ones are read in copies, see `padding`; 4.4 is known not to need it.
+COPES_WITH_PADDING: Final = (4, 4, 0)
 # Ten times what the largest capture of the suites takes on a slow machine.
 TIME_LIMIT_SECONDS: Final = 300.0
 
@@ -84,8 +87,16 @@ def read_trace(capture: Path, key_log: Path | None) -> Trace:
     :raises EngineError: tshark is missing or does not end
     """
     _check_beginning(capture)
+    with tempfile.TemporaryDirectory() as scratch:
+        if tshark_version() < COPES_WITH_PADDING:
+            copy_without_padding(capture, Path(scratch) / capture.name)
+            return _read(capture, Path(scratch) / capture.name, key_log)
+        return _read(capture, capture, key_log)
+
+
+def _read(capture: Path, copy: Path, key_log: Path | None) -> Trace:
     secrets = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
-    with _Tshark([*ARGUMENTS, *secrets, "-r", str(capture)]) as tshark:
+    with _Tshark([*ARGUMENTS, *secrets, "-r", str(copy)]) as tshark:
         try:
             datagrams = tuple(_datagrams(tshark.lines()))
         except ValueError as error:
