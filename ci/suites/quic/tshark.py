@@ -4,8 +4,9 @@
 object for each QUIC packet, so that what is coalesced in one datagram stays apart. tshark writes some seventy
 bytes of text for one byte captured and is through with 10 MiB of traffic in two seconds.
 
-Works with tshark 4.0.17 and later: it and 4.4.18 give the same records of all captures in the tests. 4.0 gets help with
-padding (`padding`), and cannot decrypt the first v2 Initial of a client that goes on in version 2; no check looks into it.
+Works with tshark 4.0.17 and later: it and 4.4.18 give the same records of all captures in the tests. 4.0 is given
+easier copies (`old_tshark`), and cannot decrypt the first v2 Initial of a client that goes on in version 2: no check
+does so.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import IO, Any, Final, Literal
 from typing_extensions import Self
 
 from ci.errors import EngineError
+from ci.suites.quic.old_tshark import Moved, simplified_copy
 from ci.suites.quic.packets import (
     SIMULATOR_HOSTS,
     VERSION_2,
@@ -37,13 +39,12 @@ from ci.suites.quic.packets import (
     PacketType,
     Trace,
 )
-from ci.suites.quic.padding import copy_without_padding
 
 __all__ = ["MINIMUM", "UnreadableCaptureError", "inject_secrets", "read_trace", "tshark_version"]
 
 MINIMUM: Final = (4, 0, 17)
-# Captures for earlier ones are read in copies, see `padding`; 4.4 is known not to need it.
-COPES_WITH_PADDING: Final = (4, 4, 0)
+# Earlier ones are given copies, see `old_tshark`; 4.4 is known not to need them.
+MATURE: Final = (4, 4, 0)
 # Ten times what the largest capture of the suites takes on a slow machine.
 TIME_LIMIT_SECONDS: Final = 300.0
 
@@ -88,17 +89,17 @@ def read_trace(capture: Path, key_log: Path | None) -> Trace:
     """
     _check_beginning(capture)
     with tempfile.TemporaryDirectory() as scratch:
-        if tshark_version() < COPES_WITH_PADDING:
-            copy_without_padding(capture, Path(scratch) / capture.name)
-            return _read(capture, Path(scratch) / capture.name, key_log)
-        return _read(capture, capture, key_log)
+        if tshark_version() >= MATURE:
+            return _read(capture, capture, key_log, {})
+        copy = Path(scratch) / capture.name
+        return _read(capture, copy, key_log, simplified_copy(capture, copy))
 
 
-def _read(capture: Path, copy: Path, key_log: Path | None) -> Trace:
+def _read(capture: Path, copy: Path, key_log: Path | None, moved: Moved) -> Trace:
     secrets = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
     with _Tshark([*ARGUMENTS, *secrets, "-r", str(copy)]) as tshark:
         try:
-            datagrams = tuple(_datagrams(tshark.lines()))
+            datagrams = tuple(_datagrams(tshark.lines(), moved))
         except ValueError as error:
             complaint = tshark.complaint() or f"tshark wrote what is not JSON ({error})"
             raise UnreadableCaptureError(capture, complaint) from error
@@ -150,10 +151,13 @@ def tshark_version() -> tuple[int, int, int]:
 
     :raises EngineError: there is none, or it does not tell
     """
+    command = ["tshark", "--version"]
     try:
-        done = subprocess.run(["tshark", "--version"], capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=60)
     except OSError as error:
         raise _missing("tshark", error) from error
+    except subprocess.TimeoutExpired as error:
+        raise EngineError("tshark-late", "tshark did not tell its version within a minute") from error
     found = re.search(r"\b(\d+)\.(\d+)\.(\d+)\b", done.stdout)
     if found is None:
         raise EngineError("tshark-version", f"tshark does not tell its version: {done.stdout[:80]!r}")
@@ -240,10 +244,10 @@ def _without_noise(text: str) -> str:
 # --- from text to records ---------------------------------------------------------------------------------
 
 
-def _datagrams(lines: Iterable[bytes]) -> Iterator[Datagram]:
+def _datagrams(lines: Iterable[bytes], moved: Moved) -> Iterator[Datagram]:
     for line in lines:
         if line.startswith(b'{"timestamp"'):  # every other line tells a database where to put it
-            datagram = _datagram(json.loads(line, object_pairs_hook=_merged)["layers"])
+            datagram = _datagram(json.loads(line, object_pairs_hook=_merged)["layers"], moved)
             if not {datagram.source.host, datagram.target.host} & SIMULATOR_HOSTS:
                 yield datagram
 
@@ -262,15 +266,20 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _datagram(layers: dict[str, Any]) -> Datagram:
+def _datagram(layers: dict[str, Any], moved: Moved) -> Datagram:
     version, ip = ("ip", layers["ip"]) if "ip" in layers else ("ipv6", layers["ipv6"])
     ip = _listed(ip)[0]
     udp = _listed(layers["udp"])[0]
+    frame = layers["frame"]
     ecn = ip["ip_ip_dsfield_ecn"] if version == "ip" else ip["ipv6_ipv6_tclass_ecn"]
+    source, target = moved.get(int(frame["frame_frame_number"])) or (
+        Address(_canonical(ip[f"{version}_{version}_src"]), int(udp["udp_udp_srcport"])),
+        Address(_canonical(ip[f"{version}_{version}_dst"]), int(udp["udp_udp_dstport"])),
+    )
     return Datagram(
-        at=float(layers["frame"]["frame_frame_time_relative"]),
-        source=Address(_canonical(ip[f"{version}_{version}_src"]), int(udp["udp_udp_srcport"])),
-        target=Address(_canonical(ip[f"{version}_{version}_dst"]), int(udp["udp_udp_dstport"])),
+        at=float(frame["frame_frame_time_relative"]),
+        source=source,
+        target=target,
         size=int(udp["udp_udp_length"]) - 8,
         ecn=int(ecn),
         packets=tuple(_packets(_listed(layers.get("quic", [])))),
@@ -331,20 +340,22 @@ class _Fields:
 
 def _packet(found: _Fields) -> Packet:
     number = found.number("packet_number")
-    key_phase = found.first("key_phase")
     frames = found.numbers("frame_type")
+    # A number alone may have come out of a header opened with the wrong key; no packet is without a frame.
+    decrypted = number is not None and bool(frames)
+    key_phase = found.first("key_phase") if decrypted else None
     stream_frames = (frame for frame in frames if frame in Frame.STREAM)
     streams = zip(stream_frames, found.numbers("stream_stream_id"), strict=True)
     payload = found.length("payload") or found.length("protected_payload") or found.length("remaining_payload")
     return Packet(
         type=_type(found),
-        decrypted=number is not None,
+        decrypted=decrypted,
         version=found.number("version"),
         scid=_connection_id(found, "scid", "scil"),
         dcid=_connection_id(found, "dcid", "dcil"),
         token="".join(found.bytes("token")),
         retry_token="".join(found.bytes("retry_token")),
-        number=number,
+        number=number if decrypted else None,
         payload_length=payload,
         key_phase=None if key_phase is None else int(key_phase),
         frames=frames,
