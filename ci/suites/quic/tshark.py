@@ -56,7 +56,7 @@ GZIP: Final = b"\x1f\x8b"
 # Ports say nothing here: a NAT may map the client to any, and a server may prefer another of its own. Whatever UDP the
 # captures hold is QUIC, or no business of the endpoints.
 ARGUMENTS: Final = (
-    *("-n", "-l", "-T", "ek", "-J", "frame ip ipv6 udp quic"),
+    *("-n", "-T", "ek", "-J", "frame ip ipv6 udp quic"),
     *("-d", "udp.port==1-65535,quic", "--disable-protocol", "http3"),
     # What an ICMP error quotes is not a second packet.
     *("-Y", "udp && !icmp && !icmpv6"),
