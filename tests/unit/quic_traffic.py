@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from ci.suites.quic.cases import Finding, TestCase, Traces
-from ci.suites.quic.packets import VERSION_1, Address, Datagram, Packet, PacketType, Sender, Trace
+from ci.suites.quic.packets import VERSION_1, Address, Crypto, Datagram, Packet, PacketType, Sender, Trace
 from ci.suites.quic.tshark import read_trace
 
 CAPTURES = Path(__file__).resolve().parents[1] / "data" / "quic"
@@ -64,6 +64,19 @@ def traces(
     """Both captures; what is given without a side is in both."""
     sides = {"left": both if left is None else left, "right": both if right is None else right}
     return Traces(lambda side: Trace(tuple(sides[side]), decrypted=decrypted))
+
+
+def connections(number: int, *, ids_each: int = 1, attempts: int | None = None) -> list[Datagram]:
+    asked = [
+        sent("client", initial(f"c{n}"), source=Address(CLIENT.host, 40000 + n)) for n in range(attempts or number)
+    ]
+    answered = [sent("server", initial(f"s{n}-{i}")) for n in range(number) for i in range(ids_each)]
+    return asked + answered
+
+
+def hello(*pieces: tuple[int, int], token: str = "", number: int = 0) -> Datagram:
+    crypto = tuple(Crypto(*piece) for piece in pieces)
+    return sent("client", initial(token=token, number=number, crypto=crypto))
 
 
 @cache

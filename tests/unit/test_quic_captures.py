@@ -27,12 +27,15 @@ PASSING = [
     (resumption.RESUMPTION, "resumption"),
     (resumption.ZERO_RTT, "zerortt"),
     (transfer.KEY_UPDATE, "keyupdate"),
+    (transfer.ECN, "ecn"),
     (losses.AMPLIFICATION_LIMIT, "amplificationlimit"),
     (handshake.IPV6, "ipv6"),
     (handshake.V2, "v2"),
     (paths.REBIND_PORT, "rebind-port"),
     (paths.REBIND_PORT, "rebind-addr"),
     (paths.REBIND_ADDRESS, "rebind-addr"),
+    # Padding behind packets and another path: what tshark before 4.4 loses its way in.
+    (paths.REBIND_ADDRESS, "empty-connection-ids"),
     (paths.CONNECTION_MIGRATION, "connectionmigration"),
 ]
 
@@ -184,8 +187,11 @@ def test_without_a_key_log_only_what_is_open_can_be_read() -> None:
 def test_a_capture_cut_short_is_an_error_and_not_a_shorter_capture(tmp_path: Path) -> None:
     whole = gzip.decompress((CAPTURES / "handshake" / "left.pcap.gz").read_bytes())
     cut = tmp_path / "trace_node_left.pcap"
-    for end in (len(whole) - 1, len(whole) // 2, 20, 0):
-        cut.write_bytes(whole[:end])
+    newer = tmp_path / "whole.pcapng"
+    inject_secrets(CAPTURES / "handshake" / "left.pcap.gz", CAPTURES / "handshake" / "keys.log", newer)
+    pieces = [b"", *(data[:end] for data in (whole, newer.read_bytes()) for end in (1, 4, 8, 12, 20, 40, 999, -1))]
+    for piece in pieces:
+        cut.write_bytes(piece)
         with pytest.raises(UnreadableCaptureError, match=r"trace_node_left\.pcap cannot be read"):
             read_trace(cut, None)
 
@@ -193,8 +199,8 @@ def test_a_capture_cut_short_is_an_error_and_not_a_shorter_capture(tmp_path: Pat
 def test_no_capture_at_all_and_no_capture_inside(tmp_path: Path) -> None:
     with pytest.raises(UnreadableCaptureError, match="No such file"):
         read_trace(tmp_path / "none.pcap", None)
-    (tmp_path / "text.pcap").write_text("this is not a capture\n" * 50)
-    with pytest.raises(UnreadableCaptureError):
+    (tmp_path / "text.pcap").write_text("hello\n\n")  # which tshark takes for something
+    with pytest.raises(UnreadableCaptureError, match="neither pcap nor pcapng"):
         read_trace(tmp_path / "text.pcap", None)
 
 
@@ -214,7 +220,7 @@ def test_tshark_is_needed_and_says_its_version(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_tshark_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "tshark").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "tshark").write_text("#!/bin/sh\n[ $1 != --version ] && exec sleep 60\necho TShark 4.4.0\n")
     (tmp_path / "tshark").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(tshark, "TIME_LIMIT_SECONDS", 0.2)
@@ -237,5 +243,5 @@ def test_captures_can_be_made_again() -> None:
     script = (CAPTURES / "make_captures.py").read_text(encoding="utf-8")
     compile(script, "make_captures.py", "exec")
     for folder in CAPTURES.iterdir():
-        if (folder / "left.pcap.gz").exists():
+        if (folder / "left.pcap.gz").exists() and folder.name != "ecn":  # that one was recorded
             assert f'"{folder.name}"' in script

@@ -168,10 +168,10 @@ def ipv6(folder: Path) -> World:
     return world
 
 
-def rebind(folder: Path, outside: Callable[[Address], Address], **more: object) -> World:
+def rebind(folder: Path, outside: Callable[[Address], Address], *, cid_length: int = 8, **more: object) -> World:
     world = World(folder, nat=lambda at, address: address if at < 0.07 else outside(address))
     Server(world, size=6 * KIB, **more)
-    Client(world, ["one"], max_stream_data=SMALL_WINDOW)
+    Client(world, ["one"], max_stream_data=SMALL_WINDOW, connection_id_length=cid_length)
     return world
 
 
@@ -181,6 +181,11 @@ def rebind_port(folder: Path) -> World:
 
 def rebind_address(folder: Path) -> World:
     return rebind(folder, lambda _address: ("193.167.0.17", 4711))
+
+
+def empty_connection_ids(folder: Path) -> World:
+    """A client without connection ids of its own, behind a NAT that moves it."""
+    return rebind(folder, lambda _address: ("193.167.0.17", 4711), cid_length=0)
 
 
 def no_challenge(folder: Path) -> World:
@@ -250,6 +255,7 @@ CAPTURES: dict[str, Callable[[Path], World]] = {
     "ipv6": ipv6,
     "rebind-port": rebind_port,
     "rebind-addr": rebind_address,
+    "empty-connection-ids": empty_connection_ids,
     "no-challenge": no_challenge,
     "connectionmigration": migration,
     "unchallenged-migration": unchallenged_migration,

@@ -182,6 +182,10 @@ class Client(Endpoint):
             **settings,
         )
         super().__init__(world, QuicConnection(configuration=configuration, session_ticket_handler=on_ticket))
+        if configuration.connection_id_length == 0:
+            self.connection._replenish_connection_ids = lambda: None  # aioquic would announce further empty ones
+            # … and make the first id of the server as long as its own.
+            self.connection._peer_cid.cid = self.connection._original_destination_connection_id = os.urandom(8)
         self.address = (host, port)
         self._names, self._early, self._update_after, self._done, self._linger = (
             list(names), early, update_after, done, linger,
