@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from typing_extensions import Self
+
 from ci.engines.daemon import Daemon
 
 __all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build_simulator"]
@@ -75,6 +77,11 @@ class Simulation:
         stats = self._daemon.api.stats(self.container, stream=False)
         return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
+    def wait(self) -> Finished:
+        """Let it end by itself, and collect what it leaves."""
+        self._daemon.api.wait(self.container, timeout=60)
+        return self.finish()
+
     def finish(self) -> Finished:
         """Tell it to end, if it has not done so, and collect what it leaves."""
         begin = time.monotonic()
@@ -110,7 +117,7 @@ class Lab:
         self._stack = contextlib.ExitStack()
         self._sim = self._client = self._server = ""
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             left, right = (self._network(stack) for _ in range(2))
             image = self._pod_image()
@@ -131,9 +138,7 @@ class Lab:
         self._stack.close()
 
     @contextlib.contextmanager
-    def simulate(
-        self, scenario: str, *, wait_for: str = "", until_ready: bool = True, add: tuple[str, ...] = ()
-    ) -> Iterator[Simulation]:
+    def simulate(self, scenario: str, *, wait_for: str = "", until_ready: bool = True) -> Iterator[Simulation]:
         """Run the simulator with this SCENARIO; inside, it is ready, if `until_ready`."""
         container = self._run(
             self._simulator,
@@ -189,6 +194,17 @@ class Lab:
         server.stderr.readline()
         talker = self._finish(self._start(places[0], ("/peer.py", *family, talk[0], address, str(port), *talk[1:])))
         return json.loads(talker), json.loads(self._finish(server))
+
+    @contextlib.contextmanager
+    def answering(self, *serve: str, port: int = 443) -> Iterator[None]:
+        """Have the server's peer.py answer meanwhile."""
+        server = self._start(self._server, ("/peer.py", serve[0], str(port), *serve[1:]))
+        assert server.stderr is not None
+        server.stderr.readline()
+        try:
+            yield
+        finally:
+            self._finish(server)
 
     @staticmethod
     def _start(pod: str, command: tuple[str, ...]) -> subprocess.Popen[str]:
@@ -257,33 +273,24 @@ class Lab:
         return str(made["Id"])
 
     def _address(self, pod: str, interface: str, addresses: tuple[str, str]) -> None:
-        self._finish(
-            self._start(
-                pod,
-                (
-                    "sh",
-                    "-ec",
-                    f"ip addr flush dev {interface}; ip addr add {addresses[0]}/24 dev {interface};"
-                    f"ip -6 addr add {addresses[1]}/64 dev {interface} nodad; ip link set {interface} up",
-                ),
-            )
+        self._shell(
+            pod,
+            f"ip addr flush dev {interface}; ip addr add {addresses[0]}/24 dev {interface};"
+            f"ip -6 addr add {addresses[1]}/64 dev {interface} nodad; ip link set {interface} up",
         )
 
     def _route_through(self, pod: str, gateway: tuple[str, str]) -> None:
         connected = gateway[0].rpartition(".")[0] + ".0/24", gateway[1].rpartition("::")[0] + "::/64"
-        self._finish(
-            self._start(
-                pod,
-                (
-                    "sh",
-                    "-ec",
-                    "ethtool -K eth0 tx off >/dev/null;"
-                    f"ip route add 193.167.0.0/16 via {gateway[0]} dev eth0 onlink; ip route delete {connected[0]};"
-                    f"ip -6 route add fd00:cafe:cafe::/48 via {gateway[1]} dev eth0 onlink;"
-                    f"ip -6 route delete {connected[1]} dev eth0",
-                ),
-            )
+        self._shell(
+            pod,
+            "ethtool -K eth0 tx off >/dev/null;"
+            f"ip route add 193.167.0.0/16 via {gateway[0]} dev eth0 onlink; ip route delete {connected[0]};"
+            f"ip -6 route add fd00:cafe:cafe::/48 via {gateway[1]} dev eth0 onlink;"
+            f"ip -6 route delete {connected[1]} dev eth0",
         )
+
+    def _shell(self, pod: str, script: str) -> None:
+        self._finish(self._start(pod, ("sh", "-ec", script)))
 
     def _pod_image(self) -> str:
         content = PEER.read_bytes()
