@@ -56,11 +56,11 @@ let_kernel_in() {
 
 # dumpcap is capturing as soon as it has named its file.
 capture() { # interface, file
-    local name=$logs/dumpcap.$1.txt tries
+    local name=$logs/dumpcap.$1.txt
     : >"$name"
     dumpcap -q -i "$1" -w "$logs/$2" >"$name" 2>&1 &
     children+=($!)
-    for tries in {1..100}; do
+    for _ in {1..100}; do
         grep -q '^File: ' "$name" && return 0
         kill -0 "${children[-1]}" 2>/dev/null || break
         [ -z "$ended" ] || return 1
@@ -71,7 +71,7 @@ capture() { # interface, file
 }
 
 main() {
-    local words status=0
+    local words interface status=0
     read -ra words <<<"${SCENARIO:-}"
     mkdir -p "$logs"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from lab import CLIENT, LINK, Lab
+from simulator_lab import CLIENT, LINK, Lab
 
 Seen = list[list[Any]]
 """What a peer received: number, time, then what else it knows."""

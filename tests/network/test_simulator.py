@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab import LINK, Lab
+from simulator_lab import LINK, Lab
 
 PLAIN = f"simple-p2p {LINK}"
 

@@ -88,8 +88,7 @@ Simulate(int argc, char** argv)
     ns3::GlobalValue::Bind("ChecksumEnabled", ns3::BooleanValue(true));
     Network network(link, report);
     scenario->Apply(network, report);
-    report.Started();
-    RunEventLoop(kLongestRun);
+    RunEventLoop(kLongestRun, report);
     network.CollectQueueCounters();
     report.Finished();
 }

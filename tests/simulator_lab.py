@@ -24,8 +24,8 @@ from ci.engines.daemon import Daemon
 
 __all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build_simulator"]
 
-PEER: Final = Path(__file__).with_name("peer.py")
-SIMULATOR: Final = Path(__file__).parents[2] / "impls" / "simulator"
+PEER: Final = Path(__file__).parent / "peers" / "numbered.py"
+SIMULATOR: Final = Path(__file__).parents[1] / "impls" / "simulator"
 
 LINK: Final = "--delay=15ms --bandwidth=10Mbps --queue=25"
 CLIENT: Final = ("193.167.0.100", "fd00:cafe:cafe::100")
@@ -39,7 +39,7 @@ FROM interop/base:trixie
 RUN apt-get update && apt-get install -y --no-install-recommends ethtool iproute2 && rm -rf /var/lib/apt/lists/*
 RUN apt-get update && apt-get install -y --no-install-recommends iputils-ping python3-minimal \\
  && apt-get clean && rm -rf /var/lib/apt/lists/*
-COPY peer.py /peer.py
+COPY numbered.py /numbered.py
 """
 
 
@@ -112,8 +112,8 @@ class Lab:
     """The pods and their two networks, from `with` to its end."""
 
     def __init__(self, daemon: Daemon, simulator: str) -> None:
-        self._daemon = daemon
-        self._simulator = simulator
+        self.daemon = daemon
+        self.simulator = simulator
         self._stack = contextlib.ExitStack()
         self._sim = self._client = self._server = ""
 
@@ -123,7 +123,7 @@ class Lab:
             image = self._pod_image()
             forwarding = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
             self._sim = self._pod(stack, image, left, sysctls=SYSCTLS | forwarding, server=SERVER[0])
-            self._daemon.api.connect_container_to_network(self._sim, right)
+            self.daemon.api.connect_container_to_network(self._sim, right)
             self._client = self._pod(stack, image, left, sysctls=SYSCTLS, sim=LEFT[0])
             self._server = self._pod(stack, image, right, sysctls=SYSCTLS, sim=RIGHT[0])
             self._address(self._sim, "eth0", LEFT)
@@ -141,12 +141,12 @@ class Lab:
     def simulate(self, scenario: str, *, wait_for: str = "", until_ready: bool = True) -> Iterator[Simulation]:
         """Run the simulator with this SCENARIO; inside, it is ready, if `until_ready`."""
         container = self._run(
-            self._simulator,
+            self.simulator,
             network=f"container:{self._sim}",
             capabilities=("NET_ADMIN", "NET_RAW"),
             environment={"SCENARIO": scenario, "WAITFORSERVER": wait_for},
         )
-        simulation = Simulation(self._daemon, container)
+        simulation = Simulation(self.daemon, container)
         try:
             if until_ready:
                 self.client(
@@ -158,7 +158,7 @@ class Lab:
             if simulation.finished is None:
                 simulation.finish()
         finally:
-            self._daemon.remove(container)
+            self.daemon.remove(container)
 
     def client(self, *command: str) -> str:
         """Run a command at the client's place; its standard output."""
@@ -181,7 +181,7 @@ class Lab:
         port: int = 443,
         backwards: bool = False,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Have the client's peer.py talk to the server's, or the other way round; what client and server saw.
+        """Have the client's numbered.py talk to the server's, or the other way round; what client and server saw.
 
         :param serve: command and options of the one that serves, without the port
         :param talk: command and options of the other, without address and port
@@ -189,16 +189,16 @@ class Lab:
         family = ("--ipv6",) if ipv6 else ()
         address = (CLIENT if backwards else SERVER)[ipv6]
         places = (self._server, self._client) if backwards else (self._client, self._server)
-        server = self._start(places[1], ("/peer.py", *family, serve[0], str(port), *serve[1:]))
+        server = self._start(places[1], ("/numbered.py", *family, serve[0], str(port), *serve[1:]))
         assert server.stderr is not None
         server.stderr.readline()
-        talker = self._finish(self._start(places[0], ("/peer.py", *family, talk[0], address, str(port), *talk[1:])))
+        talker = self._finish(self._start(places[0], ("/numbered.py", *family, talk[0], address, str(port), *talk[1:])))
         return json.loads(talker), json.loads(self._finish(server))
 
     @contextlib.contextmanager
     def answering(self, *serve: str, port: int = 443) -> Iterator[None]:
-        """Have the server's peer.py answer meanwhile."""
-        server = self._start(self._server, ("/peer.py", serve[0], str(port), *serve[1:]))
+        """Have the server's numbered.py answer meanwhile."""
+        server = self._start(self._server, ("/numbered.py", serve[0], str(port), *serve[1:]))
         assert server.stderr is not None
         server.stderr.readline()
         try:
@@ -208,7 +208,7 @@ class Lab:
 
     @staticmethod
     def _start(pod: str, command: tuple[str, ...]) -> subprocess.Popen[str]:
-        words = ("python3", *command) if command[0] == "/peer.py" else command
+        words = ("python3", *command) if command[0] == "/numbered.py" else command
         return subprocess.Popen(
             ["docker", "exec", pod, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -221,12 +221,12 @@ class Lab:
         return output
 
     def _network(self, stack: contextlib.ExitStack) -> str:
-        made = self._daemon.api.create_network(
+        made = self.daemon.api.create_network(
             f"interop-lab-{time.monotonic_ns()}",
             options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
-            labels=self._daemon.labels(),
+            labels=self.daemon.labels(),
         )
-        stack.callback(self._daemon.api.remove_network, made["Id"])
+        stack.callback(self.daemon.api.remove_network, made["Id"])
         return str(made["Id"])
 
     def _pod(
@@ -240,7 +240,7 @@ class Lab:
             sysctls=sysctls,
             hosts=hosts,
         )
-        stack.callback(self._daemon.remove, pod)
+        stack.callback(self.daemon.remove, pod)
         return pod
 
     def _run(
@@ -254,12 +254,12 @@ class Lab:
         sysctls: dict[str, str] | None = None,
         hosts: dict[str, str] | None = None,
     ) -> str:
-        api = self._daemon.api
+        api = self.daemon.api
         made = api.create_container(
             image,
             command,
             environment=environment,
-            labels=self._daemon.labels(),
+            labels=self.daemon.labels(),
             host_config=api.create_host_config(
                 network_mode=network,
                 cap_drop=["ALL"],
@@ -295,10 +295,10 @@ class Lab:
     def _pod_image(self) -> str:
         content = PEER.read_bytes()
         tag = f"interop/network-lab:{hashlib.sha256(PODS + content).hexdigest()[:16]}"
-        if self._daemon.image(tag) is None:
+        if self.daemon.image(tag) is None:
             context = io.BytesIO()
             with tarfile.open(fileobj=context, mode="w") as archive:
-                for name, data in (("Dockerfile", PODS), ("peer.py", content)):
+                for name, data in (("Dockerfile", PODS), ("numbered.py", content)):
                     member = tarfile.TarInfo(name)
                     member.size = len(data)
                     archive.addfile(member, io.BytesIO(data))
