@@ -25,7 +25,7 @@ until (exec 3<>"/dev/tcp/$listener/$port") 2>/dev/null; do
     sleep 0.1
 done
 # Without the algorithm, iperf says so and ends with 0.
-if ! grep -qw -- "${IPERF_CONGESTION:-}" /proc/sys/net/ipv4/tcp_available_congestion_control; then
+if [ -n "${IPERF_CONGESTION:-}" ] && ! grep -qw -- "$IPERF_CONGESTION" /proc/sys/net/ipv4/tcp_available_congestion_control; then
     echo "iperf: this kernel has no congestion control $IPERF_CONGESTION" >&2
     exit 1
 fi
