@@ -34,7 +34,8 @@ stop() {
 
 # The kernel must not forward, nor answer for what it does not forward: every packet that comes in on these interfaces
 # and is not for this container vanishes, silently and before anybody looks at its TTL. A routing rule does that for
-# IPv4 and IPv6 without the iptables modules of the host. The preference is the rule's name: there is never a second.
+# IPv4 and IPv6 without the iptables modules of the host. It stays when the simulator has ended: what is sent then must
+# not take a way that nobody simulates or captures. The preference is the rule's name: there is never a second.
 keep_kernel_out() {
     local interface
     for interface in eth0 eth1; do
@@ -43,14 +44,6 @@ keep_kernel_out() {
         ip -6 rule delete iif "$interface" preference 5783 2>/dev/null
         ip -6 rule add blackhole iif "$interface" preference 5783 2>/dev/null ||
             tell "no IPv6 routing rules here: IPv6 is not simulated"
-    done
-}
-
-let_kernel_in() {
-    local interface
-    for interface in eth0 eth1; do
-        ip rule delete iif "$interface" preference 5783 2>/dev/null
-        ip -6 rule delete iif "$interface" preference 5783 2>/dev/null
     done
 }
 
@@ -115,6 +108,3 @@ main() {
 }
 
 main
-status=$?
-let_kernel_in
-exit "$status"
