@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import struct
 import subprocess
 import tarfile
 import time
@@ -22,7 +23,7 @@ from typing_extensions import Self
 
 from ci.engines.daemon import Daemon
 
-__all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build_simulator"]
+__all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build_simulator", "captured"]
 
 PEER: Final = Path(__file__).parent / "peers" / "numbered.py"
 SIMULATOR: Final = Path(__file__).parents[1] / "impls" / "simulator"
@@ -47,6 +48,28 @@ def build_simulator() -> str:
     """The id of the simulator's image, built if its sources have changed."""
     subprocess.run(["make", "--no-print-directory", "-C", str(SIMULATOR)], check=True, capture_output=True)
     return str(json.loads((SIMULATOR / "image.json").read_text(encoding="utf-8"))["imageID"])
+
+
+def captured(capture: bytes) -> list[tuple[int, float]]:
+    """Numbers and times (Unix, seconds) of the IPv4 datagrams in a capture of numbered ones, in order.
+
+    :raises ValueError: the file ends within a block
+    """
+    datagrams, at, unit = [], 0, 1e-6
+    while at < len(capture):
+        kind, length = struct.unpack_from("<II", capture, at)
+        block = capture[at : at + length]
+        if length < 12 or len(block) < length:
+            raise ValueError("the capture is cut off")
+        if kind == 1:  # interface description: the one option that matters is the time stamps' resolution
+            unit = 1e-9 if b"\x09\x00\x01\x00\x09" in block else 1e-6
+        if kind == 6:  # enhanced packet
+            high, low, size = struct.unpack_from("<III", block, 12)
+            frame = block[28 : 28 + size]
+            if frame[12:14] == b"\x08\x00" and frame[23] == 17:
+                datagrams.append((int.from_bytes(frame[-4:], "big"), (high << 32 | low) * unit))
+        at += length
+    return datagrams
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from simulator_lab import LINK, Lab
+from simulator_lab import LINK, Lab, captured
 
 PLAIN = f"simple-p2p {LINK}"
 
@@ -73,7 +72,7 @@ def test_told_to_end_it_leaves_captures_and_a_report(lab: Lab) -> None:
     assert finished.exit_code == 0
     assert finished.seconds < 5  # two seconds and what Docker takes on a busy host
     for capture in (finished.left, finished.right):
-        assert sorted(captured_numbers(capture)) == sorted([*range(1, 51)] * 2), "each, there and back"
+        assert sorted(number for number, _ in captured(capture)) == sorted([*range(1, 51)] * 2), "each, there and back"
     assert finished.report["finished_monotonic"] > finished.report["started_monotonic"]
 
 
@@ -101,10 +100,10 @@ def test_captures_hold_all_that_was_simulated_until_the_end(lab: Lab) -> None:
         finished = simulation.finish()
         _, server = talk.result()
 
-    captured = captured_numbers(finished.right)
-    assert len(captured) == finished.report["to_server"]["udp"] == len(server["received"])
-    assert 10 < len(captured) < 2000
-    assert len(captured_numbers(finished.left)) > len(captured), "the client was still sending"
+    arrived = captured(finished.right)
+    assert len(arrived) == finished.report["to_server"]["udp"] == len(server["received"])
+    assert 10 < len(arrived) < 2000
+    assert len(captured(finished.left)) > len(arrived), "the client was still sending"
 
 
 @pytest.mark.parametrize(
@@ -171,19 +170,3 @@ def test_the_report_says_what_was_run(lab: Lab) -> None:
 def pairs(received: list[list[object]]) -> list[tuple[int, float]]:
     """Number and time of what was received."""
     return [(int(str(it[0])), float(str(it[1]))) for it in received]
-
-
-def captured_numbers(capture: bytes) -> list[int]:
-    """The numbers of the captured datagrams, in order. Fails where the file ends within a block."""
-    numbers, at = [], 0
-    while at < len(capture):
-        kind, length = struct.unpack_from("<II", capture, at)
-        assert length >= 12
-        assert at + length <= len(capture), "the capture is cut off"
-        if kind == 6:  # an enhanced packet block: pcapng's usual one
-            (size,) = struct.unpack_from("<I", capture, at + 20)
-            frame = capture[at + 28 : at + 28 + size]
-            if frame[12:14] == b"\x08\x00" and frame[23] == 17:
-                numbers.append(int.from_bytes(frame[-4:], "big"))
-        at += length
-    return numbers
