@@ -15,6 +15,7 @@ import docker
 import pytest
 from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
 from redis_servers import RedisServer, redis_process, redis_program
+from simulator_lab import Lab, build_simulator
 
 from ci.engines.daemon import LABEL, Daemon, connect
 from ci.engines.docker import DockerEngine
@@ -168,6 +169,23 @@ def slot(engine: Engine) -> Iterator[Slot]:
 def play(slot: Slot, peer_image: PeerImage) -> Play:
     """`play("stays", "good")` plays one case on the shared slot and judges it."""
     return Play(slot, peer_image)
+
+
+# --- the network simulator ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def simulator_image(build_base: str) -> str:
+    """The simulator of this checkout, built where its sources have changed."""
+    assert build_base
+    return build_simulator()
+
+
+@pytest.fixture(scope="session")
+def lab(daemon: Daemon, simulator_image: str) -> Iterator[Lab]:
+    """A client's and a server's place with the simulator between them; scenarios follow each other on it."""
+    with Lab(daemon, simulator_image) as lab:
+        yield lab
 
 
 # --- Redis ------------------------------------------------------------------------------------------------

@@ -34,7 +34,8 @@ stop() {
 
 # The kernel must not forward, nor answer for what it does not forward: every packet that comes in on these interfaces
 # and is not for this container vanishes, silently and before anybody looks at its TTL. A routing rule does that for
-# IPv4 and IPv6 without the iptables modules of the host. The preference is the rule's name: there is never a second.
+# IPv4 and IPv6 without the iptables modules of the host. It stays when the simulator has ended: what is sent then must
+# not take a way that nobody simulates or captures. The preference is the rule's name: there is never a second.
 keep_kernel_out() {
     local interface
     for interface in eth0 eth1; do
@@ -46,21 +47,13 @@ keep_kernel_out() {
     done
 }
 
-let_kernel_in() {
-    local interface
-    for interface in eth0 eth1; do
-        ip rule delete iif "$interface" preference 5783 2>/dev/null
-        ip -6 rule delete iif "$interface" preference 5783 2>/dev/null
-    done
-}
-
 # dumpcap is capturing as soon as it has named its file.
 capture() { # interface, file
-    local name=$logs/dumpcap.$1.txt tries
+    local name=$logs/dumpcap.$1.txt
     : >"$name"
     dumpcap -q -i "$1" -w "$logs/$2" >"$name" 2>&1 &
     children+=($!)
-    for tries in {1..100}; do
+    for _ in {1..100}; do
         grep -q '^File: ' "$name" && return 0
         kill -0 "${children[-1]}" 2>/dev/null || break
         [ -z "$ended" ] || return 1
@@ -71,7 +64,7 @@ capture() { # interface, file
 }
 
 main() {
-    local words status=0
+    local words interface status=0
     read -ra words <<<"${SCENARIO:-}"
     mkdir -p "$logs"
 
@@ -115,6 +108,3 @@ main() {
 }
 
 main
-status=$?
-let_kernel_in
-exit "$status"

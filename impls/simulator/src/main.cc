@@ -16,7 +16,7 @@ namespace
 {
 
 constexpr const char* kReportFile = "/logs/simulator.json";
-constexpr std::uint32_t kLargestSeed = 2147483647; // ns-3's generator takes no larger ones
+constexpr std::uint32_t kLargestSeed = 2147483647;
 const ns3::Time kLongestRun = ns3::Seconds(36000);
 
 std::string
@@ -31,17 +31,20 @@ Joined(int argc, char** argv)
 }
 
 /// --seed=N, or what ns-3's own options have set, or one chosen here so that it can be told and used again.
+///
+/// It is ns-3's *run number*, the same as --RngRun=N: ns-3's generator has a seed besides, which stays as it is unless
+/// --RngSeed is given. Runs never overlap, seeds may, and zero is a run like any other.
 void
 Seed(const std::string& option, const std::string& commandLine)
 {
     if (!option.empty())
     {
-        ns3::RngSeedManager::SetSeed(ToNumber("seed", option, 1, kLargestSeed));
+        ns3::RngSeedManager::SetRun(ToNumber("seed", option, 0, kLargestSeed));
     }
     else if (commandLine.find("--Rng") == std::string::npos)
     {
         std::random_device device;
-        ns3::RngSeedManager::SetSeed(std::uniform_int_distribution<std::uint32_t>(1, kLargestSeed)(device));
+        ns3::RngSeedManager::SetRun(std::uniform_int_distribution<std::uint32_t>(0, kLargestSeed)(device));
     }
 }
 
@@ -79,17 +82,15 @@ Simulate(int argc, char** argv)
     scenario->Check();
     Seed(seed, Joined(argc, argv));
 
-    const std::string usedSeed = std::to_string(ns3::RngSeedManager::GetSeed());
-    const std::string usedRun = std::to_string(ns3::RngSeedManager::GetRun());
-    std::cout << "scenario: " << Joined(argc, argv) << "\nseed: " << usedSeed << ", run: " << usedRun << std::endl;
-    Report report(kReportFile, {{"scenario", Quoted(Joined(argc, argv))}, {"seed", usedSeed}, {"run", usedRun}});
+    const std::string usedSeed = std::to_string(ns3::RngSeedManager::GetRun());
+    std::cout << "scenario: " << Joined(argc, argv) << "\nseed: " << usedSeed << std::endl;
+    Report report(kReportFile, {{"scenario", Quoted(Joined(argc, argv))}, {"seed", usedSeed}});
 
     ns3::GlobalValue::Bind("SimulatorImplementationType", ns3::StringValue("ns3::RealtimeSimulatorImpl"));
     ns3::GlobalValue::Bind("ChecksumEnabled", ns3::BooleanValue(true));
     Network network(link, report);
     scenario->Apply(network, report);
-    report.Started();
-    RunEventLoop(kLongestRun);
+    RunEventLoop(kLongestRun, report);
     network.CollectQueueCounters();
     report.Finished();
 }

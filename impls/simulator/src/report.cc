@@ -72,9 +72,9 @@ Report::Report(std::string file, Fields head)
 }
 
 void
-Report::Started()
+Report::Started(double ago)
 {
-    m_started = Monotonic();
+    m_started = Monotonic() - ago;
     Write();
 }
 

@@ -39,8 +39,8 @@ class Report
     Counters& operator[](Direction direction) { return m_counters[static_cast<std::size_t>(direction)]; }
     const Counters& operator[](Direction direction) const { return m_counters[static_cast<std::size_t>(direction)]; }
 
-    /// The event loop is about to run: event times are counted from here.
-    void Started();
+    /// The event loop runs since `ago` seconds: event times are counted from then.
+    void Started(double ago);
 
     /// Something happened now: print `line`, keep `fields`.
     void Event(const std::string& kind, const std::string& line, const Fields& fields);

@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include <ns3/realtime-simulator-impl.h>
 #include <ns3/simulator.h>
 
 #include <netinet/in.h>
@@ -52,7 +53,7 @@ StopOnSignal()
 }
 
 void
-RunEventLoop(ns3::Time longest)
+RunEventLoop(ns3::Time longest, Report& report)
 {
     std::thread([] {
         const sigset_t signals = EndingSignals();
@@ -64,7 +65,11 @@ RunEventLoop(ns3::Time longest)
         });
     }).detach();
     // Devices start at time 0, by an event of an event; the port comes after them.
-    ns3::Simulator::Schedule(ns3::MilliSeconds(1), OpenReadyPort);
+    ns3::Simulator::Schedule(ns3::MilliSeconds(1), [&report] {
+        const auto loop = ns3::DynamicCast<ns3::RealtimeSimulatorImpl>(ns3::Simulator::GetImplementation());
+        report.Started(loop->RealtimeNow().GetSeconds());
+        OpenReadyPort();
+    });
     ns3::Simulator::Stop(longest);
     ns3::Simulator::Run();
 }

@@ -19,6 +19,12 @@ from collections import Counter
 LARGEST = 65535
 
 
+def ready() -> None:
+    """Tell whoever started this that packets may come."""
+    sys.stderr.write("ready\n")
+    sys.stderr.flush()
+
+
 def payload(number: int, size: int) -> bytes:
     """A datagram's content: its number over and over, so that no single byte can hide it."""
     return struct.pack("!I", number) * (size // 4)
@@ -38,7 +44,7 @@ def udp_serve(args: argparse.Namespace) -> object:
     with socket.socket(args.family, socket.SOCK_DGRAM) as here:
         here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         here.bind(("", args.port))
-        print("ready", file=sys.stderr, flush=True)
+        ready()
         here.settimeout(args.patience)
         while True:
             try:
@@ -51,6 +57,17 @@ def udp_serve(args: argparse.Namespace) -> object:
                 here.sendto(content, address)
             number, wrong = read(content)
             received.append((number, now, address[0], address[1], wrong))
+
+
+def udp_negotiate(args: argparse.Namespace) -> object:
+    """Answer the first datagram as a QUIC server does that does not speak its version (RFC 9000, 17.2.1)."""
+    with socket.socket(args.family, socket.SOCK_DGRAM) as here:
+        here.bind(("", args.port))
+        ready()
+        here.settimeout(args.patience)
+        content, address = here.recvfrom(LARGEST)
+        here.sendto(bytes([0xC0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), address)
+    return {"length": len(content), "head": content[:7].hex()}
 
 
 def udp_talk(args: argparse.Namespace) -> object:
@@ -97,7 +114,7 @@ def udp_talk(args: argparse.Namespace) -> object:
 def tcp_serve(args: argparse.Namespace) -> object:
     """Receive one stream to its end."""
     with socket.create_server(("", args.port), family=args.family) as listener:
-        print("ready", file=sys.stderr, flush=True)
+        ready()
         listener.settimeout(args.patience)
         stream, _ = listener.accept()
         with stream:
@@ -120,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ipv6", dest="family", action="store_const", const=socket.AF_INET6, default=socket.AF_INET)
     commands = parser.add_subparsers(required=True)
-    for name, function in (("udp-serve", udp_serve), ("tcp-serve", tcp_serve)):
+    for name, function in (("udp-serve", udp_serve), ("udp-negotiate", udp_negotiate), ("tcp-serve", tcp_serve)):
         command = commands.add_parser(name)
         command.set_defaults(function=function)
         command.add_argument("port", type=int)

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import struct
 import subprocess
 import tarfile
 import time
@@ -18,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from typing_extensions import Self
+
 from ci.engines.daemon import Daemon
 
-__all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build_simulator"]
+__all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build_simulator", "captured"]
 
-PEER: Final = Path(__file__).with_name("peer.py")
-SIMULATOR: Final = Path(__file__).parents[2] / "impls" / "simulator"
+PEER: Final = Path(__file__).parent / "peers" / "numbered.py"
+SIMULATOR: Final = Path(__file__).parents[1] / "impls" / "simulator"
 
 LINK: Final = "--delay=15ms --bandwidth=10Mbps --queue=25"
 CLIENT: Final = ("193.167.0.100", "fd00:cafe:cafe::100")
@@ -37,7 +40,7 @@ FROM interop/base:trixie
 RUN apt-get update && apt-get install -y --no-install-recommends ethtool iproute2 && rm -rf /var/lib/apt/lists/*
 RUN apt-get update && apt-get install -y --no-install-recommends iputils-ping python3-minimal \\
  && apt-get clean && rm -rf /var/lib/apt/lists/*
-COPY peer.py /peer.py
+COPY numbered.py /numbered.py
 """
 
 
@@ -45,6 +48,28 @@ def build_simulator() -> str:
     """The id of the simulator's image, built if its sources have changed."""
     subprocess.run(["make", "--no-print-directory", "-C", str(SIMULATOR)], check=True, capture_output=True)
     return str(json.loads((SIMULATOR / "image.json").read_text(encoding="utf-8"))["imageID"])
+
+
+def captured(capture: bytes) -> list[tuple[int, float]]:
+    """Numbers and times (Unix, seconds) of the IPv4 datagrams in a capture of numbered ones, in order.
+
+    :raises ValueError: the file ends within a block
+    """
+    datagrams, at, unit = [], 0, 1e-6
+    while at < len(capture):
+        kind, length = struct.unpack_from("<II", capture, at)
+        block = capture[at : at + length]
+        if length < 12 or len(block) < length:
+            raise ValueError("the capture is cut off")
+        if kind == 1:  # interface description: the one option that matters is the time stamps' resolution
+            unit = 1e-9 if b"\x09\x00\x01\x00\x09" in block else 1e-6
+        if kind == 6:  # enhanced packet
+            high, low, size = struct.unpack_from("<III", block, 12)
+            frame = block[28 : 28 + size]
+            if frame[12:14] == b"\x08\x00" and frame[23] == 17:
+                datagrams.append((int.from_bytes(frame[-4:], "big"), (high << 32 | low) * unit))
+        at += length
+    return datagrams
 
 
 @dataclass(frozen=True)
@@ -74,6 +99,11 @@ class Simulation:
         """Processor time it has used so far."""
         stats = self._daemon.api.stats(self.container, stream=False)
         return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+
+    def wait(self) -> Finished:
+        """Let it end by itself, and collect what it leaves."""
+        self._daemon.api.wait(self.container, timeout=60)
+        return self.finish()
 
     def finish(self) -> Finished:
         """Tell it to end, if it has not done so, and collect what it leaves."""
@@ -105,18 +135,18 @@ class Lab:
     """The pods and their two networks, from `with` to its end."""
 
     def __init__(self, daemon: Daemon, simulator: str) -> None:
-        self._daemon = daemon
-        self._simulator = simulator
+        self.daemon = daemon
+        self.simulator = simulator
         self._stack = contextlib.ExitStack()
         self._sim = self._client = self._server = ""
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             left, right = (self._network(stack) for _ in range(2))
             image = self._pod_image()
             forwarding = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
             self._sim = self._pod(stack, image, left, sysctls=SYSCTLS | forwarding, server=SERVER[0])
-            self._daemon.api.connect_container_to_network(self._sim, right)
+            self.daemon.api.connect_container_to_network(self._sim, right)
             self._client = self._pod(stack, image, left, sysctls=SYSCTLS, sim=LEFT[0])
             self._server = self._pod(stack, image, right, sysctls=SYSCTLS, sim=RIGHT[0])
             self._address(self._sim, "eth0", LEFT)
@@ -131,17 +161,15 @@ class Lab:
         self._stack.close()
 
     @contextlib.contextmanager
-    def simulate(
-        self, scenario: str, *, wait_for: str = "", until_ready: bool = True, add: tuple[str, ...] = ()
-    ) -> Iterator[Simulation]:
+    def simulate(self, scenario: str, *, wait_for: str = "", until_ready: bool = True) -> Iterator[Simulation]:
         """Run the simulator with this SCENARIO; inside, it is ready, if `until_ready`."""
         container = self._run(
-            self._simulator,
+            self.simulator,
             network=f"container:{self._sim}",
             capabilities=("NET_ADMIN", "NET_RAW"),
             environment={"SCENARIO": scenario, "WAITFORSERVER": wait_for},
         )
-        simulation = Simulation(self._daemon, container)
+        simulation = Simulation(self.daemon, container)
         try:
             if until_ready:
                 self.client(
@@ -153,7 +181,7 @@ class Lab:
             if simulation.finished is None:
                 simulation.finish()
         finally:
-            self._daemon.remove(container)
+            self.daemon.remove(container)
 
     def client(self, *command: str) -> str:
         """Run a command at the client's place; its standard output."""
@@ -176,7 +204,7 @@ class Lab:
         port: int = 443,
         backwards: bool = False,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Have the client's peer.py talk to the server's, or the other way round; what client and server saw.
+        """Have the client's numbered.py talk to the server's, or the other way round; what client and server saw.
 
         :param serve: command and options of the one that serves, without the port
         :param talk: command and options of the other, without address and port
@@ -184,15 +212,26 @@ class Lab:
         family = ("--ipv6",) if ipv6 else ()
         address = (CLIENT if backwards else SERVER)[ipv6]
         places = (self._server, self._client) if backwards else (self._client, self._server)
-        server = self._start(places[1], ("/peer.py", *family, serve[0], str(port), *serve[1:]))
+        server = self._start(places[1], ("/numbered.py", *family, serve[0], str(port), *serve[1:]))
         assert server.stderr is not None
         server.stderr.readline()
-        talker = self._finish(self._start(places[0], ("/peer.py", *family, talk[0], address, str(port), *talk[1:])))
+        talker = self._finish(self._start(places[0], ("/numbered.py", *family, talk[0], address, str(port), *talk[1:])))
         return json.loads(talker), json.loads(self._finish(server))
+
+    @contextlib.contextmanager
+    def answering(self, *serve: str, port: int = 443) -> Iterator[None]:
+        """Have the server's numbered.py answer meanwhile."""
+        server = self._start(self._server, ("/numbered.py", serve[0], str(port), *serve[1:]))
+        assert server.stderr is not None
+        server.stderr.readline()
+        try:
+            yield
+        finally:
+            self._finish(server)
 
     @staticmethod
     def _start(pod: str, command: tuple[str, ...]) -> subprocess.Popen[str]:
-        words = ("python3", *command) if command[0] == "/peer.py" else command
+        words = ("python3", *command) if command[0] == "/numbered.py" else command
         return subprocess.Popen(
             ["docker", "exec", pod, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -205,12 +244,12 @@ class Lab:
         return output
 
     def _network(self, stack: contextlib.ExitStack) -> str:
-        made = self._daemon.api.create_network(
+        made = self.daemon.api.create_network(
             f"interop-lab-{time.monotonic_ns()}",
             options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
-            labels=self._daemon.labels(),
+            labels=self.daemon.labels(),
         )
-        stack.callback(self._daemon.api.remove_network, made["Id"])
+        stack.callback(self.daemon.api.remove_network, made["Id"])
         return str(made["Id"])
 
     def _pod(
@@ -224,7 +263,7 @@ class Lab:
             sysctls=sysctls,
             hosts=hosts,
         )
-        stack.callback(self._daemon.remove, pod)
+        stack.callback(self.daemon.remove, pod)
         return pod
 
     def _run(
@@ -238,12 +277,12 @@ class Lab:
         sysctls: dict[str, str] | None = None,
         hosts: dict[str, str] | None = None,
     ) -> str:
-        api = self._daemon.api
+        api = self.daemon.api
         made = api.create_container(
             image,
             command,
             environment=environment,
-            labels=self._daemon.labels(),
+            labels=self.daemon.labels(),
             host_config=api.create_host_config(
                 network_mode=network,
                 cap_drop=["ALL"],
@@ -257,41 +296,32 @@ class Lab:
         return str(made["Id"])
 
     def _address(self, pod: str, interface: str, addresses: tuple[str, str]) -> None:
-        self._finish(
-            self._start(
-                pod,
-                (
-                    "sh",
-                    "-ec",
-                    f"ip addr flush dev {interface}; ip addr add {addresses[0]}/24 dev {interface};"
-                    f"ip -6 addr add {addresses[1]}/64 dev {interface} nodad; ip link set {interface} up",
-                ),
-            )
+        self._shell(
+            pod,
+            f"ip addr flush dev {interface}; ip addr add {addresses[0]}/24 dev {interface};"
+            f"ip -6 addr add {addresses[1]}/64 dev {interface} nodad; ip link set {interface} up",
         )
 
     def _route_through(self, pod: str, gateway: tuple[str, str]) -> None:
         connected = gateway[0].rpartition(".")[0] + ".0/24", gateway[1].rpartition("::")[0] + "::/64"
-        self._finish(
-            self._start(
-                pod,
-                (
-                    "sh",
-                    "-ec",
-                    "ethtool -K eth0 tx off >/dev/null;"
-                    f"ip route add 193.167.0.0/16 via {gateway[0]} dev eth0 onlink; ip route delete {connected[0]};"
-                    f"ip -6 route add fd00:cafe:cafe::/48 via {gateway[1]} dev eth0 onlink;"
-                    f"ip -6 route delete {connected[1]} dev eth0",
-                ),
-            )
+        self._shell(
+            pod,
+            "ethtool -K eth0 tx off >/dev/null;"
+            f"ip route add 193.167.0.0/16 via {gateway[0]} dev eth0 onlink; ip route delete {connected[0]};"
+            f"ip -6 route add fd00:cafe:cafe::/48 via {gateway[1]} dev eth0 onlink;"
+            f"ip -6 route delete {connected[1]} dev eth0",
         )
+
+    def _shell(self, pod: str, script: str) -> None:
+        self._finish(self._start(pod, ("sh", "-ec", script)))
 
     def _pod_image(self) -> str:
         content = PEER.read_bytes()
         tag = f"interop/network-lab:{hashlib.sha256(PODS + content).hexdigest()[:16]}"
-        if self._daemon.image(tag) is None:
+        if self.daemon.image(tag) is None:
             context = io.BytesIO()
             with tarfile.open(fileobj=context, mode="w") as archive:
-                for name, data in (("Dockerfile", PODS), ("peer.py", content)):
+                for name, data in (("Dockerfile", PODS), ("numbered.py", content)):
                     member = tarfile.TarInfo(name)
                     member.size = len(data)
                     archive.addfile(member, io.BytesIO(data))
