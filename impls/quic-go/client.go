@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +38,8 @@ func (e *endpoint) client(ctx context.Context) error {
 	if len(e.requests) == 0 {
 		return errors.New("REQUESTS is empty")
 	}
-	tlsConf, err := e.clientTLS()
-	if err != nil {
+	tlsConf := newTLS(e.alpn(), e.keyLog)
+	if err := trust(tlsConf, e.certs); err != nil {
 		return err
 	}
 	switch e.testCase {
@@ -58,20 +57,6 @@ func (e *endpoint) client(ctx context.Context) error {
 	default:
 		return e.connection(ctx, quic.DialAddr, tlsConf, e.requests, nil)
 	}
-}
-
-func (e *endpoint) clientTLS() (*tls.Config, error) {
-	pem, err := os.ReadFile(e.cert("ca.pem"))
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("there is no certificate in %s", e.cert("ca.pem"))
-	}
-	tlsConf := e.tlsConfig()
-	tlsConf.RootCAs = roots
-	return tlsConf, nil
 }
 
 // twoConnections downloads the first file over one connection, and the others over one that resumes it.
