@@ -41,7 +41,7 @@ func answerStreams(session *webtransport.Session, files *os.Root) error {
 				err = sendFile(stream, files, name)
 			}
 			if err != nil {
-				log.Printf("stream %d: %v", stream.StreamID(), err)
+				log.Printf("bidirectional stream: %v", err)
 				stream.CancelRead(noFile)
 				stream.CancelWrite(noFile)
 			}
@@ -59,7 +59,7 @@ func answerUniStreams(session *webtransport.Session, files *os.Root) {
 		}
 		sending.Go(func() {
 			if err := pushFile(session, files, request); err != nil {
-				log.Printf("stream %d: %v", request.StreamID(), err)
+				log.Printf("unidirectional stream: %v", err)
 			}
 		})
 	}
