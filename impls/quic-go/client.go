@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +38,8 @@ func (e *endpoint) client(ctx context.Context) error {
 	if len(e.requests) == 0 {
 		return errors.New("REQUESTS is empty")
 	}
-	tlsConf, err := e.clientTLS()
-	if err != nil {
+	tlsConf := newTLS(e.alpn(), e.keyLog)
+	if err := trust(tlsConf, e.certs); err != nil {
 		return err
 	}
 	switch e.testCase {
@@ -58,20 +57,6 @@ func (e *endpoint) client(ctx context.Context) error {
 	default:
 		return e.connection(ctx, quic.DialAddr, tlsConf, e.requests, nil)
 	}
-}
-
-func (e *endpoint) clientTLS() (*tls.Config, error) {
-	pem, err := os.ReadFile(e.cert("ca.pem"))
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("there is no certificate in %s", e.cert("ca.pem"))
-	}
-	tlsConf := e.tlsConfig()
-	tlsConf.RootCAs = roots
-	return tlsConf, nil
 }
 
 // twoConnections downloads the first file over one connection, and the others over one that resumes it.
@@ -93,6 +78,12 @@ func (e *endpoint) twoConnections(ctx context.Context, second dialFunc, tlsConf 
 // connection connects once, downloads all files at the same time, and closes. With a session, it resumes that, or
 // waits until it can be resumed.
 func (e *endpoint) connection(ctx context.Context, dial dialFunc, tlsConf *tls.Config, requests []*url.URL, session *session) error {
+	// Nothing slow may come between the requests: the closer they follow each other, the fewer packets they fill, and
+	// 0-RTT sends a whole burst of them into a queue that holds 25.
+	files, err := e.create(requests)
+	if err != nil {
+		return err
+	}
 	conn, err := dial(ctx, requests[0].Host, tlsConf, e.quicConfig())
 	if err != nil {
 		return err
@@ -103,9 +94,9 @@ func (e *endpoint) connection(ctx context.Context, dial dialFunc, tlsConf *tls.C
 	client := protocol(conn, session)
 	defer client.close()
 	var downloads errgroup.Group
-	for _, u := range requests {
+	for i, u := range requests {
 		downloads.Go(func() error {
-			if err := e.download(ctx, client, u); err != nil {
+			if err := errors.Join(client.get(ctx, u, files[i]), files[i].Close()); err != nil {
 				return fmt.Errorf("%s: %w", u, err)
 			}
 			return nil
@@ -143,16 +134,16 @@ func protocol(conn *quic.Conn, session *session) protocolClient {
 	return hqClient{conn}
 }
 
-func (e *endpoint) download(ctx context.Context, client protocolClient, u *url.URL) error {
-	file, err := os.Create(filepath.Join(e.downloads, path.Base(u.Path)))
-	if err != nil {
-		return err
+// create makes an empty file for each request, in the same order.
+func (e *endpoint) create(requests []*url.URL) ([]*os.File, error) {
+	files := make([]*os.File, len(requests))
+	for i, u := range requests {
+		var err error
+		if files[i], err = os.Create(filepath.Join(e.downloads, path.Base(u.Path))); err != nil {
+			return nil, err
+		}
 	}
-	if err := client.get(ctx, u, file); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
+	return files, nil
 }
 
 // session is what a first connection leaves for a second one.

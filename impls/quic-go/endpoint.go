@@ -1,12 +1,9 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -50,15 +47,9 @@ func fromEnvironment(getenv func(string) string) (*endpoint, error) {
 		}
 		e.requests = append(e.requests, u)
 	}
-	if name := getenv("SSLKEYLOGFILE"); name != "" {
-		// Unbuffered, so that nothing is lost however this ends.
-		file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-		if err != nil {
-			return nil, fmt.Errorf("key log: %w", err)
-		}
-		e.keyLog = file
-	}
-	return e, nil
+	var err error
+	e.keyLog, err = openKeyLog(getenv("SSLKEYLOGFILE"))
+	return e, err
 }
 
 // alpn is what is offered, in order of preference. Peers that know HTTP/3 alone can take part in every test case.
@@ -67,18 +58,6 @@ func (e *endpoint) alpn() []string {
 		return []string{http3.NextProtoH3}
 	}
 	return []string{hqALPN, http3.NextProtoH3}
-}
-
-// tlsConfig is what both roles have in common.
-func (e *endpoint) tlsConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS13,
-		NextProtos: e.alpn(),
-		// With Go's default, a post-quantum key share, a ClientHello takes two datagrams. Test cases that count or
-		// drop the first ones (amplificationlimit, retry) are made for one.
-		CurvePreferences: []tls.CurveID{tls.X25519},
-		KeyLogWriter:     e.keyLog,
-	}
 }
 
 // quicConfig is what both roles have in common.
@@ -97,8 +76,4 @@ func (e *endpoint) quicConfig() *quic.Config {
 		Allow0RTT:               true,
 		Tracer:                  e.traces.tracer,
 	}
-}
-
-func (e *endpoint) cert(name string) string {
-	return filepath.Join(e.certs, name)
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io/fs"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
+// server listens, and answers requests until ctx ends.
 func (e *endpoint) server(ctx context.Context) error {
 	listener, closeSocket, err := e.listen()
 	if err != nil {
@@ -24,7 +23,7 @@ func (e *endpoint) server(ctx context.Context) error {
 	return e.accept(ctx, listener)
 }
 
-// accept answers requests until ctx ends, then closes all connections.
+// accept serves connections until ctx ends, then closes them all.
 func (e *endpoint) accept(ctx context.Context, listener *quic.EarlyListener) error {
 	root, err := os.OpenRoot(e.www)
 	if err != nil {
@@ -47,49 +46,21 @@ func (e *endpoint) accept(ctx context.Context, listener *quic.EarlyListener) err
 	}
 }
 
-// listen opens the server's socket. What it returns second closes that.
 func (e *endpoint) listen() (*quic.EarlyListener, func(), error) {
-	cert, err := tls.LoadX509KeyPair(e.cert("cert.pem"), e.cert("priv.key"))
-	if err != nil {
+	tlsConf := newTLS(e.alpn(), e.keyLog)
+	if err := identify(tlsConf, e.certs); err != nil {
 		return nil, nil, err
 	}
-	tlsConf := e.tlsConfig()
-	tlsConf.Certificates = []tls.Certificate{cert}
-
-	addr, err := net.ResolveUDPAddr("udp", e.addr)
-	if err != nil {
-		return nil, nil, err
-	}
-	socket, err := net.ListenUDP("udp", addr)
-	if err != nil {
-		return nil, nil, err
-	}
-	transport := &quic.Transport{
-		Conn: socket,
-		// Whether a client has to show its address by means of a Retry packet.
-		VerifySourceAddress: func(net.Addr) bool { return e.testCase == caseRetry },
-	}
-	listener, err := transport.ListenEarly(tlsConf, e.quicConfig())
-	if err != nil {
-		socket.Close()
-		return nil, nil, err
-	}
-	return listener, func() {
-		transport.Close()
-		socket.Close()
-	}, nil
+	return listen(e.addr, tlsConf, e.quicConfig(), e.testCase == caseRetry)
 }
 
 // serve is the life of one connection.
 func serve(ctx context.Context, conn *quic.Conn, files fs.FS) {
-	// This blocks until the handshake is done.
-	protocol := conn.ConnectionState().TLS.NegotiatedProtocol
-	code := quic.ApplicationErrorCode(0)
-	if protocol == http3.NextProtoH3 {
-		code = quic.ApplicationErrorCode(http3.ErrCodeNoError)
-	}
-	defer context.AfterFunc(ctx, func() { conn.CloseWithError(code, "") })()
+	// HTTP/0.9 has no error codes of its own.
+	defer context.AfterFunc(ctx, func() { conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "") })()
 
+	// This blocks until the handshake has ended.
+	protocol := conn.ConnectionState().TLS.NegotiatedProtocol
 	log.Printf("%s connected, protocol %s", conn.RemoteAddr(), protocol)
 	var err error
 	if protocol == http3.NextProtoH3 {

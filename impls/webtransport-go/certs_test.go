@@ -1,0 +1,1 @@
+../quic-go/certs_test.go

@@ -1,0 +1,1 @@
+../certs_test.go
