@@ -19,6 +19,11 @@ const missing = new Set()
 const complete = Promise.withResolvers()
 
 globalThis.interop = {
+  // Files to answer with, as base64. A server may ask as soon as the session is open.
+  give (contents) {
+    files = new Map(Object.entries(contents).map(([name, content]) => [name, Uint8Array.fromBase64(content)]))
+  },
+
   // Open the session; returns the application protocol that was agreed on.
   async open (url, hash, protocols) {
     transport = new WebTransport(url, {
@@ -39,9 +44,8 @@ globalThis.interop = {
     return transport.protocol
   },
 
-  // Answer with these files, given as base64, until the server closes the session.
-  async give (contents) {
-    files = new Map(Object.entries(contents).map(([name, content]) => [name, Uint8Array.fromBase64(content)]))
+  // Returns when the server has closed the session.
+  async closed () {
     await transport.closed
   },
 
@@ -97,10 +101,10 @@ async function onBidirectional (stream) {
   const { name } = parse(await readAll(stream.readable))
   const content = files.get(name)
   if (content === undefined) {
-    await stream.writable.abort(new WebTransportError(`there is no file ${name}`, { source: 'stream', streamErrorCode: 0 }))
-  } else {
-    await send(stream.writable, content)
+    await stream.writable.abort()
+    throw new Error(`there is no file ${name}`)
   }
+  await send(stream.writable, content)
 }
 
 async function onDatagram (data) {

@@ -30,13 +30,14 @@ async def run(task: Task, *, certificates: Path = Path("/certs"), logs: Path = P
         devtools.on("Runtime.consoleAPICalled", tell)
         page = await open_page(devtools, PAGE.as_uri(), binding="deliver", handler=keep)
         fingerprint = base64.b64encode(certificate_hash(certificates / "cert.pem")).decode()
+        await page.call("interop.give", readable_files(task.www))
         protocol = await page.call("interop.open", task.url, fingerprint, task.protocols)
         if task.testcase == "handshake":
             if not protocol:
                 raise DevToolsError("the server chose no application protocol")
             (task.downloads.parent / "negotiated_protocol.txt").write_text(protocol, encoding="ascii")
         elif task.how is None:
-            await page.call("interop.give", readable_files(task.www))
+            await page.call("interop.closed")
         else:
             await page.call("interop.fetch", task.names, task.how)
         await page.call("interop.close")
