@@ -46,12 +46,7 @@ async fn get(
     let mut content = Vec::new();
     while let Some(mut data) = stream.recv_data().await? {
         progress.add(connection, data.remaining());
-        while data.has_remaining() {
-            let chunk = data.chunk();
-            content.extend_from_slice(chunk);
-            let length = chunk.len();
-            data.advance(length);
-        }
+        content.extend_from_slice(&data.copy_to_bytes(data.remaining()));
     }
     save(path, &content)
 }
@@ -59,14 +54,18 @@ async fn get(
 pub async fn serve(connection: Connection) -> Result<()> {
     let transport = h3_quinn::Connection::new(connection);
     let mut requests = h3::server::Connection::<_, Bytes>::new(transport).await?;
-    while let Some(request) = requests.accept().await? {
-        tokio::spawn(async move {
-            if let Err(error) = answer(request).await {
-                eprintln!("a request failed: {error}");
-            }
-        });
+    loop {
+        match requests.accept().await {
+            Ok(Some(request)) => drop(tokio::spawn(async move {
+                if let Err(error) = answer(request).await {
+                    eprintln!("a request failed: {error}");
+                }
+            })),
+            Ok(None) => return Ok(()),
+            Err(error) if error.is_h3_no_error() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(())
 }
 
 async fn answer(request: RequestResolver<h3_quinn::Connection, Bytes>) -> Result<()> {

@@ -11,7 +11,7 @@ use std::{
 
 use s2n_quic::{
     Connection, Server,
-    connection::Handle,
+    connection::{self, Handle},
     provider::{endpoint_limits, tls::s2n_tls},
     stream::BidirectionalStream,
 };
@@ -80,7 +80,7 @@ async fn serve(mut connection: Connection) {
     loop {
         match connection.accept_bidirectional_stream().await {
             Ok(Some(stream)) => drop(tokio::spawn(answer(stream))),
-            Ok(None) => return,
+            Ok(None) | Err(connection::Error::Application { .. }) => return,
             Err(error) => {
                 eprintln!("{}: {error}", connection.id());
                 return;
