@@ -1,0 +1,1 @@
+../../endpoint/rust/hq.rs
