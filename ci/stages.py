@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, get_args
 
 from ci.arguments import whole_number
 from ci.compliance import Compliance
-from ci.errors import BuildError
+from ci.errors import BuildError, EngineError
 from ci.network_evidence import Captures
 from ci.network_stage import NetworkStages
 from ci.provision import Unavailable
 from ci.suites.network import OPERATOR_VARIABLES
+from ci.suites.quic.tshark import MINIMUM, tshark_version
 from ci.suites.transport import TransportSuite
 from ci.support import SIMULATOR, support_for
 from ci.transport_stage import TransportStages
@@ -62,11 +63,12 @@ def open_stages(
     :param images: of everybody who takes part, the simulator among them
     :param folder: of the shard
     :raises BuildError: what the network is made of is not there
-    :raises EngineError: the engine has no simulated network
+    :raises EngineError: the engine has no simulated network, or there is nothing to read captures with
     """
     if workspace.suite == "transport":
         suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
         return TransportStages(backend.engine(), suite)
+    _check_tshark()
     engine = backend.network()
     support: dict[str, Image] = {}
     for version in support_for(cases, workspace.simulator):
@@ -90,3 +92,15 @@ def open_stages(
         captures=arguments.captures,
         operator={name: os.environ[name] for name in OPERATOR_VARIABLES if os.environ.get(name)},
     )
+
+
+def _check_tshark() -> None:
+    """Before anything runs: without it no case could be judged."""
+    found = tshark_version()
+    if found < MINIMUM:
+        raise EngineError(
+            "tshark-old",
+            f"tshark {'.'.join(map(str, found))} is too old to judge captures with",
+            why=f"the oldest that will do is {'.'.join(map(str, MINIMUM))}",
+            hint="take it from a newer release of your distribution",
+        )
