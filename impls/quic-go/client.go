@@ -24,8 +24,8 @@ const ticketPatience = 15 * time.Second
 
 // protocolClient is a connection with the protocol negotiated for it.
 type protocolClient interface {
-	// get writes the content of one file.
-	get(context.Context, *url.URL, io.Writer) error
+	// request asks for one file. What it returns writes the content, and may be called in another goroutine.
+	request(context.Context, *url.URL) (func(io.Writer) error, error)
 	// close ends the connection without an error. It returns when the peer has been told.
 	close()
 }
@@ -95,8 +95,12 @@ func (e *endpoint) connection(ctx context.Context, dial dialFunc, tlsConf *tls.C
 	defer client.close()
 	var downloads errgroup.Group
 	for i, u := range requests {
+		receive, err := client.request(ctx, u)
+		if err != nil {
+			return fmt.Errorf("%s: %w", u, err)
+		}
 		downloads.Go(func() error {
-			if err := errors.Join(client.get(ctx, u, files[i]), files[i].Close()); err != nil {
+			if err := errors.Join(receive(files[i]), files[i].Close()); err != nil {
 				return fmt.Errorf("%s: %w", u, err)
 			}
 			return nil

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quic-go/quic-go/http3"
 )
@@ -52,7 +54,12 @@ func newPair(t *testing.T, clientCase, serverCase string, files map[string]int) 
 		return err
 	}
 
-	_, port, _ := strings.Cut(listener.Addr().String(), ":")
+	address := listener.Addr()
+	if clientCase == caseZeroRTT {
+		// Without any delay, the handshake may have ended before the first request.
+		address = relay(t, address)
+	}
+	_, port, _ := strings.Cut(address.String(), ":")
 	for name, size := range files {
 		content := make([]byte, size)
 		rand.Read(content)
@@ -63,6 +70,41 @@ func newPair(t *testing.T, clientCase, serverCase string, files map[string]int) 
 		p.client.requests = append(p.client.requests, u)
 	}
 	return p
+}
+
+// relay stands before a server and holds back every datagram for a while.
+func relay(t *testing.T, server net.Addr) net.Addr {
+	t.Helper()
+	front, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { front.Close() })
+	forward := func(to net.PacketConn, addr net.Addr, content []byte) {
+		time.AfterFunc(20*time.Millisecond, func() { to.WriteTo(content, addr) })
+	}
+	read := func(from net.PacketConn, each func(net.Addr, []byte)) {
+		for buffer := make([]byte, 2048); ; {
+			n, addr, err := from.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			each(addr, bytes.Clone(buffer[:n]))
+		}
+	}
+	// A client has one socket per connection, and so has the relay towards the server.
+	backs := map[string]net.PacketConn{}
+	go read(front, func(client net.Addr, content []byte) {
+		back, ok := backs[client.String()]
+		if !ok {
+			back, _ = net.ListenPacket("udp", "127.0.0.1:0")
+			t.Cleanup(func() { back.Close() })
+			backs[client.String()] = back
+			go read(back, func(_ net.Addr, content []byte) { forward(front, client, content) })
+		}
+		forward(back, server, content)
+	})
+	return front.LocalAddr()
 }
 
 func (p *pair) check(t *testing.T) {

@@ -22,20 +22,33 @@ func newH3Client(conn *quic.Conn, early bool) h3Client {
 	return h3Client{(&http3.Transport{DisableCompression: true}).NewClientConn(conn), early}
 }
 
-func (c h3Client) get(ctx context.Context, u *url.URL, w io.Writer) error {
+func (c h3Client) request(ctx context.Context, u *url.URL) (func(io.Writer) error, error) {
 	method := http.MethodGet
 	if c.early {
 		method = http3.MethodGet0RTT
 	}
 	request, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	response, err := c.conn.RoundTrip(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
+	var response *http.Response
+	done := make(chan error, 1)
+	// This blocks until the response begins.
+	go func() {
+		var err error
+		response, err = c.conn.RoundTrip(request)
+		done <- err
+	}()
+	return func(w io.Writer) error {
+		if err := <-done; err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		return receiveH3(response, w)
+	}, nil
+}
+
+func receiveH3(response *http.Response, w io.Writer) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("the response is %s", response.Status)
 	}

@@ -26,19 +26,18 @@ type hqClient struct {
 	conn *quic.Conn
 }
 
-func (c hqClient) get(ctx context.Context, u *url.URL, w io.Writer) error {
+func (c hqClient) request(ctx context.Context, u *url.URL) (func(io.Writer) error, error) {
 	stream, err := c.conn.OpenStreamSync(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := fmt.Fprintf(stream, "GET %s\r\n", u.Path); err != nil {
-		return err
+	if _, err := stream.Write([]byte("GET " + u.Path + "\r\n")); err != nil {
+		return nil, err
 	}
-	if err := stream.Close(); err != nil {
+	return func(w io.Writer) error {
+		_, err := io.Copy(w, stream)
 		return err
-	}
-	_, err = io.Copy(w, stream)
-	return err
+	}, stream.Close()
 }
 
 func (c hqClient) close() {
