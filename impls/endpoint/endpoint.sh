@@ -30,6 +30,8 @@ through -4 193.167.0.0/16 .2
 through -6 fd00:cafe:cafe::/48 :2
 
 if [ "$ROLE" = client ]; then
+    # As the first process of its container, a shell that says nothing about a signal never hears of it.
+    trap 'exit 143' TERM
     waited=0
     until (exec 3<>/dev/tcp/sim/57832) 2>/dev/null; do
         waited=$((waited + 1))
@@ -39,5 +41,6 @@ if [ "$ROLE" = client ]; then
         fi
         sleep 0.1
     done
+    trap - TERM
 fi
 exec "$@"
