@@ -15,7 +15,7 @@ import docker
 import pytest
 from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
 from redis_servers import RedisServer, redis_process, redis_program
-from simulator_lab import Lab, build_simulator
+from simulator_lab import Lab, build
 
 from ci.engines.daemon import LABEL, Daemon, connect
 from ci.engines.docker import DockerEngine
@@ -178,7 +178,7 @@ def play(slot: Slot, peer_image: PeerImage) -> Play:
 def simulator_image(build_base: str) -> str:
     """The simulator of this checkout, built where its sources have changed."""
     assert build_base
-    return build_simulator()
+    return build("simulator")
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,10 @@ from typing_extensions import Self
 
 from ci.engines.daemon import Daemon
 
-__all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build_simulator", "captured"]
+__all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build", "captured"]
 
 PEER: Final = Path(__file__).parent / "peers" / "numbered.py"
-SIMULATOR: Final = Path(__file__).parents[1] / "impls" / "simulator"
+IMPLEMENTATIONS: Final = Path(__file__).parents[1] / "impls"
 
 LINK: Final = "--delay=15ms --bandwidth=10Mbps --queue=25"
 CLIENT: Final = ("193.167.0.100", "fd00:cafe:cafe::100")
@@ -44,10 +44,11 @@ COPY numbered.py /numbered.py
 """
 
 
-def build_simulator() -> str:
-    """The id of the simulator's image, built if its sources have changed."""
-    subprocess.run(["make", "--no-print-directory", "-C", str(SIMULATOR)], check=True, capture_output=True)
-    return str(json.loads((SIMULATOR / "image.json").read_text(encoding="utf-8"))["imageID"])
+def build(name: str) -> str:
+    """The id of the image that `impls/<name>` makes, built if its sources have changed."""
+    folder = IMPLEMENTATIONS / name
+    subprocess.run(["make", "--no-print-directory", "-C", str(folder)], check=True, capture_output=True)
+    return str(json.loads((folder / "image.json").read_text(encoding="utf-8"))["imageID"])
 
 
 def captured(capture: bytes) -> list[tuple[int, float]]:
@@ -180,6 +181,21 @@ class Lab:
             yield simulation
             if simulation.finished is None:
                 simulation.finish()
+        finally:
+            self.daemon.remove(container)
+
+    @contextlib.contextmanager
+    def endpoint(self, image: str, role: str, **environment: str) -> Iterator[str]:
+        """An endpoint's image in the place that its role has; the container's id."""
+        pod = self._client if role == "client" else self._server
+        container = self._run(
+            image,
+            network=f"container:{pod}",
+            capabilities=("NET_ADMIN",),
+            environment={"ROLE": role, **environment},
+        )
+        try:
+            yield container
         finally:
             self.daemon.remove(container)
 

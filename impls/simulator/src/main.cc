@@ -33,7 +33,8 @@ Joined(int argc, char** argv)
 /// --seed=N, or what ns-3's own options have set, or one chosen here so that it can be told and used again.
 ///
 /// It is ns-3's *run number*, the same as --RngRun=N: ns-3's generator has a seed besides, which stays as it is unless
-/// --RngSeed is given. Runs never overlap, seeds may, and zero is a run like any other.
+/// --RngSeed is given. Runs are independent of each other, and zero is one like any other; of two neighbouring seeds,
+/// 1 and 2, the losses of drop-rate were visibly alike.
 void
 Seed(const std::string& option, const std::string& commandLine)
 {
