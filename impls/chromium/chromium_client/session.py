@@ -46,7 +46,9 @@ async def run(task: Task, *, certificates: Path = Path("/certs"), logs: Path = P
 
 
 def readable_files(folder: Path) -> dict[str, str]:
-    """All files of a folder, as base64."""
+    """All files of a folder, as base64; none where there is no such folder, as for a session that only shakes hands."""
+    if not folder.is_dir():
+        return {}
     return {path.name: base64.b64encode(path.read_bytes()).decode() for path in folder.iterdir() if path.is_file()}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from chromium_client.devtools import DevTools, DevToolsError, Page
+from chromium_client.session import readable_files
 from chromium_client.task import UnsupportedError, certificate_hash, from_environment, one_session
 
 RECEIVE = {
@@ -139,3 +140,10 @@ def test_a_browser_that_dies_is_noticed() -> None:
             await devtools.call("Browser.getVersion")
 
     drive(lambda _: [], use)
+
+
+def test_a_folder_that_is_not_there_offers_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_bytes(b"x")
+    assert readable_files(tmp_path / "there") == {"file": "eA=="}
+    assert readable_files(tmp_path / "elsewhere") == {}
