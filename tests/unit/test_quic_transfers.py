@@ -167,10 +167,13 @@ def response(data: str = "d1") -> Datagram:
 
 
 def test_a_new_path_begins_with_a_challenge_and_each_is_answered() -> None:
-    first, again = sent("server", one_rtt()), sent("server", one_rtt(), target=OTHER)
+    first, again = sent("server", one_rtt()), sent("server", one_rtt(frames=(0x08,)), target=OTHER)
     moved = sent("server", challenge(), target=OTHER)
     assert new_paths_challenged(traces(first, moved, again, response())) is None
     assert new_paths_challenged(traces(first, sent("server", challenge(), source=PREFERRED), response())) is None
+    # A server that answers the client's challenge and asks back only when the client has moved.
+    probed = sent("server", one_rtt(frames=(0x1B, 0x00), path_responses=("c1",)), target=OTHER)
+    assert new_paths_challenged(traces(first, probed, moved, response())) is None
     # A challenge on the old path, given up, is nobody's duty to answer.
     assert new_paths_challenged(traces(first, moved, sent("server", challenge("d2")), response())) is None
     for wrong, text, side in (
@@ -180,6 +183,8 @@ def test_a_new_path_begins_with_a_challenge_and_each_is_answered() -> None:
             "no PATH_CHALLENGE",
             "server",
         ),
+        (traces(first, probed, again, moved, response()), "has no PATH_CHALLENGE", "server"),
+        (traces(first, probed, response()), "on another path than", "unknown"),
         (traces(first, moved, response("d2")), "the client never answered", "client"),
         (traces(first, response()), "on another path than on 193.167.100.100:443 → 193.167.0.100:50000", "unknown"),
         (traces(response()), "at all", "unknown"),

@@ -1,8 +1,8 @@
 """Captures made easy for a tshark before 4.4, which two things lead astray where a connection id is empty.
 
-*Padding.* Endpoints may fill a datagram up behind its packets, as aioquic does. Bytes there without the fixed bit are
-no packet (RFC 9000, section 12.2). Such a tshark takes them for one, finds a key phase in them, changes to keys that
-are not yet in use, and decrypts nothing any more. They are left out of the copy as if they had not been captured.
+*Padding.* Endpoints may fill a datagram up behind its packets, as aioquic does with zeros: bytes without the fixed
+bit are no packet (RFC 9000, section 12.2). Such a tshark takes them for one, finds a key phase in them, changes to keys
+that are not yet in use, and decrypts nothing any more. They are left out of the copy as if they had not been captured.
 
 *Paths.* When an address changes, it does not know whose the packets without a connection id are. In the copy they stay
 on the first path; where they really were is kept beside it.
@@ -31,7 +31,6 @@ PCAPNG_ENHANCED_PACKET: Final = 6
 ETHERNET_HEADER: Final = 14
 UDP: Final = 17
 LONG_HEADER: Final = 0x80
-FIXED_BIT: Final = 0x40
 SERVERS: Final = frozenset(ip_address(host).packed for host in SERVER_HOSTS)
 
 
@@ -163,9 +162,8 @@ def _kept(frame: bytes, payload: int) -> int:
         end = _end_of_long_packets(frame, payload)
     except IndexError:
         return len(frame)
-    if payload < end < len(frame) and not frame[end] & FIXED_BIT:
-        return end
-    return len(frame)
+    # Only zeros: a packet may come without the fixed bit where both sides agree to grease it (RFC 9287).
+    return end if payload < end < len(frame) and not any(frame[end:]) else len(frame)
 
 
 def _end_of_long_packets(frame: bytes, at: int) -> int:

@@ -61,12 +61,16 @@ class Frame:
     """Frame types (RFC 9000, section 12.4) that checks ask for."""
 
     ACK_ECN: Final = 0x03
+    PADDING: Final = 0x00
     CRYPTO: Final = 0x06
+    NEW_CONNECTION_ID: Final = 0x18
     PATH_CHALLENGE: Final = 0x1A
     PATH_RESPONSE: Final = 0x1B
     STREAM: Final = frozenset(range(0x08, 0x10))
     STREAM_FIN: Final = 0x01  # in the type of a STREAM frame
     DATAGRAM: Final = frozenset({0x30, 0x31})
+    # A packet of these alone does not use a path, it only asks whether there is one (RFC 9000, section 9.1).
+    PROBING: Final = frozenset({PADDING, NEW_CONNECTION_ID, PATH_CHALLENGE, PATH_RESPONSE})
 
 
 class Ecn:

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from ci.suites.quic.cases import MIB, Finding, TestCase, Traces
 from ci.suites.quic.checks import COMMON, listed, unreadable
-from ci.suites.quic.packets import Address
+from ci.suites.quic.packets import Address, Frame
 
 __all__ = ["CONNECTION_MIGRATION", "REBIND_ADDRESS", "REBIND_PORT"]
 
@@ -16,9 +16,11 @@ REBINDING: Final = "rebind --delay=15ms --bandwidth=10Mbps --queue=25 --first-re
 
 
 def new_paths_challenged(traces: Traces) -> Finding | None:
-    """Whatever the server first sent on a new path has a PATH_CHALLENGE in it, and the client answered each.
+    """The server's first packet on each new path has a PATH_CHALLENGE, and the client answered it.
 
-    The first path is not new. Challenges elsewhere, on a path given up for example, need no answer.
+    The first path is not new. Challenges elsewhere, on a path given up for example, need no answer. A packet that only
+    probes does not count yet: a server may well answer the client's own PATH_CHALLENGE and leave it at that until the
+    client moves.
     """
     paths: set[Path] = set()
     challenges: dict[str, Path] = {}
@@ -26,15 +28,16 @@ def new_paths_challenged(traces: Traces) -> Finding | None:
         path = (datagram.source, datagram.target)
         if path in paths or not datagram.packets:
             continue
-        paths.add(path)
-        if len(paths) == 1:
-            continue
         packet = datagram.packets[0]
-        if not packet.path_challenges:
+        if paths and not packet.path_challenges:
+            if packet.frames and Frame.PROBING.issuperset(packet.frames):
+                continue
             if not packet.decrypted:
                 return unreadable(f"the server's first packet {_arrow(path)}", traces.right)
             return Finding(text=f"the server's first packet {_arrow(path)} has no PATH_CHALLENGE", side="server")
-        challenges.update(dict.fromkeys(packet.path_challenges, path))
+        if paths:
+            challenges.update(dict.fromkeys(packet.path_challenges, path))
+        paths.add(path)
     if len(paths) < 2:
         seen = _arrow(next(iter(paths))) if paths else "at all"
         return Finding(text=f"the server never sent anything on another path than {seen}")
