@@ -234,6 +234,8 @@ class _Seen(NetworkBystander):
 
     def over(self, evidence: NetworkEvidence) -> bool:
         """A verdict that needs neither files nor traffic is told while whoever still runs still runs."""
+        if "simulator" in evidence.exits:
+            return False  # what its end means its captures say, and they are not here yet
         self.verdict = judge_ending(self._test, exchange_of(evidence, self._place))
         return self.verdict is not None and self._tell(self.verdict)
 

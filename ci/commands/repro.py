@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Final
 from ci.arguments import seconds, whole_number
 from ci.backends import Backend, add_engine_argument, open_backend
 from ci.case_lookup import find_case
-from ci.commands.build_images import add_archive_argument, archives, build
+from ci.commands.build_images import add_archive_argument, archives, found_or_built
 from ci.commands.run_shard import interruptible
 from ci.decrypted import captures_below, decrypted_copies
 from ci.engines.daemon import LABEL
 from ci.engines.docker import DockerEngine, DockerSlot
 from ci.engines.packets import packets
 from ci.engines.shell import NO_SHELL, open_shell
-from ci.errors import BuildError, ConfigurationError, EngineError, ExitCode
+from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.images import Images
 from ci.inbox import Cancelled
 from ci.live import LiveOutput
-from ci.model import PAIR_OF, ROLES, Outcome, PublishedImage, ReasonCode, Verdict, Version
+from ci.model import PAIR_OF, ROLES, Outcome, PublishedImage, Verdict, Version
 from ci.network_stage import NetworkStage
 from ci.progress import OUTCOME_STYLES
 from ci.provision import Image, Unavailable
@@ -34,8 +34,8 @@ from ci.repeat import Repeat, Try, pass_rate
 from ci.schedule import Ready
 from ci.stage import After
 from ci.stages import open_stages
-from ci.support import support_for
 from ci.suites.network import test_case
+from ci.support import support_for
 from ci.transport_stage import TransportStage
 from ci.workspace import Workspace, add_version_arguments
 
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         _check_flags(arguments, backend)
         taking_part = (workspace.versions[case.dialer], workspace.versions[case.listener])
         versions = tuple(dict.fromkeys((*taking_part, *support_for([case], workspace.simulator))))
-        images = _images(versions, case, backend, console)
+        images = found_or_built(versions, backend, console, purpose=f"{case.name} cannot be played")
         found = {name: _done(image) for name, image in images.items()}
         stages = open_stages(arguments, workspace, backend, [case], found, folder)
         names = {images[it.id].digest: _called(it, images[it.id]) for it in versions}
@@ -347,30 +347,3 @@ def _done(image: Image) -> Future[Image | Unavailable]:
     future: Future[Image | Unavailable] = Future()
     future.set_result(image)
     return future
-
-
-def _images(versions: Sequence[Version], case: Case, backend: Backend, console: Console) -> dict[str, Image]:
-    """All images a case takes, by version id, built where they are missing."""
-    try:
-        found = {version: backend.provider.find(version) for version in versions}
-        missing = tuple(
-            version
-            for version, image in found.items()
-            if isinstance(image, Unavailable) and image.code is ReasonCode.BUILD_FAILED
-        )
-        if missing:
-            build(backend, missing, console)
-            found |= {version: backend.provider.find(version) for version in missing}
-    finally:
-        backend.provider.stop()
-    images = {}
-    for version, image in found.items():
-        if isinstance(image, Unavailable):
-            raise BuildError(
-                "image-missing",
-                f"{case.name} cannot be played: {image.text}",
-                why="what runs this version could be neither found nor made here",
-                hint="see docs/adding-an-implementation.md, or choose a case of other versions",
-            )
-        images[version.id] = image
-    return images
