@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci.check_image import inspect
-from ci.image_checks.endpoint import ENDPOINT_CHECKS, EndpointReport, EndpointRole
+from ci.image_checks.endpoint import EndpointReport, EndpointRole, checks_for
 from ci.image_checks.endpoint_laboratory import EndpointLaboratory
 from ci.image_checks.manifest import ENDPOINT_IMAGE_CHECKS
 
@@ -76,5 +76,5 @@ def check_endpoint(
         laboratory = EndpointLaboratory(slot, suite, role, players, seeded=surroundings.seeded, tell=tell)
         seen = laboratory.observe()
         behaviours.append(seen)
-        results[role] = tuple(check.result(seen) for check in ENDPOINT_CHECKS)
+        results[role] = tuple(check.result(seen) for check in checks_for(role))
     return EndpointReport(image=facts, suite=suite, peer=called, behaviours=tuple(behaviours), results=results)

@@ -102,6 +102,11 @@ def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
     peer = None if arguments.peer else _counterpart(workspace, suite)
     versions = (simulator,) if peer is None else (simulator, peer)
     found = found_or_built(versions, backend, console, purpose="the image cannot be checked")
+    surroundings = Surroundings(
+        peer=(arguments.peer, image_named(arguments.peer)) if peer is None else (peer.id, found[peer.id].digest),
+        simulator=found[simulator.id].digest,
+        seeded=simulator is SIMULATOR,
+    )
     engine = backend.network()
     roles: tuple[EndpointRole, ...] = ("client", "server")
     if arguments.role in roles:
@@ -113,13 +118,7 @@ def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
             image_named(arguments.image),
             suite,
             roles,
-            Surroundings(
-                peer=(arguments.peer, image_named(arguments.peer))
-                if peer is None
-                else (peer.id, found[peer.id].digest),
-                simulator=found[simulator.id].digest,
-                seeded=simulator is SIMULATOR,
-            ),
+            surroundings,
             tell=(lambda _: None) if arguments.json else console.info,
         )
     return _show(arguments, console, endpoint_data(report), render_endpoint(report), passed=report.passed)

@@ -14,7 +14,16 @@ from ci.image_checks.base import Answer, Check, ImageFacts, Level, Result, Statu
 from ci.model import Outcome, ReasonCode, Verdict
 from ci.scene import End
 
-__all__ = ["ENDPOINT_CHECKS", "EndpointBehaviour", "EndpointReport", "EndpointRole", "KeyLog", "Meeting", "Refusal"]
+__all__ = [
+    "ENDPOINT_CHECKS",
+    "EndpointBehaviour",
+    "EndpointReport",
+    "EndpointRole",
+    "KeyLog",
+    "Meeting",
+    "Refusal",
+    "checks_for",
+]
 
 EndpointRole: TypeAlias = Literal["client", "server"]
 # Useless is one that opens nothing of the capture.
@@ -157,8 +166,6 @@ def _plays_bare(seen: EndpointBehaviour) -> Answer:
 
 
 def _answers_probe(seen: EndpointBehaviour) -> Answer:
-    if seen.role != "server":
-        return Answer(skipped=True, note="a client is not waited for")
     if not seen.meetings:
         return Answer(skipped=True, note="it was not started in a test case it does")
     mute = [
@@ -182,8 +189,6 @@ def _exact_files(seen: EndpointBehaviour) -> Answer:
 
 
 def _stops(seen: EndpointBehaviour) -> Answer:
-    if seen.role != "server":
-        return Answer(skipped=True, note="a client ends by itself")
     stopped = {name: it for name, it in seen.meetings.items() if it.stopping is not None and it.end is not None}
     if not stopped:
         return Answer(skipped=True, note="it was never running when its counterpart had ended")
@@ -235,6 +240,9 @@ def _check(
 
 
 PLAY_IT: Final = "give it a row in versions.yaml and play the case with `repro --pcap`: all logs are kept"
+
+# What is asked of a server alone: a client is not waited for, and ends by itself.
+OF_SERVERS: Final = ("answers-probe", "stops-on-sigterm")
 
 ENDPOINT_CHECKS: Final[tuple[Check[EndpointBehaviour], ...]] = (
     _check(
@@ -321,3 +329,8 @@ ENDPOINT_CHECKS: Final[tuple[Check[EndpointBehaviour], ...]] = (
         Level.SHOULD,
     ),
 )
+
+
+def checks_for(role: EndpointRole) -> tuple[Check[EndpointBehaviour], ...]:
+    """What an image is held to in this role."""
+    return tuple(it for it in ENDPOINT_CHECKS if role == "server" or it.code not in OF_SERVERS)

@@ -157,12 +157,15 @@ class EndpointLaboratory:
                 player.start(running)
             with changed:
                 changed.wait_for(lambda: all(it.end or it.lost_because for it in players.values()), timeout=patience)
+                # Read before they are removed, which they die of.
+                ends = {value: it.end for value, it in players.items()}
+                lost = next((it.lost_because for it in players.values() if it.lost_because), None)
         finally:
             for _, running in prepared:
                 running.remove()
-        if lost := next((it.lost_because for it in players.values() if it.lost_because and it.end is None), None):
+        if lost is not None:
             raise EngineError("engine-lost", f"the engine lost sight of the {self._role}: {lost}")
-        return {value: it.end is None or it.end.exit_code != NOT_IMPLEMENTED for value, it in players.items()}
+        return {value: end is None or end.exit_code != NOT_IMPLEMENTED for value, end in ends.items()}
 
     # --- with the counterpart -------------------------------------------------------------------------
 
