@@ -149,7 +149,7 @@ class EndpointLaboratory:
         try:
             for value in values:
                 asked = probe_scene(self._case(value), self._role, value, self._cast, folder, limit=patience)
-                actor = asked.actor(self._role)
+                actor = _with(asked.actor(self._role), self._something_to_do())
                 players[value] = Player(actor, changed)
                 running = self._slot.prepare(actor, players[value], {"check": value}, asked.brings.get(self._role, {}))
                 prepared.append((players[value], running))
@@ -166,6 +166,11 @@ class EndpointLaboratory:
         if lost is not None:
             raise EngineError("engine-lost", f"the engine lost sight of the {self._role}: {lost}")
         return {value: end is None or end.exit_code != NOT_IMPLEMENTED for value, end in ends.items()}
+
+    def _something_to_do(self) -> dict[str, str]:
+        """A request, and what tells the two suites apart for a program that does both."""
+        requests = "https://server4:443/some/file" if self._role == "client" else ""
+        return {"REQUESTS": requests, "PROTOCOLS": "one another" if self._suite == "webtransport" else ""}
 
     # --- with the counterpart -------------------------------------------------------------------------
 
@@ -199,6 +204,10 @@ def _folder(supplies: Supplies) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with(actor: Actor, changes: Mapping[str, str]) -> Actor:
+    return replace(actor, environment={**actor.environment, **changes})
 
 
 def _without(actor: Actor, names: Sequence[str]) -> Actor:
