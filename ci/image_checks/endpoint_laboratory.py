@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ci.engines.scratch import scratch_folder
 from ci.errors import EngineError
 from ci.image_checks.endpoint import NOT_IMPLEMENTED, EndpointBehaviour, EndpointRole, KeyLog, Meeting, Refusal
 from ci.last_words import last_line
@@ -198,12 +197,9 @@ class EndpointLaboratory:
 @contextmanager
 def _folder(supplies: Supplies) -> Iterator[Path]:
     """Where an attempt finds its supplies and leaves what it leaves; gone with the block."""
-    folder = Path(tempfile.mkdtemp(prefix="interop-check-"))
-    try:
+    with scratch_folder("check") as folder:
         prepare(supplies, folder)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _with(actor: Actor, changes: Mapping[str, str]) -> Actor:
