@@ -20,10 +20,10 @@ def attempt(folder: Path, *, key_log: bool = True) -> Path:
     (folder / "sim").mkdir(parents=True)
     (folder / "client").mkdir()
     for side in ("left", "right"):
-        data = gzip.decompress((CAPTURES / "retry" / f"{side}.pcap.gz").read_bytes())
+        data = gzip.decompress((CAPTURES / "handshake" / f"{side}.pcap.gz").read_bytes())
         (folder / "sim" / f"trace_node_{side}.pcap").write_bytes(data)
     if key_log:
-        shutil.copy(CAPTURES / "retry" / "keys.log", folder / "client" / "keys.log")
+        shutil.copy(CAPTURES / "handshake" / "keys.log", folder / "client" / "keys.log")
     return folder
 
 
