@@ -304,8 +304,8 @@ def _network_lack(situation: Situation, answers: Answers) -> str | None:
     """What keeps every case over a simulated network from being played or judged."""
     if situation.docker is None:
         return "needs Docker"
-    if isinstance(answers.network, NetworkFacts) and not answers.network.playable:
-        return "containers cannot be given addresses"
+    if isinstance(answers.network, NetworkFacts) and answers.network.lack is not None:
+        return answers.network.lack
     if "tshark" not in situation.usable:
         return "needs tshark"
     lack = docker_lack(situation, SIMULATOR)

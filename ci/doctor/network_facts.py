@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,14 +10,13 @@ from ci.doctor.asking import Trouble
 from ci.doctor.finding import Finding, State
 from ci.engines.daemon import TROUBLE, Daemon, connect
 from ci.engines.docker_network import MEMLOCK, POD_SYSCTLS
+from ci.engines.rivals import CONTRACT_SUBNETS, Rival, rivals
 from ci.helper_image import helper_tag
 from ci.network_scene import PLACES
 from ci.scene import MIB
 
-__all__ = ["CONTRACT_SUBNETS", "NetworkFacts", "judge_network", "look_at_network", "rivals"]
+__all__ = ["NetworkFacts", "judge_network", "look_at_network"]
 
-# All addresses of the contract are in these (quic-interop contract, section 1.1).
-CONTRACT_SUBNETS: Final = tuple(map(ipaddress.ip_network, ("193.167.0.0/16", "fd00:cafe:cafe::/48")))
 _CLIENT: Final = PLACES["client"]
 # What a slot does to its pods, in a container without any network: 0, or which of both families it was that failed.
 _GIVE_ADDRESSES: Final = (
@@ -36,18 +33,22 @@ class NetworkFacts:
     :param ipv4: a container could give itself an address of the contract; None where there was no image to try with
     :param ipv6: likewise
     :param memlock: a container got the contract's limit for locked memory
-    :param rivals: networks of others on the contract's subnets, each with its subnet
+    :param rivals: networks of others on the contract's subnets
     """
 
     ipv4: bool | Trouble | None
     ipv6: bool | Trouble | None
     memlock: bool | Trouble | None
-    rivals: tuple[str, ...] = ()
+    rivals: tuple[Rival, ...] = ()
 
     @property
-    def playable(self) -> bool:
-        """Nothing that was found keeps cases from being played."""
-        return all(it is True or it is None for it in (self.ipv4, self.ipv6))
+    def lack(self) -> str | None:
+        """What keeps every case from being played; None if nothing that was found does."""
+        if not all(it is True or it is None for it in (self.ipv4, self.ipv6)):
+            return "containers cannot be given addresses"
+        if spoilers := [it.name for it in self.rivals if it.spoils]:
+            return f"the engine masquerades {' and '.join(dict.fromkeys(spoilers))}"
+        return None
 
 
 def look_at_network() -> NetworkFacts:
@@ -93,21 +94,6 @@ def _status(daemon: Daemon, command: list[str], **more: Any) -> int | Trouble:
 
 def _is_zero(status: int | Trouble) -> bool | Trouble:
     return status if isinstance(status, Trouble) else status == 0
-
-
-def rivals(networks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The networks of an engine that share an address with the contract, by name and subnet.
-
-    :param networks: as the engine lists them
-    """
-    for network in networks:
-        for config in (network.get("IPAM") or {}).get("Config") or ():
-            try:
-                subnet = ipaddress.ip_network(config["Subnet"], strict=False)
-            except (KeyError, ValueError):
-                continue  # of a driver that has no subnets
-            if any(subnet.version == it.version and subnet.overlaps(it) for it in CONTRACT_SUBNETS):
-                yield f"{network['Name']} ({subnet})"
 
 
 # --- judgement --------------------------------------------------------------------------------------------
@@ -156,15 +142,24 @@ def _memlock(found: bool | Trouble | None) -> Finding:
     )
 
 
-def _rivals(found: tuple[str, ...]) -> Finding:
-    ours = " and ".join(map(str, CONTRACT_SUBNETS))
+def _rivals(found: tuple[Rival, ...]) -> Finding:
+    name, ours = "subnets", " and ".join(map(str, CONTRACT_SUBNETS))
     if not found:
-        return Finding(name="subnets", state=State.OK, value=f"no other network of this engine is on {ours}")
+        return Finding(name=name, state=State.OK, value=f"no other network of this engine is on {ours}")
+    if spoilers := [it for it in found if it.spoils]:
+        return Finding(
+            name=name,
+            state=State.MISSING,
+            value=f"on {ours}, and masqueraded: {', '.join(map(str, spoilers))}",
+            costs=f"{_NEEDS_ADDRESSES}: packets of slots, which have the same addresses, are rewritten as well",
+            advice="remove it, or give it other subnets: "
+            f"`docker network rm {' '.join(dict.fromkeys(it.name for it in spoilers))}`",
+        )
     return Finding(
-        name="subnets",
+        name=name,
         state=State.WARN,
-        value=f"on {ours}: {', '.join(found)}",
-        costs="nothing while namespaces hold: slots keep these addresses to themselves; but two runners whose "
-        "networks have the same addresses are hard to tell apart in captures",
+        value=f"on {ours}: {', '.join(map(str, found))}",
+        costs="nothing: slots keep these addresses to themselves; but whoever looks at packets on this host will "
+        "find the same addresses twice",
         advice="`docker network rm` it if it is a leftover of the established runner",
     )

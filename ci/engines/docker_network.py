@@ -23,6 +23,8 @@ from ci.engines.container_files import put_folder, take_folder
 from ci.engines.containers import DockerActor, bounded, create_actor
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.docker import describe
+from ci.engines.rivals import rivals
+from ci.errors import EngineError
 from ci.model import Role
 from ci.network_scene import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
 from ci.scene import MIB, Actor
@@ -60,8 +62,12 @@ class NetworkEngine:
 
     @contextmanager
     def slot(self, number: int) -> Iterator[NetworkSlot]:
-        """Two networks and the pods of simulator, client and server; all gone when the block ends."""
+        """Two networks and the pods of simulator, client and server; all gone when the block ends.
+
+        :raises EngineError: a network of somebody else would rewrite what is sent here; or the engine breaks
+        """
         daemon = self.daemon
+        self._refuse_masquerading()
         prefix = f"{daemon.prefix}-{number}"
         with ExitStack() as stack:
             networks = {}
@@ -80,6 +86,17 @@ class NetworkEngine:
             yield slot
             if daemon.keep:
                 stack.pop_all()
+
+    def _refuse_masquerading(self) -> None:
+        """Every case would fail, and servers would be blamed for it."""
+        found = [it for it in rivals(self.daemon.call(self.daemon.api.networks)) if it.spoils]
+        if found:
+            raise EngineError(
+                "rival-network",
+                f"Docker masquerades a network on the subnets of this suite: {', '.join(map(str, found))}",
+                why="it goes by source address, so it rewrites what clients and servers send here, too",
+                hint=f"docker network rm {' '.join(dict.fromkeys(it.name for it in found))}, or give it other subnets",
+            )
 
     @cached_property
     def memlock(self) -> tuple[Ulimit, ...]:

@@ -15,6 +15,7 @@ from ci.doctor.finding import State
 from ci.doctor.network_facts import look_at_network
 from ci.engines.daemon import LABEL, Daemon
 from ci.engines.docker_network import NetworkEngine
+from ci.engines.rivals import Rival
 from ci.errors import ExitCode
 from ci.helper_image import BASE
 
@@ -57,7 +58,7 @@ def test_an_engine_that_has_slots_over_a_simulated_network_is_found_to_do_so(dae
     assert helper_image
     # The slots of the other tests could not be made without these.
     assert (facts.ipv4, facts.ipv6) == (True, True)
-    assert facts.playable
+    assert facts.lack is None
     engine = NetworkEngine(daemon, helper=helper_image)
     assert (facts.memlock is True) == bool(engine.memlock)
     mine = [it for it in daemon.api.containers(all=True) if it["Id"] not in before]
@@ -69,6 +70,6 @@ def test_a_network_of_somebody_else_on_these_subnets_is_named(daemon: Daemon) ->
     name = f"{daemon.prefix}-rival"
     network = daemon.api.create_network(name, ipam=IPAMConfig(pool_configs=[pool]), internal=True)["Id"]
     try:
-        assert f"{name} (193.167.77.0/24)" in look_at_network().rivals
+        assert Rival(name=name, subnet="193.167.77.0/24", spoils=False) in look_at_network().rivals
     finally:
         daemon.api.remove_network(network)

@@ -22,8 +22,9 @@ from ci.doctor.examine import Examined, examine
 from ci.doctor.finding import Diagnosis, Finding, Section, State
 from ci.doctor.host import Disk, disk, judge_disk, judge_memory, judge_python, memory
 from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room
-from ci.doctor.network_facts import NetworkFacts, judge_network, rivals
+from ci.doctor.network_facts import NetworkFacts, judge_network
 from ci.doctor.tools import TOOLS, Tool, ToolWanted, find_tool, judge_tool, usable
+from ci.engines.rivals import Rival, rivals
 from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import BASE, BUILD_BASE, helper_tag
 from ci.model import BuildRecipe, PublishedImage, Transport, Version
@@ -575,9 +576,30 @@ def test_networks_on_the_subnets_of_the_contract_are_named() -> None:
             {"Name": "plugin", "IPAM": {"Config": [{}]}},
         ]
     )
-    assert list(found) == ["leftnet (193.167.0.0/24)", "leftnet (fd00:cafe:cafe::/64)", "wide (193.0.0.0/8)"]
+    assert list(map(str, found)) == ["leftnet (193.167.0.0/24)", "leftnet (fd00:cafe:cafe::/64)", "wide (193.0.0.0/8)"]
 
 
+@pytest.mark.parametrize(
+    ("network", "masquerades"),
+    [
+        ({"Driver": "bridge"}, True),
+        ({"Driver": "bridge", "Options": None}, True),
+        ({"Driver": "bridge", "Internal": True}, False),
+        ({"Driver": "bridge", "Options": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}, False),
+        ({"Driver": "macvlan"}, False),
+    ],
+)
+def test_whether_the_engine_rewrites_what_leaves_a_network(network: dict[str, object], masquerades: bool) -> None:
+    [found] = rivals([{"Name": "net", "IPAM": {"Config": [{"Subnet": "193.167.0.0/24"}]}, **network}])
+    assert found.spoils is masquerades
+
+
+def test_a_masqueraded_network_that_has_nobodys_address_spoils_nothing() -> None:
+    network = {"Name": "net", "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "193.167.77.0/24"}]}}
+    assert [it.spoils for it in rivals([network])] == [False]
+
+
+RIVAL: Final = Rival(name="leftnet", subnet="193.167.0.0/24", spoils=False)
 GOOD_NETWORK: Final = NetworkFacts(ipv4=True, ipv6=True, memlock=True)
 
 
@@ -590,14 +612,15 @@ GOOD_NETWORK: Final = NetworkFacts(ipv4=True, ipv6=True, memlock=True)
         (replace(GOOD_NETWORK, ipv6=False), "ipv6 addresses", State.MISSING, False),
         (replace(GOOD_NETWORK, ipv4=Trouble("no such sysctl")), "addresses", State.MISSING, False),
         (replace(GOOD_NETWORK, memlock=Trouble("rlimit")), "locked memory", State.WARN, True),
-        (replace(GOOD_NETWORK, rivals=("leftnet (193.167.0.0/24)",)), "subnets", State.WARN, True),
+        (replace(GOOD_NETWORK, rivals=(RIVAL,)), "subnets", State.WARN, True),
+        (replace(GOOD_NETWORK, rivals=(RIVAL, replace(RIVAL, spoils=True))), "subnets", State.MISSING, False),
     ],
 )
 def test_what_the_engine_offers_for_a_simulated_network(
     facts: NetworkFacts, name: str | None, state: State, playable: bool
 ) -> None:
     found = {it.name: it for it in judge_network(facts)}
-    assert facts.playable is playable
+    assert (facts.lack is None) is playable
     assert [it.name for it in found.values() if it.state is not State.OK] == ([] if name is None else [name])
     if name is not None:
         assert found[name].state is state
