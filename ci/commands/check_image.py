@@ -19,6 +19,7 @@ from ci.helper_image import helper_image
 from ci.model import SUITES, Contract
 from ci.report.check_endpoint import endpoint_data, render_endpoint
 from ci.report.check_image import as_data, render
+from ci.stages import check_tshark
 from ci.suggest import shown_path
 from ci.support import SIMULATOR, simulator_of
 from ci.workspace import VERSIONS, Workspace
@@ -96,6 +97,7 @@ def _transport(arguments: argparse.Namespace, console: Console) -> ExitCode:
 def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
     suite: SuiteName = arguments.suite
     assert suite != "transport"  # noqa: S101 -- see `run`
+    check_tshark()
     workspace = Workspace.at(arguments.versions)
     simulator = simulator_of(arguments.simulator)
     backend = open_backend("docker", workspace, console, run="check")
