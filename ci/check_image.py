@@ -47,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[*(str(it) for it in Contract), "both"],
         help="the generations it must speak; left out, both are tried and one will do",
     )
-    parser.add_argument("--peer", metavar="IMAGE", help="listens where the image only dials (browsers)")
+    parser.add_argument(
+        "--peer",
+        metavar="IMAGE",
+        help="listens where the image only dials (browsers); quic, webtransport: its counterpart, instead of ours",
+    )
     parser.add_argument(
         "--timeout",
         type=seconds("--timeout"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ci.model import Role
     from ci.scene import Evidence, Stream
 
-__all__ = ["NOBODY", "Bystander", "Cancelled", "Ended", "Inbox", "Lost", "Output", "lost_sight"]
+__all__ = ["NOBODY", "Bystander", "Cancelled", "Ended", "Inbox", "Lost", "Onlooker", "Output", "lost_sight"]
 
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
@@ -25,11 +25,15 @@ class Cancelled(Exception):  # noqa: N818 -- not an error: the user asked for it
     """The run was interrupted while this attempt was under way."""
 
 
-class Bystander:
-    """Sees an attempt while it happens. This one looks away; others override what they want to see."""
+class Onlooker:
+    """Sees what is written while it is. This one looks away; others override what they want to see."""
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
         """One side has written something, `at` seconds after the start. Called from the engine's threads."""
+
+
+class Bystander(Onlooker):
+    """Sees an attempt while it happens."""
 
     def over(self, evidence: Evidence) -> bool:  # noqa: ARG002
         """The waiting is over: what is known by now. Whoever still runs is stopped and removed when this returns.
@@ -73,7 +77,7 @@ class Inbox:
         log_bytes: Mapping[Role, int],
         *,
         listened: tuple[Role, Stream] | None = None,
-        bystander: Bystander = NOBODY,
+        bystander: Onlooker = NOBODY,
     ) -> None:
         self._bystander = bystander
         self._listened = listened

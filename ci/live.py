@@ -1,9 +1,9 @@
-"""What both sides of a case write, shown while they write it: one line each, with its time and whose it is."""
+"""What those who take part in a case write, shown while they write it: one line each, with its time and whose it is."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -20,21 +20,32 @@ __all__ = ["SHOWN_BYTES", "LiveOutput"]
 # Of each stream. A flood would be throttled by the terminal, and so behave differently from the case it repeats.
 SHOWN_BYTES: Final = 1024 * 1024
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
-_COLOURS: Final[Mapping[Role, str]] = {"dialer": "cyan", "listener": "magenta"}
-_WIDTH: Final = max(len(f"{role}/{stream}") for role in ROLES for stream in _STREAMS)
+# Of two that meet, the one that begins and the one that answers; what is between them, and beside them, in others.
+_COLOURS: Final[Mapping[Role, str]] = {
+    "dialer": "cyan",
+    "listener": "magenta",
+    "client": "cyan",
+    "server": "magenta",
+    "simulator": "yellow",
+    "iperf_client": "blue",
+    "iperf_server": "green",
+}
 
 
 class LiveOutput:
     """Prints lines as soon as they are whole. Safe to use from several threads.
 
     What goes to standard output is bold: it is little, and it is the result.
+
+    :param roles: whose lines
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, roles: Sequence[Role] = ROLES) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._lines = {(role, stream): Lines() for role in ROLES for stream in _STREAMS}
+        self._lines = {(role, stream): Lines() for role in roles for stream in _STREAMS}
         self._left = dict.fromkeys(self._lines, SHOWN_BYTES)
+        self._width = max(len(f"{role}/{stream}") for role, stream in self._lines)
         self._held: list[tuple[Role, Stream, Chunk]] | None = None
         self._broken = False
 
@@ -81,7 +92,7 @@ class LiveOutput:
             return
         try:
             self._console.labelled(
-                line_head(line.at, f"{role}/{stream}", _WIDTH),
+                line_head(line.at, f"{role}/{stream}", self._width),
                 line.data.decode(errors="replace"),
                 label_style=_COLOURS[role],
                 style="bold" if stream == "stdout" else "",

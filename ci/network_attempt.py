@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ci.errors import EngineError
-from ci.inbox import NOBODY, Bystander, Cancelled, Ended, Inbox, Lost, lost_sight
+from ci.inbox import Cancelled, Ended, Inbox, Lost, Onlooker, lost_sight
 from ci.network_scene import NetworkEvidence
 from ci.scene import End
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ci.network_scene import NetworkScene
     from ci.scene import Actor
 
-__all__ = ["NetworkSlot", "attempt"]
+__all__ = ["NetworkBystander", "NetworkSlot", "attempt"]
 
 TICK_SECONDS: Final = 0.5
 # Beyond the grace period: an engine that has not told by then what became of a killed container never will.
@@ -42,6 +42,27 @@ class NetworkSlot(Protocol):
     def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool: ...
 
 
+class NetworkBystander(Onlooker):
+    """Sees an attempt while it happens. This one looks away; others override what they want to see."""
+
+    def over(self, evidence: NetworkEvidence) -> bool:  # noqa: ARG002
+        """The waiting is over: who has ended by now, and how. Whoever still runs is stopped when this returns.
+
+        :return: True to leave everybody as they are
+        """
+        return False
+
+    def gathered(self, evidence: NetworkEvidence) -> bool:  # noqa: ARG002
+        """Everybody has ended and what they leave was gathered. They are removed when this returns.
+
+        :return: True to leave them where they are
+        """
+        return False
+
+
+NOBODY: Final = NetworkBystander()
+
+
 def attempt(
     slot: NetworkSlot,
     scene: NetworkScene,
@@ -49,7 +70,7 @@ def attempt(
     *,
     labels: Mapping[str, str],
     cancelled: threading.Event,
-    bystander: Bystander = NOBODY,
+    bystander: NetworkBystander = NOBODY,
 ) -> NetworkEvidence:
     """Run a scene once (quic-interop contract, section 1.6).
 
@@ -63,6 +84,7 @@ def attempt(
     """
     inbox = Inbox({actor.role: actor.limits.log_bytes for actor in scene.actors}, bystander=bystander)
     actors: dict[Role, RunningActor] = {}
+    left = False
     with ThreadPoolExecutor(max_workers=len(scene.actors)) as pool:
         try:
             slot.reset(*(actor.role for actor in scene.actors))
@@ -83,19 +105,24 @@ def attempt(
             first = watch.wait(scene.deadline, cancelled)
             elapsed = inbox.now()
             alone = set(watch.exits)
-            list(pool.map(lambda running: running.stop(scene.grace), others))
-            actors["simulator"].stop(scene.grace)
-            watch.drain({actor.role for actor in scene.actors}, PATIENCE_SECONDS)
-            cut = _gather(slot, scene, folder)
+            evidence = NetworkEvidence(
+                first=first, exits=dict(watch.exits), streams=inbox.streams, cut={}, elapsed=elapsed
+            )
+            left = bystander.over(evidence)
+            if not left:
+                list(pool.map(lambda running: running.stop(scene.grace), others))
+                actors["simulator"].stop(scene.grace)
+                watch.drain({actor.role for actor in scene.actors}, PATIENCE_SECONDS)
+            evidence = replace(
+                evidence,
+                exits={role: end if role in alone else replace(end, stopped=True) for role, end in watch.exits.items()},
+                cut=_gather(slot, scene, folder),
+            )
+            left = left or bystander.gathered(evidence)
         finally:
-            list(pool.map(lambda running: running.remove(), actors.values()))
-    return NetworkEvidence(
-        first=first,
-        exits={role: end if role in alone else replace(end, stopped=True) for role, end in watch.exits.items()},
-        streams=inbox.streams,
-        cut=cut,
-        elapsed=elapsed,
-    )
+            if not left:
+                list(pool.map(lambda running: running.remove(), actors.values()))
+    return evidence
 
 
 def _gather(slot: NetworkSlot, scene: NetworkScene, folder: Path) -> dict[Role, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,30 +11,38 @@ from typing import TYPE_CHECKING
 
 from ci.evidence_folder import EvidenceFolder, unwritable
 from ci.model import Outcome, Verdict
-from ci.network_attempt import attempt
+from ci.network_attempt import NetworkBystander, attempt
 from ci.network_evidence import Repetition, keep
+from ci.network_reproduction import long_values, network_lines
 from ci.provision import Image
 from ci.records import RoleRecord
-from ci.stage import Performance
+from ci.stage import After, Performance
 from ci.suites.network import Cast, exchange_of, scene, test_case
-from ci.suites.quic.judgement import RATE, judge
+from ci.suites.quic.judgement import RATE, judge, judge_ending
 from ci.suites.quic.measurements import summary
 from ci.suites.quic.supplies import prepare
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from ci.compliance import Compliance
     from ci.engines.docker_network import NetworkEngine, NetworkSlot
     from ci.json_fields import Json
     from ci.model import Role, Version
     from ci.network_evidence import Captures
+    from ci.network_scene import NetworkEvidence, NetworkScene
+    from ci.scene import Stream
     from ci.schedule import Ready
-    from ci.stage import Take
+    from ci.stage import Audience, Take
     from ci.suites.quic.cases import TestCase
+    from ci.suites.quic.supplies import Supplies
 
-__all__ = ["NetworkStages"]
+__all__ = ["NetworkStage", "NetworkStages"]
+
+# Below the folder of a run: what the commands to play a case by hand put into its containers.
+BY_HAND = "by-hand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +73,9 @@ class NetworkStages:
         return {**self.engine.describe(), "simulator": self.support["simulator"].digest}
 
     @contextmanager
-    def stage(self, number: int) -> Iterator[_Stage]:
+    def stage(self, number: int) -> Iterator[NetworkStage]:
         with self.engine.slot(number) as slot:
-            yield _Stage(stages=self, slot=slot)
+            yield NetworkStage(stages=self, slot=slot)
 
     def inputs(self, ready: Ready) -> Mapping[str, Json]:
         """The same images in the same roles over the same network, asked the same thing."""
@@ -95,17 +104,22 @@ class NetworkStages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stage:
+class NetworkStage:
+    """A slot on which cases over a simulated network are played."""
+
     stages: NetworkStages
     slot: NetworkSlot
 
-    def play(self, ready: Ready, take: Take, cancelled: threading.Event) -> Performance:
+    def play(
+        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
+    ) -> Performance:
+        """See `ci.stage.Stage`."""
         try:
-            return self._play(ready, take, cancelled)
+            return self._play(ready, take, cancelled, audience)
         except OSError as error:
             raise unwritable(ready.case, error) from error
 
-    def _play(self, ready: Ready, take: Take, cancelled: threading.Event) -> Performance:
+    def _play(self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None) -> Performance:
         case, stages = ready.case, self.stages
         players = stages.images(ready)
         cast = Cast(
@@ -126,7 +140,9 @@ class _Stage:
         repetitions: list[Repetition] = []
         for number in range(1, test.repetitions + 1):
             where = f"{number}/" if test.repetitions > 1 else ""
-            repetitions.append(self._repetition(test, ready, cast, folder, where, seed + number - 1, take, cancelled))
+            repetitions.append(
+                self._repetition(test, ready, cast, folder, where, seed + number - 1, take, cancelled, audience)
+            )
             if repetitions[-1].verdict.outcome is not Outcome.PASSED:
                 break
         verdict = _together([repetition.verdict for repetition in repetitions])
@@ -137,6 +153,7 @@ class _Stage:
             limits={"deadlineSeconds": test.limit, "repetitions": test.repetitions},
             seed=seed,
             keep=partial(keep, folder, case, repetitions, verdict, take, stages.captures),
+            by_hand=partial(self._by_hand, test, repetitions[-1], take.folder / BY_HAND),
         )
 
     def _repetition(
@@ -149,15 +166,32 @@ class _Stage:
         seed: int,
         take: Take,
         cancelled: threading.Event,
+        audience: Audience | None,
     ) -> Repetition:
         place = folder.path / where
         place.mkdir(exist_ok=True)
         supplies = test.supplies(seed)
         prepare(supplies, place)
         played = scene(ready.case, test, supplies, cast, place)
-        evidence = attempt(self.slot, played, place, labels=take.labels, cancelled=cancelled)
-        verdict = judge(test, supplies, exchange_of(evidence, place))
+        last = where in ("", f"{test.repetitions}/")
+        seen = NetworkBystander() if audience is None else _Seen(audience, test, supplies, played, place, last=last)
+        evidence = attempt(self.slot, played, place, labels=take.labels, cancelled=cancelled, bystander=seen)
+        told = seen.verdict if isinstance(seen, _Seen) else None
+        verdict = told or judge(test, supplies, exchange_of(evidence, place))
         return Repetition(where=where, seed=seed, scene=played, evidence=evidence, verdict=verdict)
+
+    def _by_hand(self, test: TestCase, last: Repetition, folder: Path, names: Mapping[str, str]) -> list[str]:
+        """Commands for the repetition that was played last, and beside them what they put into the containers."""
+        supplies = test.supplies(last.seed)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        prepare(supplies, folder)
+        for name, value in long_values(last.scene).items():
+            (folder / name).write_text(value, encoding="utf-8")
+        engine = self.stages.engine
+        return network_lines(
+            last.scene, supplies, folder.resolve(), helper=engine.helper, images=names, memlock=bool(engine.memlock)
+        )
 
     def _roles(self, players: Mapping[Role, tuple[str, Image]], last: Repetition) -> dict[Role, RoleRecord]:
         records: dict[Role, RoleRecord] = {}
@@ -175,6 +209,46 @@ class _Stage:
                 oom=end.out_of_memory if end else False,
             )
         return records
+
+
+class _Seen(NetworkBystander):
+    """An attempt in front of an audience.
+
+    :param last: no other repetition follows, even if this one passes
+    """
+
+    def __init__(
+        self, audience: Audience, test: TestCase, supplies: Supplies, scene: NetworkScene, place: Path, *, last: bool
+    ) -> None:
+        self._audience = audience
+        self._test = test
+        self._supplies = supplies
+        self._scene = scene
+        self._place = place
+        self._last = last
+        # The one that was reached in front of the audience: what came after it does not count.
+        self.verdict: Verdict | None = None
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
+        self._audience.output(at, role, stream, data)
+
+    def over(self, evidence: NetworkEvidence) -> bool:
+        """A verdict that needs neither files nor traffic is told while whoever still runs still runs."""
+        if "simulator" in evidence.exits:
+            return False  # what its end means its captures say, and they are not here yet
+        self.verdict = judge_ending(self._test, exchange_of(evidence, self._place))
+        return self.verdict is not None and self._tell(self.verdict)
+
+    def gathered(self, evidence: NetworkEvidence) -> bool:
+        if self.verdict is not None:
+            return False
+        self.verdict = judge(self._test, self._supplies, exchange_of(evidence, self._place))
+        return self._tell(self.verdict)
+
+    def _tell(self, verdict: Verdict) -> bool:
+        if verdict.outcome is Outcome.PASSED and not self._last:
+            return False
+        return self._audience.over(verdict, self._scene.actors) is After.LEAVE
 
 
 def _seed(identity: str) -> int:

@@ -8,34 +8,23 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.attempt import attempt
-from ci.evidence import write_evidence
 from ci.evidence_folder import unwritable
-from ci.inbox import Bystander
 from ci.model import Outcome, Verdict
 from ci.records import timestamp
+from ci.stage import After, Audience, Take
 
 if TYPE_CHECKING:
-    from ci.engines.base import Slot
     from ci.live import LiveOutput
-    from ci.model import Case, Role
-    from ci.provision import Image
-    from ci.scene import Evidence, Scene, Stream
-    from ci.suites.base import Suite
+    from ci.model import Role
+    from ci.records import EvidenceFile
+    from ci.scene import Actor, Stream
+    from ci.schedule import Ready
+    from ci.stage import Performance, Stage
 
-__all__ = ["After", "Repeat", "Try", "pass_rate"]
-
-
-class After(Enum):
-    """What becomes of both sides once the verdict is known."""
-
-    CLEAR = "clear"  # stopped and removed at once
-    LOOKED = "looked"  # the same, after somebody has looked around: what happened meanwhile must not count
-    LEAVE = "leave"  # left as they are
+__all__ = ["Repeat", "Try", "pass_rate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +32,17 @@ class Try:
     """One attempt, and what came of it.
 
     :param seconds: from the start of both sides to the verdict
-    :param folder: where its evidence lies
+    :param folder: where its evidence lies; None where nobody was started
+    :param seed: what chance there was came from it
+    :param by_hand: see `ci.stage.Performance`
     """
 
     number: int
-    scene: Scene
     verdict: Verdict
     seconds: float
-    folder: Path
+    folder: Path | None
+    seed: int | None = None
+    by_hand: Callable[[Mapping[str, str]], list[str]] | None = None
 
     @property
     def passed(self) -> bool:
@@ -59,22 +51,20 @@ class Try:
 
 @dataclass(frozen=True, kw_only=True)
 class Repeat:
-    """A case on a slot.
+    """A case on a stage.
 
     :param folder: below which each try keeps its evidence
-    :param live: shows what both sides write, as they do; None shows nothing
-    :param over: told of a verdict, also by number, while whoever still runs still runs
+    :param live: shows what everybody writes, as they do; None shows nothing
+    :param over: told of a verdict, also by number, before whoever took part is removed
     :param around: entered for each try, given the folder for files of its own
     """
 
-    case: Case
-    suite: Suite
-    slot: Slot
-    images: Mapping[str, Image]
+    ready: Ready
+    stage: Stage
     folder: Path
     cancelled: threading.Event
     live: Callable[[], LiveOutput | None] = lambda: None
-    over: Callable[[int, Scene, Verdict], After] = lambda *_: After.CLEAR
+    over: Callable[[int, Verdict, Sequence[Actor]], After] = lambda *_: After.CLEAR
     around: Callable[[Path], AbstractContextManager[object]] = nullcontext
 
     def tries(self, times: int, *, until_fail: bool = False) -> Iterator[Try]:
@@ -90,85 +80,70 @@ class Repeat:
                 return
 
     def _once(self, number: int) -> Try:
-        scene = self.suite.scene(
-            self.case,
-            images={version: image.digest for version, image in self.images.items()},
-            surroundings=self.slot.surroundings,
-            attempt=f"{self.folder.name}/{number}",
+        case = self.ready.case
+        take = Take(
+            number=number,
+            identity=f"{self.folder.name}/{number}",
+            folder=self.folder,
+            started_at=timestamp(),
+            labels={"case": case.name},
         )
-        started_at = timestamp()
-        bystander = _Foreground(self, number, scene)
         scratch = self.folder / f"try-{number}"
         try:
             scratch.mkdir(parents=True)
         except OSError as error:
-            raise unwritable(self.case, error) from error
-        labels = {"case": self.case.name}
+            raise unwritable(case, error) from error
+        foreground = _Foreground(self, number)
         try:
             with self.around(scratch):
-                evidence = attempt(
-                    self.slot,
-                    scene,
-                    settled=self.suite.settled,
-                    labels=labels,
-                    cancelled=self.cancelled,
-                    bystander=bystander,
-                )
+                performance = self.stage.play(self.ready, take, self.cancelled, foreground)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
         finally:
-            bystander.close()
-        verdict = bystander.verdict or self.judge(evidence)
-        folder = self._keep(number, scene, evidence, verdict, started_at, scratch)
-        return Try(number=number, scene=scene, verdict=verdict, seconds=evidence.elapsed, folder=folder)
+            foreground.close()
+        return Try(
+            number=number,
+            verdict=performance.verdict,
+            seconds=performance.elapsed,
+            folder=self._keep(performance, scratch),
+            seed=performance.seed,
+            by_hand=performance.by_hand,
+        )
 
-    def judge(self, evidence: Evidence) -> Verdict:
-        return self.suite.judge(self.case, evidence, self.slot.surroundings)
-
-    def _keep(
-        self, number: int, scene: Scene, evidence: Evidence, verdict: Verdict, started_at: str, scratch: Path
-    ) -> Path:
+    def _keep(self, performance: Performance, scratch: Path) -> Path | None:
         try:
-            folder = write_evidence(
-                self.folder,
-                scene,
-                evidence,
-                verdict,
-                attempt=number,
-                images=self.images,
-                started_at=started_at,
-                durations={"verdict": round(evidence.elapsed * 1000, 1)},
-            ).path
-            for file in scratch.iterdir():
-                file.rename(folder / file.name)
-            scratch.rmdir()
+            files = performance.keep({"verdict": round(performance.elapsed * 1000, 1)})
+            folder = _folder_of(self.folder, files)
+            if folder is not None:
+                for file in scratch.iterdir():
+                    file.rename(folder / file.name)
+            shutil.rmtree(scratch)
         except OSError as error:
-            raise unwritable(self.case, error) from error
+            raise unwritable(self.ready.case, error) from error
         return folder
 
 
-class _Foreground(Bystander):
+def _folder_of(root: Path, files: Sequence[EvidenceFile]) -> Path | None:
+    """Where the evidence lies that was kept: every attempt has a `case.json`."""
+    return next((root.joinpath(file.path).parent for file in files if file.stream == "case"), None)
+
+
+class _Foreground(Audience):
     """Shows what happens, and lets somebody look around before it is cleared away."""
 
-    def __init__(self, repeat: Repeat, number: int, scene: Scene) -> None:
+    def __init__(self, repeat: Repeat, number: int) -> None:
         self._repeat = repeat
         self._number = number
-        self._scene = scene
         self._live = repeat.live()
-        self.verdict: Verdict | None = None
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
         if self._live is not None:
             self._live.output(at, role, stream, data)
 
-    def over(self, evidence: Evidence) -> bool:
-        verdict = self._repeat.judge(evidence)
+    def over(self, verdict: Verdict, actors: Sequence[Actor]) -> After:
         with nullcontext() if self._live is None else self._live.paused():
-            after = self._repeat.over(self._number, self._scene, verdict)
-        if after is not After.CLEAR:
-            self.verdict = verdict
-        return after is After.LEAVE
+            return self._repeat.over(self._number, verdict, actors)
 
     def close(self) -> None:
         if self._live is not None:

@@ -176,6 +176,7 @@ class Runner:
             published=performance.published,
             limits=performance.limits,
             seed=performance.seed,
+            repro=_with_seed(self._settings.repro(case.name), performance.seed),
             evidence=self._evidence(case, performance, durations),
         )
         self._finish(number, ready, record, total)
@@ -249,6 +250,11 @@ class Runner:
             )
             return [ready for ready in self._again if self.summary.outcomes[ready.case.key] is Outcome.ERROR]
         return sorted(self._again, key=lambda ready: ready.case.name)
+
+
+def _with_seed(command: str, seed: int | None) -> str:
+    """A try of `repro` has a seed of its own, unless it is told that of this attempt."""
+    return command if seed is None else f"{command} --seed {seed}"
 
 
 def _engine_verdict(error: EngineError) -> Verdict:

@@ -8,19 +8,40 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ci.json_fields import Json
     from ci.model import Role, Verdict
     from ci.records import EvidenceFile, RoleRecord
+    from ci.scene import Actor, Stream
     from ci.schedule import Ready
 
-__all__ = ["Performance", "Stage", "Stages", "Take"]
+__all__ = ["After", "Audience", "Performance", "Stage", "Stages", "Take"]
+
+
+class After(Enum):
+    """What becomes of whoever took part once the verdict is known."""
+
+    CLEAR = "clear"  # stopped and removed at once
+    LOOKED = "looked"  # the same, after somebody has looked around: what happened meanwhile must not count
+    LEAVE = "leave"  # left as they are
+
+
+class Audience:
+    """Sees a case being played. This one looks away; others override what they want to see."""
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
+        """Somebody has written something, `at` seconds after the start. Called from the engine's threads."""
+
+    def over(self, verdict: Verdict, actors: Sequence[Actor]) -> After:  # noqa: ARG002
+        """The verdict is known, and nobody is removed before this returns: who took part, running or ended."""
+        return After.CLEAR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +69,8 @@ class Performance:
     :param elapsed: seconds until it was decided
     :param keep: writes the evidence, given all durations in milliseconds; raises `OSError`
     :param seed: what chance there was came from it
+    :param by_hand: commands that play the same once more without us, for a person to paste into a shell, given what
+        people call an image by what the engine calls it; raises `OSError`
     """
 
     verdict: Verdict
@@ -57,12 +80,15 @@ class Performance:
     published: tuple[str, ...] = ()
     limits: Mapping[str, Json] = field(default_factory=dict)
     seed: int | None = None
+    by_hand: Callable[[Mapping[str, str]], list[str]] | None = None
 
 
 class Stage(Protocol):
     """A place where one case at a time is played."""
 
-    def play(self, ready: Ready, take: Take, cancelled: threading.Event) -> Performance:
+    def play(
+        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
+    ) -> Performance:
         """Play a case once.
 
         :raises EngineError: the engine or the host broke; says nothing about the implementations

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ci.stage import Stages
     from ci.workspace import Workspace
 
-__all__ = ["add_stage_arguments", "open_stages"]
+__all__ = ["add_stage_arguments", "check_tshark", "open_stages"]
 
 
 def add_stage_arguments(group: argparse._ArgumentGroup) -> None:
@@ -68,7 +68,7 @@ def open_stages(
     if workspace.suite == "transport":
         suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
         return TransportStages(backend.engine(), suite)
-    _check_tshark()
+    check_tshark()
     engine = backend.network()
     support: dict[str, Image] = {}
     for version in support_for(cases, workspace.simulator):
@@ -94,7 +94,7 @@ def open_stages(
     )
 
 
-def _check_tshark() -> None:
+def check_tshark() -> None:
     """Before anything runs: without it no case could be judged."""
     found = tshark_version()
     if found < MINIMUM:

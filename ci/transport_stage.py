@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 
 from ci.attempt import attempt
 from ci.evidence import write_evidence
+from ci.inbox import NOBODY, Bystander
 from ci.model import ROLES
 from ci.records import RoleRecord
-from ci.stage import Performance
+from ci.stage import After, Performance
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ci.engines.base import Engine, Slot
     from ci.json_fields import Json
-    from ci.model import Role
-    from ci.scene import Evidence, Scene
+    from ci.model import Role, Verdict
+    from ci.scene import Evidence, Scene, Stream
     from ci.schedule import Ready
-    from ci.stage import Take
+    from ci.stage import Audience, Take
     from ci.suites.base import Suite
 
-__all__ = ["TransportStages"]
+__all__ = ["TransportStage", "TransportStages"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class TransportStages:
         return self.engine.describe()
 
     @contextmanager
-    def stage(self, number: int) -> Iterator[_Stage]:
+    def stage(self, number: int) -> Iterator[TransportStage]:
         with self.engine.slot(number) as slot:
-            yield _Stage(slot, self.suite)
+            yield TransportStage(self.engine, slot, self.suite)
 
     def inputs(self, ready: Ready) -> Mapping[str, Json]:
         """The same images in the same roles, asked the same thing."""
@@ -55,25 +56,40 @@ class TransportStages:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class TransportStage:
+    """A slot on which transport cases are played."""
+
+    engine: Engine
     slot: Slot
     suite: Suite
 
-    def play(self, ready: Ready, take: Take, cancelled: threading.Event) -> Performance:
+    def play(
+        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
+    ) -> Performance:
+        """See `ci.stage.Stage`."""
         scene = self.suite.scene(
             ready.case,
             images={version: image.digest for version, image in ready.images.items()},
             surroundings=self.slot.surroundings,
             attempt=take.identity,
         )
-        evidence = attempt(self.slot, scene, settled=self.suite.settled, labels=take.labels, cancelled=cancelled)
-        verdict = self.suite.judge(ready.case, evidence, self.slot.surroundings)
+        seen = None if audience is None else _Seen(audience, scene, self._judge)
+        evidence = attempt(
+            self.slot,
+            scene,
+            settled=self.suite.settled,
+            labels=take.labels,
+            cancelled=cancelled,
+            bystander=seen or NOBODY,
+        )
+        verdict = (seen and seen.verdict) or self._judge(scene, evidence)
         return Performance(
             verdict=verdict,
             roles=self._roles(scene, evidence, ready),
             elapsed=evidence.elapsed,
             published=evidence.published,
             limits={"deadlineSeconds": scene.deadline, "memoryBytes": scene.dialer.limits.memory_bytes},
+            by_hand=lambda names: self.engine.reproduction(scene, self.slot, names=names),
             keep=lambda durations: (
                 write_evidence(
                     take.folder,
@@ -87,6 +103,9 @@ class _Stage:
                 ).files
             ),
         )
+
+    def _judge(self, scene: Scene, evidence: Evidence) -> Verdict:
+        return self.suite.judge(scene.case, evidence, self.slot.surroundings)
 
     def _roles(self, scene: Scene, evidence: Evidence, ready: Ready) -> dict[Role, RoleRecord]:
         records: dict[Role, RoleRecord] = {}
@@ -103,3 +122,26 @@ class _Stage:
                 oom=end.out_of_memory if end else False,
             )
         return records
+
+
+class _Seen(Bystander):
+    """An attempt in front of an audience.
+
+    :param verdict: the one the audience was told, where nothing that came after it may count
+    """
+
+    def __init__(self, audience: Audience, scene: Scene, judge: Callable[[Scene, Evidence], Verdict]) -> None:
+        self._audience = audience
+        self._scene = scene
+        self._judge = judge
+        self.verdict: Verdict | None = None
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
+        self._audience.output(at, role, stream, data)
+
+    def over(self, evidence: Evidence) -> bool:
+        verdict = self._judge(self._scene, evidence)
+        after = self._audience.over(verdict, self._scene.actors)
+        if after is not After.CLEAR:
+            self.verdict = verdict
+        return after is After.LEAVE

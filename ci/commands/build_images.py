@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.archives import ArchiveFolder
 from ci.backends import Backend, add_engine_argument, open_backend
-from ci.errors import ConfigurationError, ExitCode
-from ci.model import BuildRecipe, Version
-from ci.provision import ImageReport, ImageStatus, Unavailable
+from ci.errors import BuildError, ConfigurationError, ExitCode
+from ci.model import BuildRecipe, ReasonCode, Version
+from ci.provision import Image, ImageReport, ImageStatus, Unavailable
 from ci.workspace import Workspace, add_selection_arguments, folders_of
 
 if TYPE_CHECKING:
     from ci.console import Console
 
-__all__ = ["add_archive_argument", "add_parser", "archives", "build", "print_report", "run"]
+__all__ = ["add_archive_argument", "add_parser", "archives", "build", "found_or_built", "print_report", "run"]
 
 ARCHIVES_VARIABLE: Final = "INTEROP_ARCHIVES"
 
@@ -74,6 +75,39 @@ def build(backend: Backend, versions: tuple[Version, ...], console: Console) -> 
     counts = {status: sum(line.status is status for line in lines) for status in ImageStatus}
     console.info(f"{len(lines)} images: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
     return ExitCode.BUILD if counts[ImageStatus.FAILED] else ExitCode.GREEN
+
+
+def found_or_built(
+    versions: Sequence[Version], backend: Backend, console: Console, *, purpose: str
+) -> dict[str, Image]:
+    """All these images, by version id, built where they are missing.
+
+    :param purpose: what cannot be done without them
+    :raises BuildError: one of them can be neither found nor made
+    """
+    try:
+        found = {version: backend.provider.find(version) for version in versions}
+        missing = tuple(
+            version
+            for version, image in found.items()
+            if isinstance(image, Unavailable) and image.code is ReasonCode.BUILD_FAILED
+        )
+        if missing:
+            build(backend, missing, console)
+            found |= {version: backend.provider.find(version) for version in missing}
+    finally:
+        backend.provider.stop()
+    images = {}
+    for version, image in found.items():
+        if isinstance(image, Unavailable):
+            raise BuildError(
+                "image-missing",
+                f"{purpose}: {image.text}",
+                why=f"what runs {version.id} could be neither found nor made here",
+                hint="see docs/adding-an-implementation.md, or choose other versions",
+            )
+        images[version.id] = image
+    return images
 
 
 def print_report(line: ImageReport, console: Console) -> None:

@@ -6,34 +6,72 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from ci.backends import open_backend
+from ci.check_endpoint import Surroundings, check_endpoint
 from ci.check_image import add_arguments, check, stacks_from
+from ci.commands.build_images import found_or_built
 from ci.engines.daemon import Daemon, connect, sweep
 from ci.engines.docker import DockerEngine
 from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import helper_image
-from ci.model import Contract
+from ci.model import SUITES, Contract
+from ci.report.check_endpoint import endpoint_data, render_endpoint
 from ci.report.check_image import as_data, render
+from ci.stages import check_tshark
 from ci.suggest import shown_path
+from ci.support import SIMULATOR, simulator_of
+from ci.workspace import VERSIONS, Workspace
 
 if TYPE_CHECKING:
     from ci.console import Console
+    from ci.image_checks.endpoint import EndpointRole
+    from ci.model import SuiteName, Version
 
 __all__ = ["add_parser", "image_named", "run"]
+
+# Counterparts that are known to work, by suite; the last version of the first family that is there and plays both
+# roles.
+COUNTERPARTS: Final = ("quic-go", "aioquic")
+# Arguments that mean something in one kind of suite only.
+OF_TRANSPORT: Final = ("transport", "security", "muxer", "contract")
+OF_NETWORKS: Final = ("role", "simulator")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "check-image",
         help="hold one image to the container contract",
-        epilog="example: nox -s check-image -- my-image:head --transport tcp --transport quic-v1",
+        epilog="example: nox -s check-image -- my-image:head --transport tcp --transport quic-v1\n"
+        "example: nox -s check-image -- my-endpoint:head --suite quic --role server",
     )
     add_arguments(parser)
+    parser.add_argument("--suite", choices=SUITES, default="transport", help="default: transport")
+    parser.add_argument(
+        "--role",
+        choices=("client", "server", "both"),
+        help="quic, webtransport: the role it is tried in (default: both)",
+    )
+    parser.add_argument(
+        "--simulator", metavar="IMAGE", help="quic, webtransport: of another network simulator than ours"
+    )
+    parser.add_argument("--versions", type=Path, default=VERSIONS, metavar="FILE", help="default: versions.yaml")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    network: bool = arguments.suite != "transport"
+    if foreign := [name for name in (OF_TRANSPORT if network else OF_NETWORKS) if getattr(arguments, name)]:
+        raise ConfigurationError(
+            "other-suite",
+            f"{' and '.join(f'--{name}' for name in foreign)} means nothing in the suite {arguments.suite}",
+            hint="leave it out" if network else "leave it out, or name the suite: `--suite quic`",
+        )
+    return _endpoint(arguments, console) if network else _transport(arguments, console)
+
+
+def _transport(arguments: argparse.Namespace, console: Console) -> ExitCode:
     daemon = Daemon(connect(), run="check")
     sweep(daemon.api)
     stacks, required = stacks_from(arguments.transport, arguments.security, arguments.muxer)
@@ -53,11 +91,63 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
             patience=arguments.timeout,
             tell=(lambda _: None) if arguments.json else console.info,
         )
+    return _show(arguments, console, as_data(report), render(report), passed=report.passed)
+
+
+def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    suite: SuiteName = arguments.suite
+    assert suite != "transport"  # noqa: S101 -- see `run`
+    check_tshark()
+    workspace = Workspace.at(arguments.versions)
+    simulator = simulator_of(arguments.simulator)
+    backend = open_backend("docker", workspace, console, run="check")
+    peer = None if arguments.peer else _counterpart(workspace, suite)
+    versions = (simulator,) if peer is None else (simulator, peer)
+    found = found_or_built(versions, backend, console, purpose="the image cannot be checked")
+    surroundings = Surroundings(
+        peer=(arguments.peer, image_named(arguments.peer)) if peer is None else (peer.id, found[peer.id].digest),
+        simulator=found[simulator.id].digest,
+        seeded=simulator is SIMULATOR,
+    )
+    engine = backend.network()
+    roles: tuple[EndpointRole, ...] = ("client", "server")
+    if arguments.role in roles:
+        roles = (arguments.role,)
+    with engine.slot(0) as slot:
+        report = check_endpoint(
+            engine.daemon,
+            slot,
+            image_named(arguments.image),
+            suite,
+            roles,
+            surroundings,
+            tell=(lambda _: None) if arguments.json else console.info,
+        )
+    return _show(arguments, console, endpoint_data(report), render_endpoint(report), passed=report.passed)
+
+
+def _show(
+    arguments: argparse.Namespace, console: Console, data: dict[str, Any], text: str, *, passed: bool
+) -> ExitCode:
     if arguments.json:
-        sys.stdout.write(json.dumps(as_data(report), indent=2) + "\n")
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
     else:
-        console.info(render(report))
-    return ExitCode.GREEN if report.passed else ExitCode.FAILED
+        console.info(text)
+    return ExitCode.GREEN if passed else ExitCode.FAILED
+
+
+def _counterpart(workspace: Workspace, suite: SuiteName) -> Version:
+    """The version that the image meets unless another one is named."""
+    able = [it for it in workspace.catalogue.of(suite) if it.part == "both"]
+    for family in COUNTERPARTS:
+        if versions := [it for it in able if it.family == family]:
+            return versions[-1]
+    raise ConfigurationError(
+        "no-counterpart",
+        f"versions.yaml has no {' or '.join(COUNTERPARTS)} that plays both roles in the suite {suite}",
+        why="an endpoint by itself shows little",
+        hint="name the image of a counterpart with --peer",
+    )
 
 
 def image_named(name: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,28 +15,37 @@ from typing import TYPE_CHECKING, Final
 from ci.arguments import seconds, whole_number
 from ci.backends import Backend, add_engine_argument, open_backend
 from ci.case_lookup import find_case
-from ci.commands.build_images import add_archive_argument, archives, build
+from ci.commands.build_images import add_archive_argument, archives, found_or_built
 from ci.commands.run_shard import interruptible
+from ci.decrypted import captures_below, decrypted_copies
 from ci.engines.daemon import LABEL
 from ci.engines.docker import DockerEngine, DockerSlot
 from ci.engines.packets import packets
 from ci.engines.shell import NO_SHELL, open_shell
-from ci.errors import BuildError, ConfigurationError, ExitCode
+from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.images import Images
 from ci.inbox import Cancelled
 from ci.live import LiveOutput
-from ci.model import ROLES, Outcome, PublishedImage, ReasonCode, Verdict, Version
+from ci.model import PAIR_OF, ROLES, Outcome, PublishedImage, Verdict, Version
+from ci.network_stage import NetworkStage
 from ci.progress import OUTCOME_STYLES
 from ci.provision import Image, Unavailable
-from ci.repeat import After, Repeat, Try, pass_rate
-from ci.suites.transport import TransportSuite
+from ci.repeat import Repeat, Try, pass_rate
+from ci.schedule import Ready
+from ci.stage import After
+from ci.stages import open_stages
+from ci.suites.network import test_case
+from ci.support import support_for
+from ci.transport_stage import TransportStage
 from ci.workspace import Workspace, add_version_arguments
 
 if TYPE_CHECKING:
     from ci.console import Console
-    from ci.engines.base import Engine, Slot
-    from ci.model import Case
-    from ci.scene import Scene
+    from ci.engines.daemon import Daemon
+    from ci.engines.docker_network import NetworkSlot
+    from ci.model import Case, Role
+    from ci.scene import Actor
+    from ci.stage import Stage, Stages
 
 __all__ = ["add_parser", "run"]
 
@@ -48,7 +59,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="one case in the foreground, as often as it takes",
         description="Plays one case, shows what both sides write while they write it, and says how to play it by hand.",
         epilog='example: nox -s repro -- "py-v0.8 x go-v0.51 (wss, noise, yamux)"\n'
-        'example: nox -s repro -- "js-v3.3 x rust-v0.57 (tcp, tls, yamux)" --until-fail --quiet --pcap',
+        'example: nox -s repro -- "js-v3.3 x rust-v0.57 (tcp, tls, yamux)" --until-fail --quiet --pcap\n'
+        'example: nox -s repro -- "aioquic-v1.7 x quic-go-v0.65 (retry)" --suite quic --seed 7 --pcap',
     )
     parser.add_argument("case", nargs="+", metavar="CASE", help="its name as `list` prints it, in quotes")
     add_version_arguments(parser)
@@ -61,10 +73,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     group.add_argument("--until-fail", action="store_true", help="stop at the first try that does not pass")
     group.add_argument("--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per try")
-    group.add_argument("--strict-exit", action="store_true", help="fail a dialer that stays after its result")
+    group.add_argument(
+        "--strict-exit", action="store_true", help="transport: fail a dialer that stays after its result"
+    )
+    group.add_argument(
+        "--seed",
+        type=whole_number("--seed", minimum=0, maximum=2**31 - 1),
+        metavar="N",
+        help="quic, webtransport: of files, names and losses, for every try; else try N has that of attempt N in a run",
+    )
     group = parser.add_argument_group("what to see")
-    group.add_argument("--quiet", action="store_true", help="do not show what both sides write")
-    group.add_argument("--pcap", action="store_true", help="keep the packets of both sides with the evidence")
+    group.add_argument("--quiet", action="store_true", help="do not show what everybody writes")
+    group.add_argument(
+        "--pcap",
+        action="store_true",
+        help="keep the packets of both sides with the evidence; quic, webtransport: decrypted, too",
+    )
     group.add_argument("--shell", action="store_true", help="a shell on the side that failed, before it is removed")
     group.add_argument("--keep", action="store_true", help="leave the containers of the last try as they are")
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
@@ -75,7 +99,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
-    case = find_case(" ".join(arguments.case), workspace.catalogue.versions)
+    case = find_case(" ".join(arguments.case), workspace.catalogue.versions, workspace.suite)
+    # As for the stages of a run: the captures of a try are kept where somebody wants to see them.
+    arguments.captures = "all" if arguments.pcap else "red"
     folder = _new_folder(arguments.results)
     try:
         backend = open_backend(
@@ -87,10 +113,14 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
             keep=arguments.keep,
         )
         console.info(backend.why)
-        engine = backend.engine()
-        _check_flags(arguments, engine, backend.why)
-        images = _images(workspace, case, backend, console)
-        return _Session(arguments, console, engine, folder).play(workspace, case, images)
+        _check_flags(arguments, backend)
+        taking_part = (workspace.versions[case.dialer], workspace.versions[case.listener])
+        versions = tuple(dict.fromkeys((*taking_part, *support_for([case], workspace.simulator))))
+        images = found_or_built(versions, backend, console, purpose=f"{case.name} cannot be played")
+        found = {name: _done(image) for name, image in images.items()}
+        stages = open_stages(arguments, workspace, backend, [case], found, folder)
+        names = {images[it.id].digest: _called(it, images[it.id]) for it in versions}
+        return _Session(arguments, console, stages, folder).play(Ready(case, images), names)
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -99,38 +129,36 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 class _Session:
     """One call of the command."""
 
-    def __init__(self, arguments: argparse.Namespace, console: Console, engine: Engine, folder: Path) -> None:
+    def __init__(self, arguments: argparse.Namespace, console: Console, stages: Stages, folder: Path) -> None:
         self._arguments = arguments
         self._console = console
-        self._engine = engine
+        self._stages = stages
         self._folder = folder
         self._times: int = arguments.times or (UNTIL_FAIL_TIMES if arguments.until_fail else 1)
 
-    def play(self, workspace: Workspace, case: Case, images: Mapping[str, Image]) -> ExitCode:
+    def play(self, ready: Ready, names: Mapping[str, str]) -> ExitCode:
+        """:param names: what people call an image, by its digest"""
         arguments, console = self._arguments, self._console
-        suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
+        roles = _roles(ready.case)
         done: list[Try] = []
         by_hand: list[str] = []
         cut_short = False
         try:
-            with interruptible(console) as cancelled, self._engine.slot(0) as slot:
+            with interruptible(console) as cancelled, self._stages.stage(0) as stage:
                 repeat = Repeat(
-                    case=case,
-                    suite=suite,
-                    slot=slot,
-                    images=images,
+                    ready=ready,
+                    stage=stage,
                     folder=self._folder,
                     cancelled=cancelled,
-                    live=lambda: None if arguments.quiet else LiveOutput(console),
-                    over=lambda number, scene, verdict: self._over(slot, number, scene, verdict),
-                    around=lambda scratch: self._around(slot, scratch),
+                    live=lambda: None if arguments.quiet else LiveOutput(console, roles),
+                    over=lambda number, verdict, actors: self._over(stage, number, verdict, actors),
+                    around=lambda scratch: self._around(stage, scratch),
                 )
-                console.info(case.name, style="bold")
+                console.info(ready.case.name, style="bold")
                 for one in repeat.tries(self._times, until_fail=arguments.until_fail):
                     done.append(one)
                     self._report(one)
-                names = {image.digest: _called(workspace.versions[id_], image) for id_, image in images.items()}
-                by_hand = self._engine.reproduction(done[-1].scene, slot, names=names)
+                by_hand = self._by_hand(done[-1], names)
         except Cancelled:
             cut_short = True
         if len(done) > 1:
@@ -146,34 +174,48 @@ class _Session:
 
     # --- around a try -----------------------------------------------------------------------------------
 
-    def _around(self, slot: Slot, scratch: Path) -> AbstractContextManager[object]:
-        engine = self._engine
-        if self._arguments.pcap and isinstance(engine, DockerEngine) and isinstance(slot, DockerSlot):
+    def _around(self, stage: Stage, scratch: Path) -> AbstractContextManager[object]:
+        if self._arguments.pcap and isinstance(stage, TransportStage):
+            engine, slot = stage.engine, stage.slot
+            assert isinstance(engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
+            assert isinstance(slot, DockerSlot)  # noqa: S101
             files = {role: scratch / f"{role}.pcap" for role in ROLES}
             return packets(engine.daemon, slot, helper=engine.helper, files=files)
-        return nullcontext()
+        return nullcontext()  # over a simulated network the simulator records them itself
 
-    def _over(self, slot: Slot, number: int, scene: Scene, verdict: Verdict) -> After:
+    def _over(self, stage: Stage, number: int, verdict: Verdict, actors: Sequence[Actor]) -> After:
         after = After.CLEAR
         failed = verdict.outcome is not Outcome.PASSED
         if self._arguments.shell and failed:
-            self._shell(slot, scene, verdict)
+            self._shell(stage, verdict, actors)
             after = After.LOOKED
         last = number == self._times or (self._arguments.until_fail and failed)
         return After.LEAVE if self._arguments.keep and last else after
 
-    def _shell(self, slot: Slot, scene: Scene, verdict: Verdict) -> None:
+    def _shell(self, stage: Stage, verdict: Verdict, actors: Sequence[Actor]) -> None:
         reason = verdict.reason
-        actor = scene.listener if reason is not None and reason.side == "listener" else scene.dialer
+        by_role = {actor.role: actor for actor in actors}
+        # Where nobody in particular failed: on the side that begins.
+        first = next(role for role in (*ROLES, "client") if role in by_role and role != "listener")
+        actor = next((it for it in actors if reason is not None and it.role == reason.side), by_role[first])
         if not (self._console.terminal and sys.stdin.isatty()):
             self._console.warn("no shell: --shell needs a terminal to give it to")
             return
-        assert isinstance(self._engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
-        assert isinstance(slot, DockerSlot)  # noqa: S101
         self._console.info(f"{verdict.outcome}: {reason.text if reason else ''}", style=OUTCOME_STYLES[verdict.outcome])
         self._console.info(f"a shell on the {actor.role}'s side ({actor.version}); `exit` goes on", style="bold")
-        if open_shell(self._engine.daemon, slot, actor) in NO_SHELL:
+        daemon, slot = _where(stage)
+        capabilities = ("NET_ADMIN", "NET_RAW") if isinstance(stage, NetworkStage) else ()
+        if open_shell(daemon, slot, actor, capabilities=capabilities) in NO_SHELL:
             self._console.warn(f"the image of {actor.version} seems to hold no /bin/sh")
+
+    def _by_hand(self, last: Try, names: Mapping[str, str]) -> list[str]:
+        if last.by_hand is None:
+            return []
+        try:
+            return last.by_hand(names)
+        except OSError as error:
+            self._console.warn(f"no commands to play it by hand: what they need cannot be written: {error}")
+            return []
 
     # --- words ------------------------------------------------------------------------------------------
 
@@ -182,6 +224,8 @@ class _Session:
         head = f"{verdict.outcome} after {one.seconds:.2f} s"
         if self._times > 1:
             head = f"try {one.number}: {head}"
+        if one.seed is not None:
+            head += f" (seed {one.seed})"
         console.info(head, style=OUTCOME_STYLES[verdict.outcome])
         if verdict.reason is not None:
             console.info(f"  {verdict.reason.code}, {verdict.reason.side}: {verdict.reason.text}")
@@ -190,14 +234,35 @@ class _Session:
                 console.info(f"  {what}" + ", ".join(f"{name} {value}" for name, value in facts.items()))
         for warning in verdict.warnings:
             console.info(f"  warning: {warning}")
-        console.info(f"  evidence: {one.folder}")
-        for path in sorted(one.folder.glob("*.pcap")):
+        if one.folder is not None:
+            console.info(f"  evidence: {one.folder}")
+            self._say_where_packets_are(one.folder)
+
+    def _say_where_packets_are(self, folder: Path) -> None:
+        console = self._console
+        recorded = captures_below(folder)
+        for path in (*sorted(folder.glob("*.pcap")), *recorded):
             console.info(f"  packets: {path}")
+        if not (recorded and self._arguments.pcap):
+            return
+        try:
+            copies = decrypted_copies(folder)
+        except EngineError as error:
+            console.warn(f"no decrypted copies: {error.message}")
+            return
+        if not copies:
+            console.info("  not decrypted: neither side left a key log with the secrets of a handshake")
+        for path in copies.values():
+            console.info(f"  decrypted: {path}")
+        for path in list(copies.values())[:1]:
+            name = shlex.quote(str(path))
+            console.info(f"  to open it: wireshark {name}")
+            console.info(f"  or: tshark -r {name} -d udp.port==443,quic -Y quic")
 
     def _say_what_stays(self) -> None:
         mine = f"label={LABEL}.run={self._folder.name}"
         console = self._console
-        console.info("\nkept: the containers of the last try, their network and its Redis", style="bold")
+        console.info("\nkept: the containers of the last try, and the networks and helpers they need", style="bold")
         console.info(f"docker ps -a --filter {mine}")
         console.info("to remove them:", style="bold")
         containers, networks = f"$(docker ps -aq --filter {mine})", f"$(docker network ls -q --filter {mine})"
@@ -216,7 +281,7 @@ def _exit_code(done: Iterable[Try]) -> ExitCode:
     outcomes = {one.verdict.outcome for one in done}
     if any(it.conclusive and it is not Outcome.PASSED for it in outcomes):
         return ExitCode.FAILED
-    return ExitCode.INCOMPLETE if Outcome.ERROR in outcomes else ExitCode.GREEN
+    return ExitCode.GREEN if outcomes <= {Outcome.PASSED} else ExitCode.INCOMPLETE
 
 
 def _new_folder(results: Path) -> Path:
@@ -241,41 +306,44 @@ def _new_folder(results: Path) -> Path:
     )
 
 
-def _check_flags(arguments: argparse.Namespace, engine: Engine, why: str) -> None:
+def _check_flags(arguments: argparse.Namespace, backend: Backend) -> None:
     """Processes share this host's network and end with their slot: there is nothing to record, enter or leave."""
     given = [flag for flag in NEED_DOCKER if getattr(arguments, flag.removeprefix("--"))]
-    if given and not isinstance(engine, DockerEngine):
+    # A simulated network takes Docker anyway, and says so by itself.
+    if given and backend.small and arguments.suite == "transport":
         raise ConfigurationError(
             "needs-docker",
             f"{' and '.join(given)} cannot be had with local processes: that needs Docker",
-            why=why,
+            why=backend.why,
             hint="leave it out, or start Docker and use --engine docker",
         )
-
-
-def _images(workspace: Workspace, case: Case, backend: Backend, console: Console) -> dict[str, Image]:
-    """Both images, built where they are missing."""
-    versions = [workspace.versions[name] for name in dict.fromkeys((case.dialer, case.listener))]
-    try:
-        found = {version: backend.provider.find(version) for version in versions}
-        missing = tuple(
-            version
-            for version, image in found.items()
-            if isinstance(image, Unavailable) and image.code is ReasonCode.BUILD_FAILED
+    if arguments.seed is not None and arguments.suite == "transport":
+        raise ConfigurationError(
+            "no-seed",
+            "--seed means nothing in the suite transport",
+            why="its cases have no files, and no network that loses packets",
+            hint="leave it out, or name the suite: `--suite quic`",
         )
-        if missing:
-            build(backend, missing, console)
-            found |= {version: backend.provider.find(version) for version in missing}
-    finally:
-        backend.provider.stop()
-    images = {}
-    for version, image in found.items():
-        if isinstance(image, Unavailable):
-            raise BuildError(
-                "image-missing",
-                f"{case.name} cannot be played: {image.text}",
-                why="what runs this version could be neither found nor made here",
-                hint="see docs/adding-an-implementation.md, or choose a case of other versions",
-            )
-        images[version.id] = image
-    return images
+
+
+def _roles(case: Case) -> tuple[Role, ...]:
+    """Whose lines there will be."""
+    if case.suite == "transport":
+        return ROLES
+    return (*PAIR_OF[case.suite], "simulator", *test_case(case).actors)
+
+
+def _where(stage: Stage) -> tuple[Daemon, DockerSlot | NetworkSlot]:
+    """Where containers are to be found."""
+    if isinstance(stage, NetworkStage):
+        return stage.stages.engine.daemon, stage.slot
+    assert isinstance(stage, TransportStage)  # noqa: S101 -- there are no other stages
+    assert isinstance(stage.engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
+    assert isinstance(stage.slot, DockerSlot)  # noqa: S101
+    return stage.engine.daemon, stage.slot
+
+
+def _done(image: Image) -> Future[Image | Unavailable]:
+    future: Future[Image | Unavailable] = Future()
+    future.set_result(image)
+    return future

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ci.model import Version
-from ci.suites.transport_cases import cases
+from ci.model import SuiteName, Version
+from ci.suites.matrix import matrix
 
 __all__ = ["Coverage", "Lack", "costs"]
 
@@ -46,7 +46,7 @@ class Coverage:
         return tuple(f"not run: {', '.join(names)} ({reason})" for reason, names in self.not_run.items())
 
 
-def costs(versions: Sequence[Version], lack: Lack) -> Coverage:
+def costs(versions: Sequence[Version], lack: Lack, suite: SuiteName = "transport") -> Coverage:
     """How much of these versions' matrix runs where `lack` says what keeps one from running."""
     reasons = {version.id: lack(version) for version in versions}
     running = [version for version in versions if reasons[version.id] is None]
@@ -63,8 +63,8 @@ def costs(versions: Sequence[Version], lack: Lack) -> Coverage:
         all_versions=len(versions),
         families=families,
         all_families=_families(versions),
-        cells=len(cases(running)),
-        all_cells=len(cases(versions)),
+        cells=len(matrix(suite, running)),
+        all_cells=len(matrix(suite, versions)),
         not_run={reason: tuple(names) for reason, names in not_run.items()},
     )
 

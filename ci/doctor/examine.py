@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +14,15 @@ from ci.doctor.coverage import Coverage, costs
 from ci.doctor.docker_facts import DockerFacts, judge_docker
 from ci.doctor.finding import Diagnosis, Finding, Section, State
 from ci.doctor.host import disk, judge_disk, judge_memory, judge_python, memory, writable
-from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room
+from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room, registry_of
+from ci.doctor.network_facts import NetworkFacts, judge_network
 from ci.doctor.questions import Answers, ask_everything
 from ci.doctor.registries import Answer, judge_clock, judge_registry, registries
 from ci.doctor.tools import TOOLS, ToolWanted, judge_tool, usable
 from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.images import Images
-from ci.model import BuildRecipe, Version
+from ci.model import BuildRecipe, PublishedImage, SuiteName, Version
+from ci.support import IPERF, SIMULATOR
 from ci.workspace import Workspace
 
 __all__ = ["Examined", "examine"]
@@ -28,6 +30,8 @@ __all__ = ["Examined", "examine"]
 # Evidence and records of one run of the whole matrix.
 RESULTS_BYTES: Final = 0.5e9
 _FOR_IMAGES: Final = ("docker", "make")
+_FOR_NETWORKS: Final = ("tshark", "editcap")
+_NETWORK_SUITES: Final[tuple[SuiteName, ...]] = ("quic", "webtransport")
 _FOR_PROCESSES: Final = ("redis-server", "node", "go", "cargo", "gcc")
 
 
@@ -55,19 +59,26 @@ class Examined:
     def versions(self) -> tuple[Version, ...]:
         return () if isinstance(self.catalogue, ConfigurationError) else self.catalogue.catalogue.versions
 
+    def of(self, suite: SuiteName) -> tuple[Version, ...]:
+        """The versions that take part in a suite."""
+        return tuple(version for version in self.versions if suite in version.suites)
+
 
 def examine(here: Examined) -> Diagnosis:
     """Never raises for what it finds, and takes about as long as the slowest question may."""
     answers = ask_everything(here.environment)
     situation = _situation(here, answers)
-    docker = None if situation.docker is None else costs(here.versions, lambda it: docker_lack(situation, it))
-    local = costs(here.versions, lambda it: local_lack(situation, it))
+    # The main job is the transport suite.
+    main = here.of("transport")
+    docker = None if situation.docker is None else costs(main, lambda it: docker_lack(situation, it))
+    local = costs(main, lambda it: local_lack(situation, it))
     engine, why = _choose(docker, local)
     if not writable(here.results):
         engine, why = None, f"results cannot be written to {here.results.absolute()}"
     sections = (
         Section(title="This host", findings=_host(here, answers)),
         Section(title="Docker", findings=_docker(here, situation, answers, local)),
+        Section(title="Simulated network (quic, webtransport)", findings=_network(situation, answers)),
         Section(title="Without Docker", findings=_processes(here, situation, answers)),
         Section(title="Registries", findings=_registries(here, situation, answers)),
     )
@@ -77,6 +88,7 @@ def examine(here: Examined) -> Diagnosis:
         summary = (f"{engine}: {chosen.numbers}", *chosen.losses)
     if engine == "docker" and local.all_versions:
         summary = (*summary, f"without Docker it would be {local.numbers}")
+    summary = (*summary, *_network_suites(here, situation, answers))
     return Diagnosis(sections=sections, engine=engine, why=why, summary=summary, exit_code=_exit_code(here, engine))
 
 
@@ -108,13 +120,13 @@ def _tags(catalogue: Workspace | ConfigurationError, platform: str) -> dict[str,
     if isinstance(catalogue, ConfigurationError):
         return {}
     try:
-        keys = catalogue.content_keys(platform=platform)
+        keys = replace(catalogue, suite="quic").content_keys(platform=platform)
     except ConfigurationError:
         return {}  # a folder that cannot be fingerprinted: `build-images` says which, and why
     return {
         it.id: Images.tag(it, keys[it.source.folder])
-        for it in catalogue.catalogue.versions
-        if isinstance(it.source, BuildRecipe)
+        for it in (*catalogue.catalogue.versions, SIMULATOR, IPERF)
+        if isinstance(it.source, BuildRecipe) and it.source.folder in keys
     }
 
 
@@ -157,8 +169,12 @@ def _registries(here: Examined, situation: Situation, answers: Answers) -> tuple
     unneeded = {}
     if situation.docker is None:
         unneeded = dict.fromkeys(("Debian", "Docker Hub", "ghcr.io"), "only containers need it")
-    elif situation.has_base:
-        unneeded = {"Docker Hub": "the base image is here"}
+    elif situation.has_base and not any(
+        registry_of(it.source.reference) == "Docker Hub" and not situation.has_image(it)
+        for it in here.versions
+        if isinstance(it.source, PublishedImage)
+    ):
+        unneeded = {"Docker Hub": "the base image is here, and no other comes from there"}
     return tuple(
         judge_registry(it, answers.registries[it.name], unneeded=unneeded.get(it.name, ""))
         for it in registries(here.environment)
@@ -208,7 +224,7 @@ def _docker(here: Examined, situation: Situation, answers: Answers, local: Cover
     builders = (
         judge_tool(it, answers.tools[it.program], can_stand_in=False) for it in TOOLS if it.program in _FOR_IMAGES
     )
-    needed = sum(docker_room(situation, it) for it in here.versions)
+    needed = sum(docker_room(situation, it) for it in (*here.versions, SIMULATOR, IPERF))
     room = (
         Finding(name="disk", state=State.OK, value="the engine keeps its images where this host cannot look")
         if facts.root is None
@@ -222,6 +238,78 @@ def _docker(here: Examined, situation: Situation, answers: Answers, local: Cover
         value=f"{there} of {len(here.versions)} are here; {len(built)} of them are built, the others pulled",
     )
     return (*judge_docker(facts), images, room, *builders)
+
+
+# --- the suites over a simulated network -----------------------------------------------------------------
+
+
+def _network(situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+    tools = tuple(_tool(it, answers) for it in TOOLS if it.program in _FOR_NETWORKS)
+    if situation.docker is None:
+        missing = Finding(
+            name="engine",
+            state=State.MISSING,
+            value="no Docker engine answers",
+            costs="no case of the suites quic and webtransport can be played: processes share one loopback",
+            advice="see above, under Docker",
+        )
+        return (missing, *tools)
+    found = answers.network
+    if isinstance(found, NetworkFacts):
+        facts = judge_network(found)
+    else:
+        facts = (Finding(name="addresses", state=State.WARN, value=f"could not be tried: {found.text}"),)
+    return (*facts, *(_support(situation, it) for it in (SIMULATOR, IPERF)), *tools)
+
+
+def _support(situation: Situation, version: Version) -> Finding:
+    """An image that takes part in many cases and is no version's."""
+    lack = docker_lack(situation, version)
+    if lack is None:
+        value = situation.tags.get(version.id, version.id)
+        there = situation.has_image(version)
+        return Finding(
+            name=version.id,
+            state=State.OK,
+            value=value if there else f"{value} is not here yet: the first run makes it",
+        )
+    return Finding(
+        name=version.id,
+        state=State.MISSING,
+        value=lack,
+        costs="no case of the suites quic and webtransport can be played"
+        if version is SIMULATOR
+        else "the measurement crosstraffic cannot be played",
+        advice=f"`nox -s build-images -- --suite quic` says what is wrong with the {version.id}",
+    )
+
+
+def _network_suites(here: Examined, situation: Situation, answers: Answers) -> tuple[str, ...]:
+    """What of these suites runs here, a sentence each, and what each lack costs."""
+    sentences: list[str] = []
+    for suite in _NETWORK_SUITES:
+        versions = here.of(suite)
+        if not versions:
+            continue
+        for_all = _network_lack(situation, answers)
+        if for_all is not None:
+            sentences.append(f"suite {suite}: nothing runs ({for_all})")
+            continue
+        found = costs(versions, lambda it: docker_lack(situation, it), suite)
+        sentences += [f"suite {suite}: {found.numbers}", *(f"suite {suite}: {loss}" for loss in found.losses)]
+    return tuple(sentences)
+
+
+def _network_lack(situation: Situation, answers: Answers) -> str | None:
+    """What keeps every case over a simulated network from being played or judged."""
+    if situation.docker is None:
+        return "needs Docker"
+    if isinstance(answers.network, NetworkFacts) and answers.network.lack is not None:
+        return answers.network.lack
+    if "tshark" not in situation.usable:
+        return "needs tshark"
+    lack = docker_lack(situation, SIMULATOR)
+    return None if lack is None else f"the simulator: {lack}"
 
 
 def _processes(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:

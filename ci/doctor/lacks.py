@@ -11,7 +11,7 @@ from ci.doctor.docker_facts import DockerFacts
 from ci.helper_image import BASE, helper_tag
 from ci.model import PublishedImage, Version
 
-__all__ = ["Situation", "docker_lack", "docker_room", "local_lack", "local_room"]
+__all__ = ["Situation", "docker_lack", "docker_room", "local_lack", "local_room", "registry_of"]
 
 GB: Final = 1e9
 # An image about which nothing is known, pulled or built.
@@ -102,7 +102,7 @@ def docker_lack(here: Situation, version: Version) -> str | None:
 
 
 def _pull_lack(here: Situation, reference: str) -> str | None:
-    registry = _registry_of(reference)
+    registry = registry_of(reference)
     if registry is None:
         return "there is no such image in the engine"
     return None if here.reaches(registry) else f"{registry} is out of reach"
@@ -152,9 +152,11 @@ def _toolchain(version: Version) -> _Toolchain | None:
     return None if version.local is None else _TOOLCHAINS.get(version.local)
 
 
-def _registry_of(reference: str) -> str | None:
+def registry_of(reference: str) -> str | None:
     """The registry an image is pulled from, by the names in `registries`; None for a bare id."""
     if re.fullmatch(r"sha256:[0-9a-f]{64}", reference):
         return None
     host, slash, _ = reference.partition("/")
+    if host in ("docker.io", "index.docker.io"):
+        return "Docker Hub"
     return host if slash and ("." in host or ":" in host or host == "localhost") else "Docker Hub"

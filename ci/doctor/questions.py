@@ -9,6 +9,7 @@ from typing import Final
 
 from ci.doctor.asking import Asked, Trouble
 from ci.doctor.docker_facts import DockerFacts, look_at_docker
+from ci.doctor.network_facts import NetworkFacts, look_at_network
 from ci.doctor.registries import Answer, ask, registries
 from ci.doctor.tools import TOOLS, Tool, find_tool
 from ci.errors import EngineError
@@ -16,7 +17,10 @@ from ci.errors import EngineError
 __all__ = ["Answers", "ask_everything"]
 
 REGISTRY_SECONDS: Final = 3.0
-DOCKER_SECONDS: Final = 4.0
+# A container is started for it, and on a busy host that takes its time.
+DOCKER_SECONDS: Final = 8.0
+# Two are started for this.
+NETWORK_SECONDS: Final = 8.0
 TOOL_SECONDS: Final = 3.0
 
 
@@ -29,6 +33,7 @@ class Answers:
     """
 
     docker: DockerFacts | EngineError
+    network: NetworkFacts | Trouble
     tools: Mapping[str, Tool | None]
     registries: Mapping[str, Answer | Trouble]
 
@@ -36,6 +41,7 @@ class Answers:
 def ask_everything(environment: Mapping[str, str]) -> Answers:
     """Takes as long as the slowest answer, and no longer than the longest of the limits. Never raises."""
     docker = Asked(partial(_docker_or_why_not, environment), seconds=DOCKER_SECONDS)
+    network = Asked(look_at_network, seconds=NETWORK_SECONDS)
     asked = {
         it.name: Asked(partial(ask, it, environment, seconds=REGISTRY_SECONDS), seconds=REGISTRY_SECONDS)
         for it in registries(environment)
@@ -45,6 +51,7 @@ def ask_everything(environment: Mapping[str, str]) -> Answers:
     found = {name: it.answer() for name, it in tools.items()}
     return Answers(
         docker=_no_use(answer) if isinstance(answer, Trouble) else answer,
+        network=network.answer(),
         tools={name: None if isinstance(it, Trouble) else it for name, it in found.items()},
         registries={name: it.answer() for name, it in asked.items()},
     )

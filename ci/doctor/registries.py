@@ -63,7 +63,7 @@ _REGISTRIES: Final = (
         name="Docker Hub",
         address="https://registry-1.docker.io/v2/",
         statuses=(200, 401),
-        costs="the base image cannot be pulled: it is made from a Debian mirror, by root",
+        costs="published images from there are not run, and a base image that is missing is made from a Debian mirror",
     ),
     Registry(
         name="ghcr.io",

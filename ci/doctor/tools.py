@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ci.doctor.finding import Finding, State
+from ci.suites.quic.tshark import MINIMUM
 
 __all__ = ["TOOLS", "Tool", "ToolWanted", "find_tool", "judge_tool", "usable"]
 
@@ -78,6 +79,19 @@ TOOLS: Final = (
         advice="install Docker's command line (`apt-get install docker-cli`)",
     ),
     ToolWanted(program="make", costs="no image can be built", advice="install it (`apt-get install make`)"),
+    ToolWanted(
+        program="tshark",
+        oldest=MINIMUM,
+        costs="no case of the suites quic and webtransport can be judged",
+        advice="install it (`apt-get install tshark`)",
+    ),
+    ToolWanted(
+        program="editcap",
+        oldest=MINIMUM,
+        costs="captures are kept without their secrets, and `repro --pcap` has no decrypted copies",
+        advice="install it (it comes with `apt-get install tshark`)",
+        optional=True,
+    ),
     ToolWanted(
         program="git",
         costs="`update-readme --push` cannot push; nothing else needs it",

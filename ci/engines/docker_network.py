@@ -23,11 +23,13 @@ from ci.engines.container_files import put_folder, take_folder
 from ci.engines.containers import DockerActor, bounded, create_actor
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.docker import describe
+from ci.engines.rivals import rivals
+from ci.errors import EngineError
 from ci.model import Role
 from ci.network_scene import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
 from ci.scene import MIB, Actor
 
-__all__ = ["UNSTARTABLE", "NetworkEngine", "NetworkSlot"]
+__all__ = ["MEMLOCK", "POD_SYSCTLS", "UNSTARTABLE", "NetworkEngine", "NetworkSlot", "addressing"]
 
 # What Docker itself says of an image that cannot be started. 127 has a meaning of its own in this contract.
 UNSTARTABLE: Final = 125
@@ -35,6 +37,12 @@ UNSTARTABLE: Final = 125
 MEMLOCK: Final = 64 * MIB
 SUBNETS: Final = ("/24", "/64")
 ENDPOINTS: Final[tuple[Role, ...]] = ("client", "server")
+POD_SYSCTLS: Final = {
+    "net.ipv6.conf.all.disable_ipv6": "0",
+    "net.ipv6.conf.default.disable_ipv6": "0",
+    # Nobody else is on these networks, so nobody has to be asked whether an address is free.
+    "net.ipv6.conf.default.accept_dad": "0",
+}
 
 
 class NetworkEngine:
@@ -54,8 +62,12 @@ class NetworkEngine:
 
     @contextmanager
     def slot(self, number: int) -> Iterator[NetworkSlot]:
-        """Two networks and the pods of simulator, client and server; all gone when the block ends."""
+        """Two networks and the pods of simulator, client and server; all gone when the block ends.
+
+        :raises EngineError: a network of somebody else would rewrite what is sent here; or the engine breaks
+        """
         daemon = self.daemon
+        self._refuse_masquerading()
         prefix = f"{daemon.prefix}-{number}"
         with ExitStack() as stack:
             networks = {}
@@ -74,6 +86,17 @@ class NetworkEngine:
             yield slot
             if daemon.keep:
                 stack.pop_all()
+
+    def _refuse_masquerading(self) -> None:
+        """Every case would fail, and servers would be blamed for it."""
+        found = [it for it in rivals(self.daemon.call(self.daemon.api.networks)) if it.spoils]
+        if found:
+            raise EngineError(
+                "rival-network",
+                f"Docker masquerades a network on the subnets of this suite: {', '.join(map(str, found))}",
+                why="it goes by source address, so it rewrites what clients and servers send here, too",
+                hint=f"docker network rm {' '.join(dict.fromkeys(it.name for it in found))}, or give it other subnets",
+            )
 
     @cached_property
     def memlock(self) -> tuple[Ulimit, ...]:
@@ -143,12 +166,7 @@ class NetworkSlot:
                 mem_limit=64 * MIB,
                 pids_limit=64,
                 extra_hosts=hosts,
-                sysctls={
-                    "net.ipv6.conf.all.disable_ipv6": "0",
-                    "net.ipv6.conf.default.disable_ipv6": "0",
-                    # Nobody else is on these networks, so nobody has to be asked whether an address is free.
-                    "net.ipv6.conf.default.accept_dad": "0",
-                },
+                sysctls=POD_SYSCTLS,
                 log_config=LogConfig(type="none"),
             ),
         )["Id"]
@@ -227,18 +245,25 @@ def _addressing(macs: list[str], sides: tuple[Place, ...]) -> str:
             f"now=$(of {shlex.quote(mac)})",
             f'[ "$now" = eth{index} ] || {{ ip link set "$now" down; ip link set "$now" name new{index}; }}',
         ]
-    v4, v6 = SUBNETS
     for index, (mac, side) in enumerate(zip(macs, sides, strict=True)):
         device = f"eth{index}"
         lines += [
             f"now=$(of {shlex.quote(mac)})",
             f'[ "$now" = {device} ] || ip link set "$now" name {device}',
-            f"ip address flush dev {device}",
-            f"ip route flush dev {device}",
-            f"ip -6 route flush dev {device}",
-            f"ip link set {device} up",
-            f"ip address add {side.ipv4}{v4} dev {device}",
-            f"ip -6 address add {side.ipv6}{v6} dev {device} nodad",
-            f"ip neighbour flush dev {device}",
+            *addressing(device, side),
         ]
     return "\n".join(lines)
+
+
+def addressing(device: str, side: Place) -> list[str]:
+    """The commands that give an interface the contract's addresses, and take away whatever it had."""
+    v4, v6 = SUBNETS
+    return [
+        f"ip address flush dev {device}",
+        f"ip route flush dev {device}",
+        f"ip -6 route flush dev {device}",
+        f"ip link set {device} up",
+        f"ip address add {side.ipv4}{v4} dev {device}",
+        f"ip -6 address add {side.ipv6}{v6} dev {device} nodad",
+        f"ip neighbour flush dev {device}",
+    ]

@@ -6,7 +6,7 @@ Two kinds of demand: *must* is what the container contract says, *should* is wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
@@ -30,6 +30,7 @@ __all__ = [
     "RoundTrip",
     "Serving",
     "Status",
+    "count",
     "last_line",
 ]
 
@@ -230,12 +231,17 @@ class Report:
     results: tuple[Result, ...]
 
     def count(self, status: Status, level: Level | None = None) -> int:
-        return sum(1 for result in self.results if result.status is status and level in (None, result.level))
+        return count(self.results, status, level)
 
     @property
     def passed(self) -> bool:
         """Whether the image keeps the contract; wishes of this project do not decide."""
         return self.count(Status.FAILED, Level.MUST) == 0
+
+
+def count(results: Iterable[Result], status: Status, level: Level | None = None) -> int:
+    """How many of these ended like that; of one level, or of any."""
+    return sum(1 for result in results if result.status is status and level in (None, result.level))
 
 
 def last_line(trace: Trace) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from ci.image_checks.base import Level, Status, last_line
+from ci.image_checks.base import Level, Status, count, last_line
 from ci.model import ROLES
 from ci.scene import MIB
 from ci.text import printable_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ci.image_checks.base import Acceptance, Behaviour, Report, Result
 
-__all__ = ["as_data", "render"]
+__all__ = ["as_data", "closing", "render", "result_data", "result_lines"]
 
 MARKS: Final = {Status.PASSED: "✓", Status.FAILED: "✗", Status.SKIPPED: "–"}
 DOCUMENT: Final = "docs/image-contracts.md"
@@ -38,9 +38,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield "the image itself" if contract is None else f"checks, {contract} generation"
         for result in report.results:
             if result.contract is contract:
-                yield from _result(result)
+                yield from result_lines(result)
     yield ""
-    yield _closing(report)
+    yield closing(report.results)
 
 
 def _stacks(seen: Behaviour) -> Iterator[str]:
@@ -70,7 +70,11 @@ def _refusal(it: Acceptance) -> str:
     return ""
 
 
-def _result(result: Result) -> Iterator[str]:
+def result_lines(result: Result, document: str = DOCUMENT) -> Iterator[str]:
+    """What became of one check, and below it what is to be done.
+
+    :param document: whose sections the check names
+    """
     note = f" ({result.note})" if result.note else ""
     hint = "" if result.level is Level.MUST else " [should]"
     yield f"  {MARKS[result.status]} {result.code:<22} {result.title}{hint}{note}"
@@ -78,14 +82,15 @@ def _result(result: Result) -> Iterator[str]:
         for what in result.finding.what:
             yield f"      {what}"
         yield f"      why it matters: {result.finding.why}"
-        yield f"      do this: {result.finding.hint} ({DOCUMENT}, {result.section})"
+        yield f"      do this: {result.finding.hint} ({document}, {result.section})"
 
 
-def _closing(report: Report) -> str:
-    failed, wishes = report.count(Status.FAILED, Level.MUST), report.count(Status.FAILED, Level.SHOULD)
+def closing(results: Sequence[Result]) -> str:
+    """The line that sums up."""
+    failed, wishes = count(results, Status.FAILED, Level.MUST), count(results, Status.FAILED, Level.SHOULD)
     return (
-        f"{len(report.results)} checks: {report.count(Status.PASSED)} passed, {failed} failed, "
-        f"{wishes} wishes open, {report.count(Status.SKIPPED)} skipped"
+        f"{len(results)} checks: {count(results, Status.PASSED)} passed, {failed} failed, "
+        f"{wishes} wishes open, {count(results, Status.SKIPPED)} skipped"
     )
 
 
@@ -96,18 +101,21 @@ def as_data(report: Report) -> dict[str, Any]:
         "passed": report.passed,
         "stacks": [_stack_data(seen, it) for seen in report.behaviours for it in seen.acceptance],
         "checks": [
-            {
-                "code": result.code,
-                "level": str(result.level),
-                "title": result.title,
-                "section": result.section,
-                "contract": None if result.contract is None else str(result.contract),
-                "status": str(result.status),
-                "note": result.note,
-                "finding": None if result.finding is None else asdict(result.finding),
-            }
+            result_data(result) | {"contract": None if result.contract is None else str(result.contract)}
             for result in report.results
         ],
+    }
+
+
+def result_data(result: Result) -> dict[str, Any]:
+    return {
+        "code": result.code,
+        "level": str(result.level),
+        "title": result.title,
+        "section": result.section,
+        "status": str(result.status),
+        "note": result.note,
+        "finding": None if result.finding is None else asdict(result.finding),
     }
 
 

@@ -7,11 +7,15 @@ import os
 from pathlib import Path
 
 import pytest
+from docker.types import IPAMConfig, IPAMPool
 
 from ci.__main__ import main
 from ci.doctor.docker_facts import judge_docker, look_at_docker
 from ci.doctor.finding import State
-from ci.engines.daemon import Daemon
+from ci.doctor.network_facts import look_at_network
+from ci.engines.daemon import LABEL, Daemon
+from ci.engines.docker_network import NetworkEngine
+from ci.engines.rivals import Rival
 from ci.errors import ExitCode
 from ci.helper_image import BASE
 
@@ -45,3 +49,27 @@ def test_the_data_names_the_engine(
     findings = {it["name"]: it for it in section["findings"]}
     assert daemon.api.version()["Version"] in findings["engine"]["value"]
     assert findings["helper image"]["value"] == helper_image
+
+
+def test_an_engine_that_has_slots_over_a_simulated_network_is_found_to_do_so(daemon: Daemon, helper_image: str) -> None:
+    before = {it["Id"] for it in daemon.api.containers(all=True)}
+    facts = look_at_network()
+
+    assert helper_image
+    # The slots of the other tests could not be made without these.
+    assert (facts.ipv4, facts.ipv6) == (True, True)
+    assert facts.lack is None
+    engine = NetworkEngine(daemon, helper=helper_image)
+    assert (facts.memlock is True) == bool(engine.memlock)
+    mine = [it for it in daemon.api.containers(all=True) if it["Id"] not in before]
+    assert not [it for it in mine if it["Labels"].get(f"{LABEL}.run") == "doctor"]
+
+
+def test_a_network_of_somebody_else_on_these_subnets_is_named(daemon: Daemon) -> None:
+    pool = IPAMPool(subnet="193.167.77.0/24")
+    name = f"{daemon.prefix}-rival"
+    network = daemon.api.create_network(name, ipam=IPAMConfig(pool_configs=[pool]), internal=True)["Id"]
+    try:
+        assert Rival(name=name, subnet="193.167.77.0/24", spoils=False) in look_at_network().rivals
+    finally:
+        daemon.api.remove_network(network)

@@ -13,6 +13,7 @@ from fake_peers import DockerPeers
 from ci.compliance import COMPLIANCE_FILE, Compliance
 from ci.engines.daemon import Daemon
 from ci.engines.docker_network import UNSTARTABLE, NetworkEngine, NetworkSlot
+from ci.errors import EngineError
 from ci.inbox import Cancelled
 from ci.model import Case, Exercise, Outcome, ReasonCode, Role
 from ci.network_attempt import attempt
@@ -321,3 +322,17 @@ def test_an_endpoint_that_claims_everything_is_found_out(
 
     again = Compliance(tmp_path).objection(Nobody(), CASE, cast, take, threading.Event())  # type: ignore[arg-type]
     assert again == objection
+
+
+# --- other networks ---------------------------------------------------------------------------------------
+
+
+def test_a_network_that_would_rewrite_packets_here_is_refused(
+    network_engine: NetworkEngine, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker masquerades by source address, whatever bridge a packet crosses. A real one would stop other runs here."""
+    rival = {"Name": "leftnet", "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "193.167.0.0/24"}]}}
+    real = daemon.api.networks
+    monkeypatch.setattr(daemon.api, "networks", lambda: [*real(), rival])
+    with pytest.raises(EngineError, match="leftnet"), network_engine.slot(9):
+        pass

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from checkouts import ROOT, Checkout, make_checkout
+from by_hand import at_terminal, commands_in, folder_in, left_of, paste
+from checkouts import Checkout, make_checkout
 from fake_peers import DockerPeers
 
 from ci.engines.daemon import LABEL, Daemon, sweep
@@ -45,32 +43,6 @@ def _nothing_is_left(tmp_path: Path, daemon: Daemon) -> Iterator[None]:
     """The commands are processes of their own: what bears the name of one of this test's runs is theirs."""
     yield
     assert [it for folder in tmp_path.glob("results/*") for it in left_of(daemon, folder.name)] == []
-
-
-def left_of(daemon: Daemon, run: str) -> list[str]:
-    mine = {"label": f"{LABEL}.run={run}"}
-    api = daemon.api
-    return [
-        *(it["Id"] for it in api.containers(all=True, filters=mine)),
-        *(it["Id"] for it in api.networks(filters=mine)),
-    ]
-
-
-def commands_in(output: str, after: str = "the same by hand:") -> str:
-    """The lines a person would paste: those between this title and the next blank line."""
-    return output.split(f"{after}\n")[1].split("\n\n", maxsplit=1)[0] + "\n"
-
-
-def paste(lines: str) -> str:
-    done = subprocess.run(
-        ["sh"], input=lines, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120
-    )
-    return done.stdout
-
-
-def folder_in(it: Checkout) -> Path:
-    (folder,) = (it.folder / "results").iterdir()
-    return folder
 
 
 # --- what it shows and prints -----------------------------------------------------------------------------
@@ -198,37 +170,6 @@ def test_a_shell_where_it_failed(checkout: Callable[..., Checkout], dialer: str,
     assert code == ExitCode.FAILED
     assert f"<{str(side == 'dialer').lower()}>" in said
     assert "evidence: " in said.split("a shell on")[1]
-
-
-def at_terminal(it: Checkout, words: list[str], cue: str, typed: bytes) -> tuple[int, str]:
-    """Run a command on a pseudo-terminal, and type something once it has said its cue."""
-    ours, theirs = os.openpty()
-    environment: dict[str, Any] = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
-    environment.pop("GITHUB_ACTIONS", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ci", *words],
-        cwd=it.folder,
-        env=environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    said, waiting = b"", True
-    try:
-        while chunk := os.read(ours, 4096):
-            said += chunk
-            # The shell's own prompt: before it, docker may not have taken over the terminal.
-            if waiting and re.search(re.escape(cue.encode()) + rb".*[$#] ", said, re.DOTALL):
-                os.write(ours, typed)
-                waiting = False
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    finally:
-        os.close(ours)
-        process.wait(60)
-    return process.returncode, said.decode(errors="replace")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ci.case_lookup import find_case
 from ci.errors import ConfigurationError
-from ci.model import PublishedImage, Transport, Version
+from ci.model import SUITES, Part, PublishedImage, SuiteName, Transport, Version
+from ci.suites.matrix import matrix
 from ci.suites.transport_cases import cases
 
 
@@ -117,3 +118,96 @@ def test_any_text_is_a_case_or_an_explained_mistake(name: str) -> None:
     assert said.why
     assert said.hint
     assert "\x1b" not in str(said)
+
+
+# --- over a simulated network -----------------------------------------------------------------------------
+
+
+def endpoint(id_: str, *suites: SuiteName, part: Part = "both") -> Version:
+    return Version(
+        id=id_,
+        family=id_.partition("-")[0],
+        source=PublishedImage(reference=id_),
+        transports=(),
+        suites=suites or ("quic",),
+        part=part,
+    )
+
+
+ALL = (
+    *VERSIONS,
+    endpoint("aioquic-v1", "quic", "webtransport"),
+    endpoint("quic-go-v1"),
+    endpoint("nginx-v1", part="server"),
+    endpoint("chrome-v1", part="client"),
+)
+
+
+def refused_in(suite: SuiteName, name: str) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        find_case(name, ALL, suite)
+    return caught.value
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_case_of_every_suite_is_found_by_its_name(suite: SuiteName) -> None:
+    of_suite = matrix(suite, [it for it in ALL if suite in it.suites])
+    assert of_suite
+    for case in of_suite[:: 1 + len(of_suite) // 20]:
+        assert find_case(case.name, ALL, suite) == case
+
+
+def test_a_test_case_of_two_suites_is_that_of_the_suite_that_was_named() -> None:
+    name = "aioquic-v1 x aioquic-v1 (handshake)"
+    assert find_case(name, ALL, "quic").suite == "quic"
+    assert find_case(name, ALL, "webtransport").suite == "webtransport"
+
+
+@pytest.mark.parametrize(
+    ("suite", "name", "hint"),
+    [
+        ("transport", "aioquic-v1 x quic-go-v1 (retry)", "say `--suite quic`"),
+        ("transport", "aioquic-v1 x aioquic-v1 (handshake)", "say `--suite quic` or `--suite webtransport`"),
+        ("quic", "go-v1 x py-v1 (tcp, noise, yamux)", "say `--suite transport`"),
+        ("webtransport", "aioquic-v1 x quic-go-v1 (retry)", "say `--suite quic`"),
+    ],
+)
+def test_a_case_of_another_suite_says_of_which(suite: SuiteName, name: str, hint: str) -> None:
+    error = refused_in(suite, name)
+
+    assert (error.reference, error.hint) == ("other-suite", hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "why", "hint"),
+    [
+        (
+            "aioquic-v1 x quic-go-v1 (rety)",
+            "unknown-case",
+            "`rety` is no test case of quic: did you mean `retry`?",
+            "`aioquic-v1 x quic-go-v1 (retry)`",
+        ),
+        (
+            "aioquic-v1 x quic-go-v1 (transfer-datagram-send)",
+            "unknown-case",
+            "`transfer-datagram-send` is no test case of quic (but of webtransport)",
+            "try `",
+        ),
+        ("go-v1 x quic-go-v1 (retry)", "unknown-case", "go-v1 takes part in transport, not in quic", "try `"),
+        ("quic-go-v2 x quic-go-v1 (retry)", "unknown-case", "did you mean `quic-go-v1`?", "try `"),
+        ("nginx-v1 x quic-go-v1 (retry)", "case-excluded", "nginx-v1 is a server only", "try `"),
+        ("quic-go-v1 x chrome-v1 (retry)", "case-excluded", "chrome-v1 is a client only", "try `"),
+        ("aioquic-v1 x quic-go-v1 (retry, ecn)", "case-excluded", "one test case", "try `"),
+        ("zebra", "unknown-case", "a name is like `aioquic-v1.7 x quic-go-v0.65 (retry)`", "--suite quic"),
+    ],
+)
+def test_no_case_of_this_suite_says_why(name: str, reference: str, why: str, hint: str) -> None:
+    error = refused_in("quic", name)
+
+    assert error.reference == reference
+    assert why in error.why
+    assert hint in error.hint
+
+
+def test_what_is_near_in_another_suite_names_it() -> None:
+    assert refused_in("transport", "aioquic-v1 x quic-go-v1 (rety)").hint.endswith("with --suite quic")

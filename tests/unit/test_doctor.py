@@ -22,7 +22,9 @@ from ci.doctor.examine import Examined, examine
 from ci.doctor.finding import Diagnosis, Finding, Section, State
 from ci.doctor.host import Disk, disk, judge_disk, judge_memory, judge_python, memory
 from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room
+from ci.doctor.network_facts import NetworkFacts, judge_network
 from ci.doctor.tools import TOOLS, Tool, ToolWanted, find_tool, judge_tool, usable
+from ci.engines.rivals import Rival, rivals
 from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import BASE, BUILD_BASE, helper_tag
 from ci.model import BuildRecipe, PublishedImage, Transport, Version
@@ -554,3 +556,95 @@ def test_the_data_is_json() -> None:
     assert data["engine"] == "local"
     assert data["sections"][0]["findings"][1]["state"] == "warn"
     assert {"name", "state", "value", "costs", "advice"} == set(data["sections"][0]["findings"][0])
+
+
+# --- the suites over a simulated network ------------------------------------------------------------------
+
+
+def test_networks_on_the_subnets_of_the_contract_are_named() -> None:
+    def network(name: str, *subnets: str) -> dict[str, object]:
+        return {"Name": name, "IPAM": {"Config": [{"Subnet": it} for it in subnets]}}
+
+    found = rivals(
+        [
+            network("bridge", "172.17.0.0/16"),
+            network("leftnet", "193.167.0.0/24", "fd00:cafe:cafe::/64"),
+            network("other6", "fd00:cafe:caff::/64"),
+            network("wide", "193.0.0.0/8"),
+            {"Name": "host", "IPAM": {"Config": None}},
+            {"Name": "none", "IPAM": None},
+            {"Name": "plugin", "IPAM": {"Config": [{}]}},
+        ]
+    )
+    assert list(map(str, found)) == ["leftnet (193.167.0.0/24)", "leftnet (fd00:cafe:cafe::/64)", "wide (193.0.0.0/8)"]
+
+
+@pytest.mark.parametrize(
+    ("network", "masquerades"),
+    [
+        ({"Driver": "bridge"}, True),
+        ({"Driver": "bridge", "Options": None}, True),
+        ({"Driver": "bridge", "Internal": True}, False),
+        ({"Driver": "bridge", "Options": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}, False),
+        ({"Driver": "macvlan"}, False),
+    ],
+)
+def test_whether_the_engine_rewrites_what_leaves_a_network(network: dict[str, object], masquerades: bool) -> None:
+    [found] = rivals([{"Name": "net", "IPAM": {"Config": [{"Subnet": "193.167.0.0/24"}]}, **network}])
+    assert found.spoils is masquerades
+
+
+def test_a_masqueraded_network_that_has_nobodys_address_spoils_nothing() -> None:
+    network = {"Name": "net", "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "193.167.77.0/24"}]}}
+    assert [it.spoils for it in rivals([network])] == [False]
+
+
+RIVAL: Final = Rival(name="leftnet", subnet="193.167.0.0/24", spoils=False)
+GOOD_NETWORK: Final = NetworkFacts(ipv4=True, ipv6=True, memlock=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "name", "state", "playable"),
+    [
+        (GOOD_NETWORK, None, State.OK, True),
+        (NetworkFacts(ipv4=None, ipv6=None, memlock=None), None, State.OK, True),
+        (replace(GOOD_NETWORK, ipv4=False), "addresses", State.MISSING, False),
+        (replace(GOOD_NETWORK, ipv6=False), "ipv6 addresses", State.MISSING, False),
+        (replace(GOOD_NETWORK, ipv4=Trouble("no such sysctl")), "addresses", State.MISSING, False),
+        (replace(GOOD_NETWORK, memlock=Trouble("rlimit")), "locked memory", State.WARN, True),
+        (replace(GOOD_NETWORK, rivals=(RIVAL,)), "subnets", State.WARN, True),
+        (replace(GOOD_NETWORK, rivals=(RIVAL, replace(RIVAL, spoils=True))), "subnets", State.MISSING, False),
+    ],
+)
+def test_what_the_engine_offers_for_a_simulated_network(
+    facts: NetworkFacts, name: str | None, state: State, playable: bool
+) -> None:
+    found = {it.name: it for it in judge_network(facts)}
+    assert (facts.lack is None) is playable
+    assert [it.name for it in found.values() if it.state is not State.OK] == ([] if name is None else [name])
+    if name is not None:
+        assert found[name].state is state
+        assert found[name].costs
+        assert found[name].advice
+
+
+def test_versions_of_other_suites_are_not_counted_for_the_main_job(cut_off: dict[str, str], tmp_path: Path) -> None:
+    workspace = Workspace.at(CHECKOUT / "versions.yaml")
+    found = examine(Examined(catalogue=workspace, results=tmp_path, environment=cut_off))
+    findings = {(section.title, it.name): it for section in found.sections for it in section.findings}
+    transport = len(workspace.catalogue.of("transport"))
+
+    assert f"of {len({it.family for it in workspace.catalogue.of('transport')})} families" in (
+        findings["Docker", "engine"].costs
+    )
+    assert transport < len(workspace.catalogue.versions)
+    assert findings["Simulated network (quic, webtransport)", "engine"].state is State.MISSING
+    assert findings["Simulated network (quic, webtransport)", "tshark"].state is State.MISSING
+    assert "suite quic: nothing runs (needs Docker)" in found.summary
+    assert "suite webtransport: nothing runs (needs Docker)" in found.summary
+
+
+def test_docker_hub_has_two_names() -> None:
+    here = situation(engine(*BASES), out_of_reach="Docker Hub")
+    for reference in ("cloudflare/quiche-qns:latest", "docker.io/cloudflare/quiche-qns:latest"):
+        assert docker_lack(here, version("quiche-v1", "quiche", image=reference)) == "Docker Hub is out of reach"

@@ -95,3 +95,16 @@ def test_a_reader_that_has_left_is_no_trouble_of_the_engine(monkeypatch: pytest.
     for _ in range(2):
         live.output(0.0, "dialer", "stderr", b"line\n")
     live.close()
+
+
+def test_everybody_who_takes_part_has_lines_of_one_width() -> None:
+    file = File()
+    roles: tuple[Role, ...] = ("client", "server", "simulator", "iperf_client", "iperf_server")
+    live = LiveOutput(file.console, roles)
+    for role in roles:
+        live.output(1.0, role, "stderr", b"line\n")
+    live.close()
+
+    shown = file.text.splitlines()
+    assert [line.split()[2].partition("/")[0] for line in shown] == list(roles)
+    assert len({line.index("|") for line in shown}) == 1

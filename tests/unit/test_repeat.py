@@ -7,25 +7,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.model import Case, Outcome, Reason, ReasonCode, Stack, Verdict
+from ci.model import Outcome, Reason, ReasonCode, Verdict
 from ci.repeat import Try, pass_rate
-from ci.scene import Actor, Scene
-
-CASE = Case("a", "b", Stack("quic-v1"))
-SCENE = Scene(
-    case=CASE,
-    dialer=Actor(role="dialer", version="a", image="a", environment={}),
-    listener=Actor(role="listener", version="b", image="b", environment={}),
-    listener_key="key",
-    dialer_key="key",
-    deadline=1,
-)
 
 
 def a_try(outcome: Outcome, code: ReasonCode | None = None, text: str = "", seconds: float = 1.0) -> Try:
     reason = None if code is None else Reason(code=code, text=text, side="dialer")
     verdict = Verdict(outcome=outcome, reason=reason)
-    return Try(number=1, scene=SCENE, verdict=verdict, seconds=seconds, folder=Path())
+    return Try(number=1, verdict=verdict, seconds=seconds, folder=Path())
 
 
 def test_seven_of_ten() -> None:

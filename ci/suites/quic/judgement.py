@@ -23,7 +23,7 @@ from ci.suites.quic.received import wrong_files
 from ci.suites.quic.supplies import Supplies
 from ci.suites.quic.tshark import UnreadableCaptureError, read_trace
 
-__all__ = ["RATE", "judge"]
+__all__ = ["RATE", "judge", "judge_ending"]
 
 ReadTrace: TypeAlias = Callable[[Path, "Path | None"], Trace]
 
@@ -53,13 +53,7 @@ def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadT
     :param read: how a capture is read, given a key log where there is one
     :raises EngineError: tshark is missing or does not end
     """
-    early = (
-        _deadline_passed(test, exchange)
-        or _not_implemented(test, exchange)
-        or _server_never_answered(exchange)
-        or _harness_broke(test, exchange)
-        or _ended_badly(exchange)
-    )
+    early = judge_ending(test, exchange)
     if early is not None:
         return early
     key_log = choose_key_log(exchange.folder)
@@ -73,6 +67,17 @@ def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadT
         return _judge_traffic(test, supplies, exchange, traces)
     except UnreadableCaptureError as error:
         return _verdict(Outcome.ERROR, ReasonCode.CAPTURE_UNREADABLE, error.message, "harness")
+
+
+def judge_ending(test: TestCase, exchange: Exchange) -> Verdict | None:
+    """The verdict, where it follows from how everybody has ended; None where files and traffic decide."""
+    return (
+        _deadline_passed(test, exchange)
+        or _not_implemented(test, exchange)
+        or _server_never_answered(exchange)
+        or _harness_broke(test, exchange)
+        or _ended_badly(exchange)
+    )
 
 
 def _judge_traffic(test: TestCase, supplies: Supplies, exchange: Exchange, traces: Traces) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["choose_key_log"]
+__all__ = ["choose_key_log", "valid_key_log"]
 
 # Without this line a log says nothing about a QUIC connection that got anywhere.
 NEEDED: Final = b"SERVER_HANDSHAKE_TRAFFIC_SECRET"
@@ -18,12 +18,13 @@ def choose_key_log(folder: Path) -> Path | None:
     """
     for side in ("client", "server"):
         path = folder / side / "keys.log"
-        if _valid(path):
+        if valid_key_log(path):
             return path
     return None
 
 
-def _valid(path: Path) -> bool:
+def valid_key_log(path: Path) -> bool:
+    """Whether there is such a file, with the secrets of a handshake in it."""
     try:
         with path.open("rb") as file:
             return any(line.startswith(NEEDED) for line in file)

@@ -1,0 +1,80 @@
+"""`check-image` for the suites over a simulated network: hold one endpoint's image to the container contract.
+
+The image is asked what it does, and plays two test cases with a counterpart that is known to work, in each role. What
+it is held to is in `ci.image_checks.endpoint`, how the facts are come by in `ci.image_checks.endpoint_laboratory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci.check_image import inspect
+from ci.image_checks.endpoint import EndpointReport, EndpointRole, checks_for
+from ci.image_checks.endpoint_laboratory import EndpointLaboratory
+from ci.image_checks.manifest import ENDPOINT_IMAGE_CHECKS
+
+if TYPE_CHECKING:
+    from ci.engines.daemon import Daemon
+    from ci.image_checks.base import Result
+    from ci.image_checks.endpoint import EndpointBehaviour
+    from ci.model import Role
+    from ci.network_attempt import NetworkSlot
+    from ci.suites.quic.cases import SuiteName
+
+__all__ = ["Surroundings", "check_endpoint"]
+
+OTHER: Mapping[EndpointRole, EndpointRole] = {"client": "server", "server": "client"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Who else takes part.
+
+    :param peer: what the counterpart is called, and its image
+    :param simulator: reference of its image
+    :param seeded: the simulator is ours and takes a seed
+    """
+
+    peer: tuple[str, str]
+    simulator: str
+    seeded: bool
+
+
+def check_endpoint(
+    daemon: Daemon,
+    slot: NetworkSlot,
+    image: str,
+    suite: SuiteName,
+    roles: Iterable[EndpointRole],
+    surroundings: Surroundings,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+) -> EndpointReport:
+    """Hold an image to the container contract of a suite over a simulated network.
+
+    :param slot: where it runs
+    :param roles: in which it is tried
+    :param tell: told in a few words what is being done, for the one who waits
+    :raises ConfigurationError: the engine has no such image
+    :raises EngineError: the engine broke; says nothing about the image
+    :raises OSError: there is no room for what containers leave
+    """
+    facts = inspect(daemon, image)
+    called, peer = surroundings.peer
+    results: dict[EndpointRole | None, tuple[Result, ...]] = {
+        None: tuple(check.result(facts) for check in ENDPOINT_IMAGE_CHECKS)
+    }
+    behaviours: list[EndpointBehaviour] = []
+    for role in roles:
+        players: dict[Role, tuple[str, str]] = {
+            role: ("the image", facts.digest),
+            OTHER[role]: (called, inspect(daemon, peer).digest),
+            "simulator": ("simulator", surroundings.simulator),
+        }
+        laboratory = EndpointLaboratory(slot, suite, role, players, seeded=surroundings.seeded, tell=tell)
+        seen = laboratory.observe()
+        behaviours.append(seen)
+        results[role] = tuple(check.result(seen) for check in checks_for(role))
+    return EndpointReport(image=facts, suite=suite, peer=called, behaviours=tuple(behaviours), results=results)

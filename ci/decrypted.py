@@ -1,0 +1,35 @@
+"""Captures of a case that anybody can open: copies with the secrets of the connections in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ci.suites.quic.key_logs import choose_key_log
+from ci.suites.quic.tshark import inject_secrets
+
+__all__ = ["CAPTURES", "captures_below", "decrypted_copies"]
+
+# Where a run of a test case keeps its captures, below its folder (quic-interop contract, section 5.5).
+CAPTURES: Final = "sim/trace_node_*.pcap"
+
+
+def captures_below(folder: Path) -> list[Path]:
+    """The captures of an attempt, those of several repetitions in the order of these."""
+    return sorted(folder.glob(CAPTURES)) + sorted(folder.glob(f"[0-9]*/{CAPTURES}"))
+
+
+def decrypted_copies(folder: Path) -> dict[Path, Path]:
+    """Write a copy with the secrets in it beside each capture of an attempt, and return which is whose.
+
+    A capture for which there is no valid key log, or which is empty, gets none.
+
+    :raises EngineError: editcap is missing or fails
+    """
+    copies: dict[Path, Path] = {}
+    for capture in captures_below(folder):
+        key_log = choose_key_log(capture.parents[1])
+        if key_log is not None and capture.stat().st_size > 0:
+            copies[capture] = capture.with_suffix(".decrypted.pcapng")
+            inject_secrets(capture, key_log, copies[capture])
+    return copies
