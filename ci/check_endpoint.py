@@ -6,7 +6,7 @@ it is held to is in `ci.image_checks.endpoint`, how the facts are come by in `ci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,25 +19,22 @@ if TYPE_CHECKING:
     from ci.engines.daemon import Daemon
     from ci.image_checks.base import Result
     from ci.image_checks.endpoint import EndpointBehaviour
-    from ci.model import Role
     from ci.network_attempt import NetworkSlot
     from ci.suites.quic.cases import SuiteName
 
 __all__ = ["Surroundings", "check_endpoint"]
-
-OTHER: Mapping[EndpointRole, EndpointRole] = {"client": "server", "server": "client"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Who else takes part.
 
-    :param peer: what the counterpart is called, and its image
+    :param peers: the counterparts, each by what it is called and its image, in the order in which they are tried
     :param simulator: reference of its image
     :param seeded: the simulator is ours and takes a seed
     """
 
-    peer: tuple[str, str]
+    peers: tuple[tuple[str, str], ...]
     simulator: str
     seeded: bool
 
@@ -62,19 +59,29 @@ def check_endpoint(
     :raises OSError: there is no room for what containers leave
     """
     facts = inspect(daemon, image)
-    called, peer = surroundings.peer
+    peers = tuple((called, inspect(daemon, reference).digest) for called, reference in surroundings.peers)
     results: dict[EndpointRole | None, tuple[Result, ...]] = {
         None: tuple(check.result(facts) for check in ENDPOINT_IMAGE_CHECKS)
     }
     behaviours: list[EndpointBehaviour] = []
     for role in roles:
-        players: dict[Role, tuple[str, str]] = {
-            role: ("the image", facts.digest),
-            OTHER[role]: (called, inspect(daemon, peer).digest),
-            "simulator": ("simulator", surroundings.simulator),
-        }
-        laboratory = EndpointLaboratory(slot, suite, role, players, seeded=surroundings.seeded, tell=tell)
+        laboratory = EndpointLaboratory(
+            slot,
+            suite,
+            role,
+            facts.digest,
+            peers=peers,
+            simulator=surroundings.simulator,
+            seeded=surroundings.seeded,
+            tell=tell,
+        )
         seen = laboratory.observe()
         behaviours.append(seen)
         results[role] = tuple(check.result(seen) for check in checks_for(role))
-    return EndpointReport(image=facts, suite=suite, peer=called, behaviours=tuple(behaviours), results=results)
+    return EndpointReport(
+        image=facts,
+        suite=suite,
+        peers=tuple(called for called, _ in peers),
+        behaviours=tuple(behaviours),
+        results=results,
+    )

@@ -16,7 +16,7 @@ from ci.engines.daemon import Daemon, connect, sweep
 from ci.engines.docker import DockerEngine
 from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import helper_image
-from ci.model import SUITES, Contract
+from ci.model import SUITES, BuildRecipe, Contract
 from ci.report.check_endpoint import endpoint_data, render_endpoint
 from ci.report.check_image import as_data, render
 from ci.stages import check_tshark
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "image_named", "run"]
 
-# Counterparts that are known to work, by suite; the last version of the first family that is there and plays both
-# roles.
-COUNTERPARTS: Final = ("quic-go", "aioquic")
+# Families of counterparts that are known to work, in the order in which they are tried: of each the last version that
+# plays both roles in the suite.
+COUNTERPARTS: Final = ("quic-go", "webtransport-go", "aioquic")
 # Arguments that mean something in one kind of suite only.
 OF_TRANSPORT: Final = ("transport", "security", "muxer", "contract")
 OF_NETWORKS: Final = ("role", "simulator")
@@ -101,11 +101,11 @@ def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.at(arguments.versions)
     simulator = simulator_of(arguments.simulator)
     backend = open_backend("docker", workspace, console, run="check")
-    peer = None if arguments.peer else _counterpart(workspace, suite)
-    versions = (simulator,) if peer is None else (simulator, peer)
-    found = found_or_built(versions, backend, console, purpose="the image cannot be checked")
+    versions = () if arguments.peer else _counterparts(workspace, suite)
+    found = found_or_built((simulator, *versions), backend, console, purpose="the image cannot be checked")
+    peers = tuple((it.id, found[it.id].digest) for it in versions)
     surroundings = Surroundings(
-        peer=(arguments.peer, image_named(arguments.peer)) if peer is None else (peer.id, found[peer.id].digest),
+        peers=peers or ((arguments.peer, image_named(arguments.peer)),),
         simulator=found[simulator.id].digest,
         seeded=simulator is SIMULATOR,
     )
@@ -136,15 +136,15 @@ def _show(
     return ExitCode.GREEN if passed else ExitCode.FAILED
 
 
-def _counterpart(workspace: Workspace, suite: SuiteName) -> Version:
-    """The version that the image meets unless another one is named."""
-    able = [it for it in workspace.catalogue.of(suite) if it.part == "both"]
-    for family in COUNTERPARTS:
-        if versions := [it for it in able if it.family == family]:
-            return versions[-1]
+def _counterparts(workspace: Workspace, suite: SuiteName) -> tuple[Version, ...]:
+    """The versions that the image meets unless another one is named."""
+    able = [it for it in workspace.catalogue.of(suite) if it.part == "both" and isinstance(it.source, BuildRecipe)]
+    last = {it.family: it for it in able}
+    if found := tuple(last[family] for family in COUNTERPARTS if family in last):
+        return found
     raise ConfigurationError(
         "no-counterpart",
-        f"versions.yaml has no {' or '.join(COUNTERPARTS)} that plays both roles in the suite {suite}",
+        f"versions.yaml has no {' or '.join(COUNTERPARTS)} built here that plays both roles in the suite {suite}",
         why="an endpoint by itself shows little",
         hint="name the image of a counterpart with --peer",
     )

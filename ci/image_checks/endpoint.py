@@ -54,19 +54,23 @@ class Refusal:
 class Meeting:
     """A test case played by the image in one role and its counterpart in the other.
 
+    :param peer: what the counterpart is called
     :param end: of the image, by itself or stopped
     :param stopping: seconds from SIGTERM to the image's end; None where it had ended before
     :param strays: files the image has left in its /downloads that nobody asked for, at any depth
     :param key_log: None where the test case did not pass, so that nobody can expect one
     :param qlog: it left files in QLOGDIR
+    :param others: the same with other counterparts, none of which passed
     """
 
+    peer: str
     verdict: Verdict
     end: End | None
     stopping: float | None = None
     strays: tuple[str, ...] = ()
     key_log: KeyLog | None = None
     qlog: bool = False
+    others: tuple[Meeting, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +97,13 @@ class EndpointBehaviour:
 class EndpointReport:
     """All that was learnt about one image.
 
-    :param peer: what the counterpart is called
+    :param peers: what the counterparts are called, in the order they were tried
     :param results: of the image itself (None), and of each role it was tried in
     """
 
     image: ImageFacts
     suite: str
-    peer: str
+    peers: tuple[str, ...]
     behaviours: tuple[EndpointBehaviour, ...]
     results: Mapping[EndpointRole | None, tuple[Result, ...]]
 
@@ -151,12 +155,20 @@ def _plays(number: int) -> Callable[[EndpointBehaviour], Answer]:
 def _passed(meeting: Meeting, name: str) -> Answer:
     verdict = meeting.verdict
     reason = verdict.reason
-    said = reason.text if reason is not None else "no reason given"
     if verdict.outcome is Outcome.PASSED:
-        return Answer(note=", ".join(f"{key} {value}" for key, value in (verdict.negotiated or {}).items()))
+        facts = [f"{key} {value}" for key, value in (verdict.negotiated or {}).items()]
+        return Answer(
+            note=", ".join([f"with {meeting.peer}", *facts, *(f"not {_outcome(it)}" for it in meeting.others)])
+        )
     if verdict.outcome is Outcome.ERROR and reason is not None and reason.side == "harness":
-        return Answer(skipped=True, note=f"{name} could not be played: {said}")
-    return Answer(wrong=(f"{name}: {verdict.outcome}: {said}",))
+        return Answer(skipped=True, note=f"{name} could not be played: {reason.text}")
+    return Answer(wrong=tuple(f"{name} {_outcome(it)}" for it in (meeting, *meeting.others)))
+
+
+def _outcome(meeting: Meeting) -> str:
+    reason = meeting.verdict.reason
+    said = reason.text if reason is not None else "no reason given"
+    return f"with {meeting.peer}: {meeting.verdict.outcome}: {said}"
 
 
 def _plays_bare(seen: EndpointBehaviour) -> Answer:

@@ -41,6 +41,8 @@ CLAIM_SECONDS: Final = 3.0
 SLOW: Final = 4
 # Started at the same time when they are asked what they do. They are alone: nobody answers them, nothing is fetched.
 AT_ONCE: Final = 4
+OTHER: Final[Mapping[EndpointRole, EndpointRole]] = {"client": "server", "server": "client"}
+IMAGE: Final = "the image"
 OPTIONAL: Final = ("SSLKEYLOGFILE", "QLOGDIR")
 SEED: Final = 1
 
@@ -53,7 +55,11 @@ def basics_of(suite: SuiteName) -> tuple[TestCase, ...]:
 class EndpointLaboratory:
     """One image in one role, in one slot.
 
-    :param players: the image, its counterpart and the simulator, by role, each by what it is called and its image
+    :param image: its id
+    :param peers: its counterparts, each by what it is called and its image; the next one is tried where a test case
+        does not pass with one: no two libraries have everything in common
+    :param simulator: reference of its image
+    :param seeded: the simulator is ours and takes a seed
     :param tell: told in a few words what is being done
     """
 
@@ -62,16 +68,19 @@ class EndpointLaboratory:
         slot: NetworkSlot,
         suite: SuiteName,
         role: EndpointRole,
-        players: Mapping[Role, tuple[str, str]],
+        image: str,
         *,
+        peers: Sequence[tuple[str, str]],
+        simulator: str,
         seeded: bool,
         tell: Callable[[str], None],
     ) -> None:
         self._slot = slot
         self._suite = suite
         self._role = role
-        self._cast = Cast(players, seeded=seeded)
-        self._names = {it: players[it][0] for it in players}
+        self._players: dict[Role, tuple[str, str]] = {role: (IMAGE, image), "simulator": ("simulator", simulator)}
+        self._peers = peers
+        self._seeded = seeded
         self._tell = tell
 
     def observe(self) -> EndpointBehaviour:
@@ -87,13 +96,12 @@ class EndpointLaboratory:
         for test in basics:
             value = test.testcase(self._role)
             if claims.get(value, True):
-                self._tell(f"{self._role}: {test.name} with {self._peer}")
-                meetings[value] = self._meet(test)
+                meetings[value] = self._meet_somebody(test)
         first = basics[0]
         bare = None
         if (met := meetings.get(first.testcase(self._role))) is not None and met.verdict.outcome is Outcome.PASSED:
             self._tell(f"{self._role}: {first.name} without {' and '.join(OPTIONAL)}")
-            bare = self._meet(first, without=OPTIONAL)
+            bare = self._meet(first, next(it for it in self._peers if it[0] == met.peer), without=OPTIONAL)
         return EndpointBehaviour(
             role=self._role,
             refusal=refusal,
@@ -104,12 +112,12 @@ class EndpointLaboratory:
             bare=bare,
         )
 
-    @property
-    def _peer(self) -> str:
-        return self._names["server" if self._role == "client" else "client"]
+    def _cast(self, peer: tuple[str, str]) -> Cast:
+        return Cast({**self._players, OTHER[self._role]: peer}, seeded=self._seeded)
 
-    def _case(self, name: str) -> Case:
-        return Case(self._names.get("client", ""), self._names.get("server", ""), Exercise(self._suite, name))
+    def _case(self, name: str, peer: str) -> Case:
+        client, server = (IMAGE, peer) if self._role == "client" else (peer, IMAGE)
+        return Case(client, server, Exercise(self._suite, name))
 
     # --- alone ----------------------------------------------------------------------------------------
 
@@ -117,7 +125,7 @@ class EndpointLaboratory:
         name = Draw(SEED, f"check/{self._role}").slug()
         self._tell(f"{self._role}: a test case nobody knows")
         with _folder(Supplies(seed=SEED)) as folder:
-            asked = probe_scene(self._case(name), self._role, name, self._cast, folder, limit=REFUSAL_SECONDS)
+            asked = self._probe(name, folder, limit=REFUSAL_SECONDS)
             evidence = self._attempt(asked, folder)
         end = evidence.exits.get(self._role)
         by_itself = None if end is None or end.stopped else end
@@ -128,6 +136,10 @@ class EndpointLaboratory:
             limit=REFUSAL_SECONDS,
             said=last_line(evidence.streams[self._role, "stderr"], evidence.streams[self._role, "stdout"]),
         )
+
+    def _probe(self, name: str, folder: Path, *, limit: float) -> NetworkScene:
+        peer = self._peers[0]  # it takes no part
+        return probe_scene(self._case(name, peer[0]), self._role, name, self._cast(peer), folder, limit=limit)
 
     def _ask_claims(self, refusal: Refusal) -> dict[str, bool]:
         """Start it with every value of TESTCASE there is, and see which it refuses."""
@@ -147,7 +159,7 @@ class EndpointLaboratory:
         players: dict[str, Player] = {}
         try:
             for value in values:
-                asked = probe_scene(self._case(value), self._role, value, self._cast, folder, limit=patience)
+                asked = self._probe(value, folder, limit=patience)
                 actor = _with(asked.actor(self._role), self._something_to_do())
                 players[value] = Player(actor, changed)
                 running = self._slot.prepare(actor, players[value], {"check": value}, asked.brings.get(self._role, {}))
@@ -173,15 +185,27 @@ class EndpointLaboratory:
 
     # --- with the counterpart -------------------------------------------------------------------------
 
-    def _meet(self, test: TestCase, *, without: Sequence[str] = ()) -> Meeting:
+    def _meet_somebody(self, test: TestCase) -> Meeting:
+        """With the first counterpart it passes with; else with the first."""
+        met: list[Meeting] = []
+        for peer in self._peers:
+            self._tell(f"{self._role}: {test.name} with {peer[0]}")
+            met.append(self._meet(test, peer))
+            if met[-1].verdict.outcome is Outcome.PASSED:
+                break
+        best = met[-1] if met[-1].verdict.outcome is Outcome.PASSED else met[0]
+        return replace(best, others=tuple(it for it in met if it is not best))
+
+    def _meet(self, test: TestCase, peer: tuple[str, str], *, without: Sequence[str] = ()) -> Meeting:
         supplies = test.supplies(SEED)
         with _folder(supplies) as folder:
-            played = scene(self._case(test.name), test, supplies, self._cast, folder)
+            played = scene(self._case(test.name, peer[0]), test, supplies, self._cast(peer), folder)
             changed = tuple(_without(it, without) if it.role == self._role else it for it in played.actors)
             evidence = self._attempt(replace(played, actors=changed), folder)
             verdict = judge(test, supplies, exchange_of(evidence, folder))
             end = evidence.exits.get(self._role)
             return Meeting(
+                peer=peer[0],
                 verdict=verdict,
                 end=end,
                 stopping=end.at - evidence.elapsed if end is not None and end.stopped else None,

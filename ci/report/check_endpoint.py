@@ -27,7 +27,7 @@ def render_endpoint(report: EndpointReport) -> str:
 def _lines(report: EndpointReport) -> Iterator[str]:
     image = report.image
     yield f"{image.reference} ({image.digest[:19]}, {image.architecture}, {image.size / MIB:.0f} MiB)"
-    yield f"suite {report.suite}, with {report.peer} as its counterpart"
+    yield f"suite {report.suite}; counterparts: {', '.join(report.peers)}"
     seen = {behaviour.role: behaviour for behaviour in report.behaviours}
     for role, results in report.results.items():
         yield ""
@@ -54,7 +54,7 @@ def endpoint_data(report: EndpointReport) -> dict[str, Any]:
     return {
         "image": asdict(report.image),
         "suite": report.suite,
-        "peer": report.peer,
+        "peers": list(report.peers),
         "passed": report.passed,
         "roles": [
             {
@@ -73,8 +73,10 @@ def endpoint_data(report: EndpointReport) -> dict[str, Any]:
 def _meeting(meeting: Meeting) -> dict[str, Any]:
     reason = meeting.verdict.reason
     return {
+        "peer": meeting.peer,
         "outcome": str(meeting.verdict.outcome),
         "reason": None if reason is None else reason.text,
         "exitCode": None if meeting.end is None else meeting.end.exit_code,
         "strays": list(meeting.strays),
+        "notWith": [{"peer": it.peer, "outcome": str(it.verdict.outcome)} for it in meeting.others],
     }

@@ -41,7 +41,7 @@ def check(
             endpoints(behaviour, dockerfile=claims),
             "quic",
             (role,),
-            Surroundings(peer=("a peer", endpoints(peer)), simulator=endpoints("stays"), seeded=False),
+            Surroundings(peers=(("a peer", endpoints(peer)),), simulator=endpoints("stays"), seeded=False),
         )
 
     return run

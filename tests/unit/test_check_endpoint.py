@@ -41,6 +41,7 @@ IMAGE = ImageFacts(
 )
 REFUSAL = Refusal(name="dry-tired-cat", exit_code=127, seconds=0.4, limit=30)
 MET = Meeting(
+    peer="quic-go-v0.65",
     verdict=Verdict(outcome=Outcome.PASSED),
     end=End(at=9.0, exit_code=0, stopped=True),
     stopping=0.3,
@@ -76,7 +77,9 @@ def report(*behaviours: EndpointBehaviour) -> EndpointReport:
         None: tuple(check.result(IMAGE) for check in ENDPOINT_IMAGE_CHECKS)
     }
     found |= {seen.role: tuple(results(seen).values()) for seen in behaviours}
-    return EndpointReport(image=IMAGE, suite="quic", peer="aioquic-v1.7", behaviours=behaviours, results=found)
+    return EndpointReport(
+        image=IMAGE, suite="quic", peers=("quic-go-v0.65", "aioquic-v1.7"), behaviours=behaviours, results=found
+    )
 
 
 # --- questions --------------------------------------------------------------------------------------------
@@ -126,6 +129,25 @@ def test_a_client_is_not_asked_what_only_servers_do() -> None:
 )
 def test_each_fault_is_found_and_nothing_else(seen: EndpointBehaviour, codes: set[str]) -> None:
     assert wrong(seen) == codes
+
+
+def test_one_counterpart_it_passes_with_will_do() -> None:
+    refused = replace(not_passed(ReasonCode.CLIENT_EXIT), peer="aioquic-v1.7")
+    seen = replace(GOOD, meetings={"handshake": replace(MET, others=(refused,)), "transfer": MET})
+
+    assert wrong(seen) == set()
+    assert "with quic-go-v0.65, not with aioquic-v1.7: failed: it said why" in results(seen)["first-case"].note
+
+
+def test_none_it_passes_with_names_all() -> None:
+    refused = replace(not_passed(ReasonCode.CLIENT_EXIT), peer="aioquic-v1.7")
+    met = replace(not_passed(ReasonCode.SERVER_EXIT), others=(refused,))
+    finding = results(replace(GOOD, meetings={"handshake": met, "transfer": MET}))["first-case"].finding
+
+    assert finding is not None
+    assert [text.split(":")[0] for text in finding.what] == [
+        "handshake with quic-go-v0.65", "handshake with aioquic-v1.7",
+    ]  # fmt: skip
 
 
 def test_wishes_do_not_decide() -> None:
@@ -178,7 +200,7 @@ def test_the_report_names_roles_claims_and_faults() -> None:
     )
     text = render_endpoint(found)
 
-    assert "suite quic, with aioquic-v1.7 as its counterpart" in text
+    assert "suite quic; counterparts: quic-go-v0.65, aioquic-v1.7" in text
     assert "  claims: handshake, transfer\n  refuses: v2\n" in text
     assert "exited 1, not 127" in text
     assert "(quic-interop contract, 1.7, 1.8)" in text
@@ -217,12 +239,12 @@ def test_arguments_of_another_suite_are_refused(words: tuple[str, ...], said: st
         command.run(parse(*words), Console.for_stream(io.StringIO(), {}))
 
 
-def test_the_counterpart_is_one_of_ours_that_plays_both_roles() -> None:
+def test_the_counterparts_are_ours_and_play_both_roles() -> None:
     workspace = Workspace.at(Path(__file__).resolve().parents[2] / "versions.yaml")
     for suite in ("quic", "webtransport"):
-        found = command._counterpart(workspace, suite)
-        assert found.part == "both"
-        assert suite in found.suites
+        found = command._counterparts(workspace, suite)
+        assert len(found) == 2
+        assert all(it.part == "both" and suite in it.suites for it in found)
 
 
 def test_no_counterpart_asks_for_one(tmp_path: Path) -> None:
@@ -230,5 +252,5 @@ def test_no_counterpart_asks_for_one(tmp_path: Path) -> None:
         "schema: 1\nversions:\n  - {id: nginx-v1, family: nginx, suites: [quic], role: server, image: 'a/b:1'}\n"
     )
     with pytest.raises(ConfigurationError) as caught:
-        command._counterpart(Workspace.at(tmp_path / "versions.yaml"), "quic")
+        command._counterparts(Workspace.at(tmp_path / "versions.yaml"), "quic")
     assert "--peer" in caught.value.hint

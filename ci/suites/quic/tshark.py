@@ -194,6 +194,8 @@ class _Tshark:
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
                 env=environment,
+                # Ctrl-C at a terminal is for us: a capture is not unreadable because its reader was interrupted.
+                start_new_session=True,
             )
         except OSError as error:
             self._clean()
