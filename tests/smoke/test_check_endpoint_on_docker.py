@@ -34,14 +34,14 @@ def check(
     monkeypatch.setattr("ci.image_checks.endpoint_laboratory.REFUSAL_SECONDS", 2.0)
     monkeypatch.setattr("ci.image_checks.endpoint_laboratory.CLAIM_SECONDS", 1.0)
 
-    def run(role: EndpointRole, behaviour: str, peer: str, *, claims: str = CLAIMS) -> EndpointReport:
+    def run(role: EndpointRole, behaviour: str, *peers: str, claims: str = CLAIMS) -> EndpointReport:
         return check_endpoint(
             daemon,
             network_slot,
             endpoints(behaviour, dockerfile=claims),
             "quic",
             (role,),
-            Surroundings(peers=(("a peer", endpoints(peer)),), simulator=endpoints("stays"), seeded=False),
+            Surroundings(peers=tuple((it, endpoints(it)) for it in peers), simulator=endpoints("stays"), seeded=False),
         )
 
     return run
@@ -63,10 +63,12 @@ def test_a_server_that_claims_two_test_cases_and_serves_nothing(check: Callable[
 
 
 def test_a_client_that_fails_is_told_its_own_words(check: Callable[..., EndpointReport]) -> None:
-    report = check("client", "fails", "stays")
+    report = check("client", "fails", "stays", "ignores-term")
 
     assert by_status(report, Status.FAILED) == {"first-case", "second-case"}
-    assert "the client exited 1; the last line of the client: I cannot" in render_endpoint(report)
+    for peer in ("stays", "ignores-term"):  # none of them helps
+        said = f"handshake with {peer}: failed: the client exited 1; the last line of the client: I cannot"
+        assert said in render_endpoint(report)
 
 
 def test_a_server_that_does_not_listen_to_signals(check: Callable[..., EndpointReport]) -> None:
