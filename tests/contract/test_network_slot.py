@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -206,9 +207,10 @@ def test_the_first_to_end_ends_it(
     assert evidence.exits[first].exit_code == exit_code
     assert not evidence.exits[first].stopped
     for role in {"client", "server", "simulator"} - {first}:
-        assert evidence.exits[role].stopped  # type: ignore[index]
-        assert evidence.exits[role].exit_code == 0  # type: ignore[index]
-        assert "stopped" in said(evidence, role)  # type: ignore[arg-type]
+        end = evidence.exits[role]  # type: ignore[index]
+        assert end.stopped
+        # By itself when told to, unless it was told before it could listen.
+        assert end.exit_code in (0, 128 + signal.SIGTERM)
 
 
 def test_the_simulator_is_stopped_last(network_play: Play) -> None:
