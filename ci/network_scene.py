@@ -6,7 +6,7 @@ Addresses and names are those of the quic-interop contract, section 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -95,7 +95,6 @@ class NetworkScene:
     deadline: float
     grace: float = 10.0
     most_bytes: int = 512 * MIB
-    labels: Mapping[str, str] = field(default_factory=dict)
 
     def actor(self, role: Role) -> Actor:
         return next(actor for actor in self.actors if actor.role == role)

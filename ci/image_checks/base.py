@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
-from ci.checks.ping_record import strip_ansi
+from ci import last_words
 from ci.model import Contract, Outcome, Role, Stack, Verdict
 from ci.probe import Trace
 from ci.scene import Evidence
@@ -246,8 +246,5 @@ def count(results: Iterable[Result], status: Status, level: Level | None = None)
 
 def last_line(trace: Trace) -> str:
     """The last line an actor wrote to stderr, else to stdout, cut to a length fit for a sentence."""
-    for capture in (trace.stderr, trace.stdout):
-        lines = [line.strip() for line in strip_ansi(capture.text()).splitlines() if line.strip()]
-        if lines:
-            return f"its last line: {lines[-1][:300]}"
-    return "it wrote nothing"
+    words = last_words.last_line(trace.stderr, trace.stdout, most=300)
+    return f"its last line: {words}" if words else "it wrote nothing"
