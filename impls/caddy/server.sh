@@ -4,5 +4,5 @@
 # no preferred address.
 set -eu
 mkdir -p /logs
-tee /logs/packages.txt </etc/endpoint/packages
+cp /etc/endpoint/packages /logs/packages.txt
 exec caddy run --config /opt/caddy/Caddyfile --adapter caddyfile
