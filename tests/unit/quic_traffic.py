@@ -6,11 +6,10 @@ import shutil
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
-from ci.suites.quic.cases import Finding, TestCase, Traces
+from ci.suites.quic.cases import Beside, Finding, TestCase, Traces
 from ci.suites.quic.packets import VERSION_1, Address, Crypto, Datagram, Packet, PacketType, Sender, Trace
 from ci.suites.quic.tshark import read_trace
 
@@ -80,12 +79,12 @@ def hello(*pieces: tuple[int, int], token: str = "", number: int = 0) -> Datagra
 
 
 @cache
-def captured(name: str) -> Traces:
+def captured(name: str, whole: tuple[Beside, ...] = ("left", "right")) -> Traces:
     """A stored capture, read once."""
     folder = CAPTURES / name
 
-    def read(side: Literal["left", "right"]) -> Trace:
-        return read_trace(folder / f"{side}.pcap.gz", folder / "keys.log")
+    def read(side: Beside) -> Trace:
+        return read_trace(folder / f"{side}.pcap.gz", folder / "keys.log", side in whole)
 
     return Traces(read)
 

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import gzip
+import runpy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from quic_traffic import CAPTURES, captured, findings, needs_tshark
 
 from ci.errors import EngineError
-from ci.suites.quic import handshake, losses, paths, resumption, transfer, tshark
-from ci.suites.quic.cases import TestCase
+from ci.model import Side
+from ci.suites.quic import handshake, losses, measurements, paths, resumption, transfer, tshark
+from ci.suites.quic.cases import KIB, TestCase
+from ci.suites.quic.catalogue import QUIC_CASES, WEBTRANSPORT_CASES
+from ci.suites.quic.catalogue import QUIC_MEASUREMENTS as MEASUREMENTS
+from ci.suites.quic.checks import handshakes
 from ci.suites.quic.packets import VERSION_1, VERSION_2, Address, Ecn, Frame, PacketType
 from ci.suites.quic.tshark import UnreadableCaptureError, inject_secrets, read_trace, tshark_version
 
 pytestmark = needs_tshark
 
-PASSING = [
+SESSIONS = {test.name: test for test in WEBTRANSPORT_CASES}
+SENDERS: tuple[tuple[str, Side], ...] = (("transfer-{}-receive", "server"), ("transfer-{}-send", "client"))
+
+
+def of_ten(test: TestCase) -> TestCase:
+    """The recorded captures have ten handshakes instead of fifty."""
+    return replace(test, checks=(handshakes(10), *test.checks[1:]))
+
+
+PASSING: list[tuple[TestCase, str]] = [
     (handshake.HANDSHAKE, "handshake"),
     (transfer.TRANSFER, "handshake"),
     (handshake.LONG_RTT, "longrtt"),
@@ -37,9 +52,19 @@ PASSING = [
     # Padding behind packets and another path: what tshark before 4.4 loses its way in.
     (paths.REBIND_ADDRESS, "empty-connection-ids"),
     (paths.CONNECTION_MIGRATION, "connectionmigration"),
+    (handshake.HTTP3, "http3"),
+    (transfer.BLACKHOLE, "blackhole"),
+    (of_ten(losses.HANDSHAKE_LOSS), "handshakeloss"),
+    (losses.TRANSFER_LOSS, "transferloss"),
+    # What was spoilt has arrived as well: datagrams that nobody can read are in these.
+    (of_ten(losses.HANDSHAKE_CORRUPTION), "handshakecorruption"),
+    (losses.TRANSFER_CORRUPTION, "transfercorruption"),
+    (measurements.GOODPUT, "goodput"),
+    (measurements.CROSS_TRAFFIC, "crosstraffic"),
+    *((test, f"webtransport-{test.name}") for test in WEBTRANSPORT_CASES),
 ]
 
-FAILING = [
+FAILING: list[tuple[TestCase, str, str, Side]] = [
     (handshake.HANDSHAKE, "retry", "the server sent a Retry", "server"),
     (handshake.HANDSHAKE, "resumption", "2 handshakes where there must be 1: the client made 2 attempts", "client"),
     (transfer.TRANSFER, "not-resumed", "2 handshakes where there must be 1", "client"),
@@ -72,6 +97,23 @@ FAILING = [
     ),
     (paths.REBIND_ADDRESS, "rebind-port", "the server sent to 193.167.0.100 only", "server"),
     (paths.CONNECTION_MIGRATION, "unchallenged-migration", "193.167.0.100:50000 has no PATH_CHALLENGE", "server"),
+    # Who begins anew has not survived: neither an outage nor lost or spoilt packets.
+    *(
+        (test, "not-resumed", "2 handshakes where there must be 1", "client")
+        for test in (transfer.BLACKHOLE, losses.TRANSFER_LOSS, losses.TRANSFER_CORRUPTION, *MEASUREMENTS)
+    ),
+    (losses.HANDSHAKE_LOSS, "handshakeloss", "10 handshakes where there must be 50", "unknown"),
+    (losses.HANDSHAKE_CORRUPTION, "handshakecorruption", "10 handshakes where there must be 50", "unknown"),
+    (SESSIONS["handshake"], "not-resumed", "2 handshakes where there must be 1", "client"),
+    *(
+        (SESSIONS[form.format(wanted)], f"webtransport-{form.format(used)}", text, side)
+        for form, side in SENDERS
+        for wanted, used, text in (
+            ("unidirectional", "bidirectional", "unidirectional streams opened by"),
+            ("bidirectional", "unidirectional", "bidirectional streams opened by"),
+            ("datagram", "unidirectional", "sent 0 DATAGRAM frames, there are 200 files"),
+        )
+    ),
 ]
 
 
@@ -87,6 +129,36 @@ def test_fails(test: TestCase, name: str, text: str, side: str) -> None:
     assert finding is not None
     assert text in finding.text
     assert finding.side == side
+
+
+def test_every_test_case_is_shown_passing_and_failing() -> None:
+    everything = {(test.suite, test.name) for test in (*QUIC_CASES, *MEASUREMENTS, *WEBTRANSPORT_CASES)}
+    assert {(test.suite, test.name) for test, *_ in PASSING} == everything
+    assert {(test.suite, test.name) for test, *_ in FAILING} == everything
+
+
+@pytest.mark.parametrize(
+    ("test", "name"),
+    [
+        (test, name)
+        for test, name in [*PASSING, *((test, name) for test, name, *_ in FAILING)]
+        if test.whole != ("left", "right")
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_what_is_not_read_would_not_have_changed_the_verdict(test: TestCase, name: str) -> None:
+    assert findings(test, captured(name, test.whole)) == findings(test, captured(name))
+
+
+def test_rates_are_measured_in_recorded_captures() -> None:
+    """Over a link of 200 kbit/s, headers and all, alone and beside a TCP flow that takes its share."""
+    alone = measurements.goodput(captured("goodput").left, 50 * KIB)
+    beside = measurements.goodput(captured("crosstraffic").left, 60 * KIB)
+
+    assert isinstance(alone, float)
+    assert isinstance(beside, float)
+    assert 170 < alone < 200
+    assert beside < 0.9 * alone
 
 
 # --- what is read -----------------------------------------------------------------------------------------
@@ -239,9 +311,10 @@ def test_secrets_go_with_the_capture(tmp_path: Path) -> None:
 
 
 def test_captures_can_be_made_again() -> None:
-    """The script that made them names every folder there is."""
-    script = (CAPTURES / "make_captures.py").read_text(encoding="utf-8")
-    compile(script, "make_captures.py", "exec")
+    """The scripts that made them name every folder there is."""
+    made = (CAPTURES / "make_captures.py").read_text(encoding="utf-8")
+    compile(made, "make_captures.py", "exec")
+    recorded = runpy.run_path(str(CAPTURES / "record_captures.py"))["recordings"]()
     for folder in CAPTURES.iterdir():
-        if (folder / "left.pcap.gz").exists() and folder.name != "ecn":  # that one was recorded
-            assert f'"{folder.name}"' in script
+        if (folder / "left.pcap.gz").exists():
+            assert folder.name in recorded or f'"{folder.name}"' in made

@@ -72,15 +72,15 @@ def receive(supplies: Supplies, folder: Path) -> None:
         path.write_bytes(file.content(supplies.seed))
 
 
-def reader(*datagrams: Datagram) -> Callable[[Path, Path | None], Trace]:
-    return lambda _capture, key_log: Trace(datagrams, decrypted=key_log is not None)
+def reader(*datagrams: Datagram) -> Callable[[Path, Path | None, bool], Trace]:
+    return lambda _capture, key_log, _whole: Trace(datagrams, decrypted=key_log is not None)
 
 
-def unreadable(capture: Path, _key_log: Path | None) -> Trace:
+def unreadable(capture: Path, _key_log: Path | None, _whole: bool) -> Trace:
     raise UnreadableCaptureError(capture, "cut short")
 
 
-def never(_capture: Path, _key_log: Path | None) -> Trace:
+def never(_capture: Path, _key_log: Path | None, _whole: bool) -> Trace:
     pytest.fail("the traffic was looked at")
 
 

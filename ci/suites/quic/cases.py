@@ -11,7 +11,7 @@ from ci.model import Side
 from ci.suites.quic.packets import Trace
 from ci.suites.quic.supplies import Supplies, downloads
 
-__all__ = ["KIB", "MIB", "PLAIN_LINK", "Check", "Finding", "SuiteName", "TestCase", "Traces"]
+__all__ = ["KIB", "MIB", "PLAIN_LINK", "Beside", "Check", "Finding", "SuiteName", "TestCase", "Traces"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -21,6 +21,7 @@ MIB: Final = 1024 * KIB
 PLAIN_LINK: Final = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
 
 SuiteName: TypeAlias = Literal["quic", "webtransport"]
+Beside: TypeAlias = Literal["left", "right"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Finding:
 class Traces:
     """Both captures of a run, each read when it is first asked for."""
 
-    def __init__(self, read: Callable[[Literal["left", "right"]], Trace]) -> None:
+    def __init__(self, read: Callable[[Beside], Trace]) -> None:
         self._read = read
 
     @cached_property
@@ -59,6 +60,8 @@ class TestCase:
     :param server: TESTCASE of the server, likewise
     :param sizes: of the files, in bytes
     :param checks: what the traffic must show, in this order; the files are looked at before
+    :param whole: the captures of which a check, or the metric, looks at packets with a short header. Of the others only
+        datagrams that begin with a long header are read, a small part of a large transfer
     :param limit: seconds of wall clock, from the first start
     :param host: the server's name in URLs
     :param name_length: of file names made of random letters; slugs if None
@@ -82,6 +85,7 @@ class TestCase:
     server: str = ""
     sizes: tuple[int, ...] = ()
     checks: tuple[Check, ...] = ()
+    whole: tuple[Beside, ...] = ("left", "right")
     scenario: str = PLAIN_LINK
     limit: int = 60
     host: str = "server4"

@@ -173,6 +173,7 @@ CHACHA20: Final = TestCase(
     description="A file is fetched with ChaCha20-Poly1305 as the only cipher suite on offer.",
     sizes=(3 * MIB,),
     checks=(handshakes(1), only_chacha20, only_version_1),
+    whole=(),
 )
 MULTIPLEXING: Final = TestCase(
     name="multiplexing",
@@ -183,6 +184,7 @@ MULTIPLEXING: Final = TestCase(
     sizes=(32,) * 1999,
     needs_key_log=True,
     checks=(*COMMON, modest_stream_limit),
+    whole=(),
 )
 RETRY: Final = TestCase(
     name="retry",
@@ -197,6 +199,7 @@ HTTP3: Final = TestCase(
     description="Three files are fetched over HTTP/3.",
     sizes=(5 * KIB, 10 * KIB, 500 * KIB),
     checks=(*COMMON, speaks_h3),
+    whole=(),
 )
 IPV6: Final = TestCase(
     name="ipv6",

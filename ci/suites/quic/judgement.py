@@ -25,7 +25,7 @@ from ci.suites.quic.tshark import UnreadableCaptureError, read_trace
 
 __all__ = ["RATE", "judge", "judge_ending"]
 
-ReadTrace: TypeAlias = Callable[[Path, "Path | None"], Trace]
+ReadTrace: TypeAlias = Callable[[Path, "Path | None", bool], Trace]
 
 # The metric of a measurement, in kbit/s.
 RATE: Final = "kbps"
@@ -50,7 +50,7 @@ def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadT
     """Judge one run of a test case, or one repetition of a measurement.
 
     :param supplies: what the run was supplied with, `test.supplies(seed)`
-    :param read: how a capture is read, given a key log where there is one
+    :param read: how a capture is read, given a key log where there is one, and whether all of it is needed
     :raises EngineError: tshark is missing or does not end
     """
     early = judge_ending(test, exchange)
@@ -62,7 +62,7 @@ def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadT
         return _verdict(Outcome.UNSUPPORTED, ReasonCode.NO_KEY_LOG, text, "both")
     if finding := wrong_files(supplies, exchange.folder):
         return _failed(ReasonCode.WRONG_FILES, finding, exchange)
-    traces = Traces(lambda side: read(exchange.capture(side), key_log))
+    traces = Traces(lambda side: read(exchange.capture(side), key_log, side in test.whole))
     try:
         return _judge_traffic(test, supplies, exchange, traces)
     except UnreadableCaptureError as error:

@@ -113,6 +113,7 @@ HANDSHAKE_LOSS: Final = TestCase(
     limit=300,
     random_network=True,
     checks=(handshakes(HANDSHAKES), only_version_1),
+    whole=(),
 )
 TRANSFER_LOSS: Final = TestCase(
     name="transferloss",
@@ -124,6 +125,7 @@ TRANSFER_LOSS: Final = TestCase(
     scenario=f"drop-rate {LIGHT}",
     random_network=True,
     checks=COMMON,
+    whole=(),
 )
 HANDSHAKE_CORRUPTION: Final = TestCase(
     name="handshakecorruption",
@@ -136,6 +138,7 @@ HANDSHAKE_CORRUPTION: Final = TestCase(
     limit=300,
     random_network=True,
     checks=(handshakes(HANDSHAKES), only_version_1),
+    whole=(),
 )
 TRANSFER_CORRUPTION: Final = TestCase(
     name="transfercorruption",
@@ -147,4 +150,5 @@ TRANSFER_CORRUPTION: Final = TestCase(
     scenario=f"corrupt-rate {LIGHT}",
     random_network=True,
     checks=COMMON,
+    whole=(),
 )

@@ -65,6 +65,7 @@ GOODPUT: Final = TestCase(
     repetitions=REPETITIONS,
     metric=goodput,
     checks=COMMON,
+    whole=("left",),
 )
 CROSS_TRAFFIC: Final = TestCase(
     name="crosstraffic",
@@ -79,4 +80,5 @@ CROSS_TRAFFIC: Final = TestCase(
     repetitions=REPETITIONS,
     metric=goodput,
     checks=COMMON,
+    whole=("left",),
 )

@@ -53,6 +53,7 @@ TRANSFER: Final = TestCase(
     description="Three files of 10 MiB in all are fetched at once, beyond what flow control allows at first.",
     sizes=(2 * MIB, 3 * MIB, 5 * MIB),
     checks=COMMON,
+    whole=(),
 )
 BLACKHOLE: Final = TestCase(
     name="blackhole",
@@ -63,6 +64,7 @@ BLACKHOLE: Final = TestCase(
     sizes=(10 * MIB,),
     scenario="blackhole --delay=15ms --bandwidth=10Mbps --queue=25 --on=5s --off=2s",
     checks=COMMON,
+    whole=(),
 )
 KEY_UPDATE: Final = TestCase(
     name="keyupdate",

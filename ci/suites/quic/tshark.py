@@ -58,9 +58,9 @@ GZIP: Final = b"\x1f\x8b"
 ARGUMENTS: Final = (
     *("-n", "-T", "ek", "-J", "frame ip ipv6 udp quic"),
     *("-d", "udp.port==1-65535,quic", "--disable-protocol", "http3"),
-    # What an ICMP error quotes is not a second packet.
-    *("-Y", "udp && !icmp && !icmpv6"),
 )
+# What an ICMP error quotes is not a second packet.
+DATAGRAMS: Final = "udp && !icmp && !icmpv6"
 
 LONG_TYPES: Final = {
     1: (PacketType.INITIAL, PacketType.ZERO_RTT, PacketType.HANDSHAKE, PacketType.RETRY),
@@ -80,24 +80,26 @@ class UnreadableCaptureError(EngineError):
         )
 
 
-def read_trace(capture: Path, key_log: Path | None) -> Trace:
+def read_trace(capture: Path, key_log: Path | None, whole: bool = True) -> Trace:
     """Read one capture, pcap or pcapng.
 
     :param key_log: the secrets to decrypt it with
+    :param whole: False leaves out datagrams that begin with a short header, and so have nothing else in them
     :raises UnreadableCaptureError: it does not exist or is not whole
     :raises EngineError: tshark is missing or does not end
     """
     _check_beginning(capture)
     with tempfile.TemporaryDirectory() as scratch:
         if tshark_version() >= MATURE:
-            return _read(capture, capture, key_log, {})
+            return _read(capture, capture, key_log, whole, {})
         copy = Path(scratch) / capture.name
-        return _read(capture, copy, key_log, simplified_copy(capture, copy))
+        return _read(capture, copy, key_log, whole, simplified_copy(capture, copy))
 
 
-def _read(capture: Path, copy: Path, key_log: Path | None, moved: Moved) -> Trace:
+def _read(capture: Path, copy: Path, key_log: Path | None, whole: bool, moved: Moved) -> Trace:
     secrets = ("-o", f"tls.keylog_file:{key_log}") if key_log else ()
-    with _Tshark([*ARGUMENTS, *secrets, "-r", str(copy)]) as tshark:
+    wanted = DATAGRAMS if whole else f"{DATAGRAMS} && quic.header_form == 1"
+    with _Tshark([*ARGUMENTS, "-Y", wanted, *secrets, "-r", str(copy)]) as tshark:
         try:
             datagrams = tuple(_datagrams(tshark.lines(), moved))
         except ValueError as error:
