@@ -12,6 +12,7 @@ from ci.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ci.evidence_folder import EvidenceFolder
     from ci.model import Case, Verdict
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ci.records import EvidenceFile
     from ci.stage import Take
 
-__all__ = ["Captures", "Repetition", "keep"]
+__all__ = ["Captures", "Repetition", "drop_supplies", "keep"]
 
 # Of which results the captures are kept: they are nearly all of what a case leaves, and most cases are green.
 Captures: TypeAlias = Literal["red", "all"]
@@ -96,10 +97,17 @@ def _write(folder: EvidenceFolder, repetition: Repetition) -> None:
     folder.write(f"{repetition.where}output.txt", interleave(everyone).encode(), role="both", stream="output")
 
 
+def drop_supplies(place: Path) -> None:
+    """Remove what the endpoints of a run were given: its seed makes it again."""
+    for name in SUPPLIED:
+        shutil.rmtree(place / name, ignore_errors=True)
+
+
 def _drop(folder: EvidenceFolder, repetition: Repetition, captures: Captures) -> None:
     place = folder.path / repetition.where
     red = repetition.verdict.outcome not in (Outcome.PASSED, Outcome.UNSUPPORTED)
-    for name in SUPPLIED if red else (*SUPPLIED, *RECEIVED):
+    drop_supplies(place)
+    for name in () if red else RECEIVED:
         shutil.rmtree(place / name, ignore_errors=True)
     if not red and captures == "red":
         for path in (place / "sim").glob("*.pcap"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ci.evidence_folder import EvidenceFolder, unwritable
 from ci.model import Outcome, Verdict
 from ci.network_attempt import NetworkBystander, attempt
-from ci.network_evidence import Repetition, keep
+from ci.network_evidence import Repetition, drop_supplies, keep
 from ci.network_reproduction import long_values, network_lines
 from ci.provision import Image
 from ci.records import RoleRecord
@@ -171,11 +171,16 @@ class NetworkStage:
         place = folder.path / where
         place.mkdir(exist_ok=True)
         supplies = test.supplies(seed)
-        prepare(supplies, place)
         played = scene(ready.case, test, supplies, cast, place)
         last = where in ("", f"{test.repetitions}/")
         seen = NetworkBystander() if audience is None else _Seen(audience, test, supplies, played, place, last=last)
-        evidence = attempt(self.slot, played, place, labels=take.labels, cancelled=cancelled, bystander=seen)
+        try:
+            prepare(supplies, place)
+            evidence = attempt(self.slot, played, place, labels=take.labels, cancelled=cancelled, bystander=seen)
+        except OSError:
+            # On a full disk the cases that follow need the room.
+            drop_supplies(place)
+            raise
         told = seen.verdict if isinstance(seen, _Seen) else None
         verdict = told or judge(test, supplies, exchange_of(evidence, place))
         return Repetition(where=where, seed=seed, scene=played, evidence=evidence, verdict=verdict)

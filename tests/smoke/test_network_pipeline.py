@@ -6,6 +6,7 @@ What a good endpoint looks like is shown by real ones; here is what becomes of t
 from __future__ import annotations
 
 import json
+import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -46,9 +47,10 @@ def simulator(endpoints: DockerPeers) -> tuple[str, str]:
 def _nothing_of_the_commands_is_left(daemon: Daemon) -> Iterator[None]:
     yield
     sweep(daemon.api)
-    gone = {"label": f"{LABEL}.run=network"}
-    assert daemon.api.containers(all=True, filters=gone) == []
-    assert daemon.api.networks(filters=gone) == []
+    for run in ("network", "network-2"):
+        gone = {"label": f"{LABEL}.run={run}"}
+        assert daemon.api.containers(all=True, filters=gone) == []
+        assert daemon.api.networks(filters=gone) == []
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,34 @@ def test_an_interrupted_run_cleans_up_and_goes_on(
     assert it.attempts("network") == []
     assert it.run(*words, "--timeout", "1")[0] == ExitCode.FAILED
     assert len(it.attempts("network")) == 1
+
+
+def test_a_disk_that_takes_no_more_costs_the_case_and_says_so(
+    checkout: Callable[..., Checkout], simulator: tuple[str, str]
+) -> None:
+    """The limit of a process for the size of a file stands for the disk: the files of `transfer` are larger."""
+    it = checkout(client="good", server="stays")
+    process = it.start("run-shard", "1/1", *RUN, "--select", "transfer", *simulator, "--retries", "0")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2**20, 2**20))
+    said, _ = process.communicate(timeout=120)
+    [record] = it.attempts("network")
+    assert (record["outcome"], record["reason"]["side"]) == ("error", "harness"), said
+    assert "cannot be written" in record["reason"]["text"]
+    assert process.returncode == ExitCode.INCOMPLETE
+    shard = it.folder / "results/network/shard-1-of-1"
+    assert not [path for path in shard.rglob("*") if path.is_file() and path.stat().st_size >= 2**20]
+
+
+def test_two_runs_at_once_do_not_meet(checkout: Callable[..., Checkout], simulator: tuple[str, str]) -> None:
+    """Each has its slots, with the same addresses, and its results; neither removes what is the other's."""
+    it = checkout(client="stays", server="stays")
+    words = ("--suite", "quic", "--workers", "2", *HANDSHAKE, *simulator, "--retries", "0", "--timeout", "4")
+    both = [it.start("run-shard", "1/1", "--run", run, *words) for run in ("network", "network-2")]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [ExitCode.FAILED] * 2, said
+    for run in ("network", "network-2"):
+        [record] = it.attempts(run)
+        assert (record["outcome"], record["reason"]["code"]) == ("timed-out", "exchanging")
 
 
 def test_the_evidence_of_a_case_lies_where_it_always_did(
