@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 from typing_extensions import Self
 
 from ci.errors import ConfigurationError, EngineError, InteropError
-from ci.model import Outcome, ReasonCode
+from ci.model import Case, Outcome, ReasonCode
 from ci.record_lines import from_line, to_line
 from ci.records import Attempt, Record, RunEnd, RunStart, shard_numbers
 
@@ -31,6 +31,7 @@ __all__ = [
     "ShardResults",
     "finished_cases",
     "read_shard",
+    "red_cases",
     "shard_folder",
 ]
 
@@ -251,6 +252,23 @@ def finished_cases(attempts: Iterable[Attempt]) -> frozenset[str]:
             and attempt.reason.code is ReasonCode.PLANNED_OUT
         )
     )
+
+
+def red_cases(planned: Iterable[Case], attempts: Iterable[Attempt]) -> dict[Case, int]:
+    """The cases that every conclusive attempt so far has found red, and the number of the last one.
+
+    A killed process has not come to its retries; whoever resumes its shard owes them.
+    """
+    last: dict[str, int] = {}
+    good = set()
+    for attempt in attempts:
+        last[attempt.key] = max(attempt.attempt, last.get(attempt.key, 0))
+        if attempt.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+            continue
+        if attempt.outcome.conclusive or attempt.outcome is Outcome.NOT_RUN:
+            good.add(attempt.key)
+    red = {attempt.key for attempt in attempts if attempt.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)} - good
+    return {case: last[case.key] for case in planned if case.key in red}
 
 
 def _lines(path: Path) -> Iterable[bytes]:

@@ -11,10 +11,12 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
@@ -38,6 +40,9 @@ MOST_BROKEN_SLOTS: Final = 3
 # Beyond this share of red cases retrying finds no flakes, it only repeats what is broken.
 OUTAGE_SHARE: Final = 0.2
 OUTAGE_MINIMUM: Final = 10
+# The same of one pair of versions: two that cannot talk at all can take an hour to not do so twice.
+PAIR_SHARE: Final = 0.5
+PAIR_MINIMUM: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,24 +99,29 @@ class Runner:
         self._described = stages.describe()
         self._lock = threading.Lock()
         self._attempts: dict[str, int] = {}
-        self._again: list[Ready] = []
+        self._again: list[Case] = []
         self.summary = Summary()
 
-    def run(self, cases: Sequence[Case], images: Mapping[str, Future[Image | Unavailable]]) -> Summary:
-        """Run the cases, in this order as far as their images allow, then the red ones again."""
+    def run(
+        self,
+        cases: Sequence[Case],
+        images: Mapping[str, Future[Image | Unavailable]],
+        red: Mapping[Case, int] = MappingProxyType({}),
+    ) -> Summary:
+        """Run the cases, in this order as far as their images allow, then the red ones again.
+
+        :param red: cases that an earlier process has found red, and how often it tried them
+        """
         self._work_off(Schedule(cases, images), workers=min(self._settings.workers, max(1, len(cases))), kind="first")
+        if not self._cancelled.is_set():
+            self._attempts.update({case.key: tries for case, tries in red.items()})
+            self._again += red
         for _ in range(self._settings.retries):
-            again, self._again = self._worth_retrying(len(cases)), []
+            again, self._again = self._worth_retrying([*cases, *red]), []
             if not again or self.summary.lost or self._cancelled.is_set():
                 break
             self._progress.expect(len(again))
-            done: dict[str, Future[Image | Unavailable]] = {}
-            for ready in again:
-                for version, image in ready.images.items():
-                    done.setdefault(version, Future())
-                    if not done[version].done():
-                        done[version].set_result(image)
-            self._work_off(Schedule([ready.case for ready in again], done), workers=1, kind="retry")
+            self._work_off(Schedule(again, images), workers=1, kind="retry")
         self.summary.cancelled = self._cancelled.is_set()
         return self.summary
 
@@ -222,7 +232,7 @@ class Runner:
             self.summary.outcomes[record.key] = record.outcome
             self.summary.reasons[record.key] = record.reason
             if red:
-                self._again.append(ready)
+                self._again.append(ready.case)
         # How the programs were built was said when they were.
         said = _notes(ready.case, ready.images)
         note = record.reason.text if record.reason else "; ".join(it for it in record.warnings if it not in said)
@@ -242,14 +252,31 @@ class Runner:
         # Once per image, not once per cell: the cells are in the records.
         self._progress.skipped(f"{item.version}: {item.why.text}" if first else "")
 
-    def _worth_retrying(self, planned: int) -> list[Ready]:
-        red = len(self._again)
+    def _worth_retrying(self, cases: Sequence[Case]) -> list[Case]:
+        planned, red = len(cases), len(self._again)
         if red > max(OUTAGE_MINIMUM, OUTAGE_SHARE * planned):
             self.summary.notes.append(
                 f"{red} of {planned} cases are red: that is no flake, so none of them was tried again"
             )
-            return [ready for ready in self._again if self.summary.outcomes[ready.case.key] is Outcome.ERROR]
-        return sorted(self._again, key=lambda ready: ready.case.name)
+            return [case for case in self._again if self._is_error(case)]
+        planned_of = Counter((case.dialer, case.listener) for case in cases)
+        red_of = Counter((case.dialer, case.listener) for case in self._again)
+        hopeless = {pair for pair, red in red_of.items() if red >= PAIR_MINIMUM and red > PAIR_SHARE * planned_of[pair]}
+        self.summary.notes += [
+            f"{dialer} x {listener}: {red_of[dialer, listener]} of {planned_of[dialer, listener]} cases are red:"
+            " that is no flake, so none of them was tried again"
+            for dialer, listener in sorted(hopeless)
+        ]
+        worth = [
+            case
+            for case in self._again
+            if self._attempts[case.key] <= self._settings.retries
+            and (self._is_error(case) or (case.dialer, case.listener) not in hopeless)
+        ]
+        return sorted(worth, key=lambda case: case.name)
+
+    def _is_error(self, case: Case) -> bool:
+        return self.summary.outcomes.get(case.key) is Outcome.ERROR
 
 
 def _with_seed(command: str, seed: int | None) -> str:

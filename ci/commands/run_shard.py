@@ -23,7 +23,7 @@ from ci.errors import ExitCode
 from ci.model import Case, Outcome, ReasonCode
 from ci.provision import Image, Provider, Unavailable
 from ci.records import RunStart
-from ci.results import ResultsWriter, finished_cases, read_shard, shard_folder
+from ci.results import ResultsWriter, finished_cases, read_shard, red_cases, shard_folder
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
 from ci.stages import add_stage_arguments, open_stages
@@ -145,8 +145,9 @@ def run_one_shard(
         console.progress(len(left), arguments.workers) as progress,
     ):
         (folder / "plan.json").write_text(workspace.plan.to_json(), encoding="utf-8")
-        found = images(left, pool)
-        stages = open_stages(arguments, workspace, backend, left, found, folder)
+        red = red_cases(planned, earlier.attempts)
+        found = images([*left, *red], pool)
+        stages = open_stages(arguments, workspace, backend, [*left, *red], found, folder)
         runner = Runner(
             stages=stages,
             writer=writer,
@@ -158,7 +159,7 @@ def run_one_shard(
             ),
             cancelled=cancelled,
         )
-        summary = runner.run(left, found)
+        summary = runner.run(left, found, red)
         reported = len({*finished, *summary.outcomes} & {case.key for case in planned})
         if not (summary.cancelled or summary.lost):
             writer.finish(planned=len(planned), reported=reported)

@@ -1,0 +1,131 @@
+"""Which red cases a shard tries again, alone, at its end."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runs import RED, attempt, start
+
+from ci.console import Console
+from ci.model import Case, Exercise, Outcome, Reason, ReasonCode, Verdict
+from ci.progress import Progress
+from ci.provision import Image, Unavailable
+from ci.results import ResultsWriter, read_shard, red_cases
+from ci.runner import Runner, Settings, Summary
+from ci.schedule import Ready
+from ci.stage import Audience, Performance, Take
+
+TESTS = ("handshake", "transfer", "retry", "http3", "ipv6", "blackhole", "keyupdate", "ecn")
+
+
+def quic(client: str, *tests: str) -> list[Case]:
+    return [Case(client, "server-v1", Exercise("quic", test)) for test in tests]
+
+
+class Scripted:
+    """Stages on which everything passes but what is named, as often as it is named."""
+
+    def __init__(self, red: Sequence[Case]) -> None:
+        self.left = Counter(red)
+        self.played: list[tuple[str, int]] = []
+
+    def describe(self) -> Mapping[str, str]:
+        return {}
+
+    def inputs(self, ready: Ready) -> Mapping[str, str]:
+        return {"case": ready.case.name}
+
+    @contextmanager
+    def stage(self, _number: int) -> Iterator[Scripted]:
+        yield self
+
+    def play(
+        self, ready: Ready, take: Take, _cancelled: threading.Event, _audience: Audience | None = None
+    ) -> Performance:
+        self.played.append((ready.case.name, take.number))
+        red = self.left[ready.case] > 0
+        self.left[ready.case] -= 1
+        reason = Reason(code=ReasonCode.CLIENT_EXIT, text="no", side="client")
+        verdict = Verdict(outcome=Outcome.FAILED, reason=reason) if red else Verdict(outcome=Outcome.PASSED)
+        return Performance(verdict=verdict, roles={}, elapsed=0.0, keep=lambda _: ())
+
+
+def run(
+    folder: Path, stages: Scripted, cases: Sequence[Case], red: Mapping[Case, int] | None = None, retries: int = 1
+) -> Summary:
+    images: dict[str, Future[Image | Unavailable]] = {}
+    for case in [*cases, *(red or {})]:
+        for version in (case.dialer, case.listener):
+            images[version] = Future()
+            images[version].set_result(Image(digest="sha256:0"))
+    console = Console(io.StringIO(), terminal=False, colour=False, github=False, environment={})
+    with ResultsWriter(folder, start()) as writer, Progress(console, total=len(cases), workers=1) as progress:
+        runner = Runner(
+            stages=stages,
+            writer=writer,
+            start=start(),
+            folder=folder,
+            progress=progress,
+            settings=Settings(workers=1, retries=retries, repro=lambda name: name),
+            cancelled=threading.Event(),
+        )
+        return runner.run(cases, images, red or {})
+
+
+def test_a_red_case_is_tried_again_when_the_others_are_through(tmp_path: Path) -> None:
+    cases = quic("client-v1", *TESTS)
+    stages = Scripted([cases[2]])
+    summary = run(tmp_path, stages, cases)
+    assert stages.played == [*((case.name, 1) for case in cases), (cases[2].name, 2)]
+    assert set(summary.outcomes.values()) == {Outcome.PASSED}
+
+
+def test_a_pair_that_cannot_talk_is_not_asked_twice(tmp_path: Path) -> None:
+    """And says so; what is red elsewhere is tried again."""
+    broken, other = quic("broken-v1", *TESTS), quic("client-v1", *TESTS, "rebind-port", "rebind-addr", "v2")
+    more = [case for number in range(6) for case in quic(f"more-v{number}", *TESTS)]
+    stages = Scripted([*broken[:5], other[0], other[0]])
+    summary = run(tmp_path, stages, [*broken, *other, *more])
+    assert [played for played in stages.played if played[1] == 2] == [(other[0].name, 2)]
+    assert summary.notes == [
+        "broken-v1 x server-v1: 5 of 8 cases are red: that is no flake, so none of them was tried again"
+    ]
+
+
+def test_what_an_earlier_process_found_red_gets_the_tries_it_has_left(tmp_path: Path) -> None:
+    once, often, new = quic("client-v1", "handshake", "retry", "http3")
+    stages = Scripted([])
+    run(tmp_path, stages, [new], {once: 1, often: 2})
+    assert stages.played == [(new.name, 1), (once.name, 2)]
+    [_, again] = read_shard(tmp_path).attempts
+    assert (again.case, again.attempt, again.kind) == (once.name, 2, "retry")
+
+
+@given(tries=st.lists(st.sampled_from(["passed", "failed", "timed-out", "error", "unsupported"]), max_size=4))
+def test_who_owes_a_retry(tries: list[str]) -> None:
+    [case] = quic("client-v1", "handshake")
+    outcomes = [Outcome(name) for name in tries]
+    attempts = [
+        attempt(case, outcome, RED if outcome is not Outcome.PASSED else None, attempt=number)
+        for number, outcome in enumerate(outcomes, 1)
+    ]
+    red = {Outcome.FAILED, Outcome.TIMED_OUT}
+    owed = bool(red & set(outcomes)) and not {Outcome.PASSED, Outcome.UNSUPPORTED} & set(outcomes)
+    assert red_cases([case], attempts) == ({case: len(tries)} if owed else {})
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_as_often_as_was_asked_for(tmp_path: Path, retries: int) -> None:
+    cases = quic("client-v1", *TESTS)
+    stages = Scripted([cases[0]] * 9)
+    run(tmp_path, stages, cases, retries=retries)
+    assert [number for name, number in stages.played if name == cases[0].name] == list(range(1, retries + 2))
