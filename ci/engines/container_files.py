@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,29 +20,31 @@ from ci.scene import MIB
 if TYPE_CHECKING:
     from ci.engines.daemon import Daemon
 
-__all__ = ["put_folder", "take_folder"]
+__all__ = ["put_folders", "take_folder"]
 
 # Below this an archive is made in memory.
 SPOOL: Final = 64 * MIB
 MOST_FILES: Final = 10_000
 
 
-def put_folder(daemon: Daemon, container: str, source: Path, target: str) -> None:
-    """Put the content of a folder where `target` is in a container that has not started.
+def put_folders(daemon: Daemon, container: str, folders: Mapping[str, Path]) -> None:
+    """Put the content of folders into a container that has not started, all of it at once.
 
-    Everything belongs to root there, as what is mounted by root would; anyone may write into the folder itself.
+    Everything belongs to root there, as what is mounted by root would; anyone may write into the folders themselves.
 
+    :param folders: of this machine, by where their content goes
     :raises EngineError: the engine is in trouble
     :raises OSError: a file of the folder cannot be read
     """
     with tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
         with tarfile.open(fileobj=spool, mode="w") as archive:
-            root = tarfile.TarInfo(target.strip("/"))
-            root.type, root.mode = tarfile.DIRTYPE, 0o777
-            archive.addfile(root)
-            for path in sorted(source.rglob("*")):
-                name = f"{target.strip('/')}/{path.relative_to(source).as_posix()}"
-                archive.add(path, name, recursive=False, filter=_of_root)
+            for target, source in folders.items():
+                root = tarfile.TarInfo(target.strip("/"))
+                root.type, root.mode = tarfile.DIRTYPE, 0o777
+                archive.addfile(root)
+                for path in sorted(source.rglob("*")):
+                    name = f"{target.strip('/')}/{path.relative_to(source).as_posix()}"
+                    archive.add(path, name, recursive=False, filter=_of_root)
         spool.seek(0)
         daemon.call(daemon.api.put_archive, container, "/", spool)
 

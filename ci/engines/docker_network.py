@@ -19,7 +19,7 @@ from typing import Final
 from docker.types import LogConfig, Ulimit
 
 from ci.engines.base import RunningActor, Sink
-from ci.engines.container_files import put_folder, take_folder
+from ci.engines.container_files import put_folders, take_folder
 from ci.engines.containers import DockerActor, bounded, create_actor
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.docker import describe
@@ -222,8 +222,8 @@ class NetworkSlot:
         )
         if isinstance(running, DockerActor):
             self.containers[actor.role] = running.container
-            for target, source in brings.items():
-                put_folder(self._daemon, running.container, source, target)
+            if brings:
+                put_folders(self._daemon, running.container, brings)
         return running
 
     def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool:
