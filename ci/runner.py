@@ -106,18 +106,21 @@ class Runner:
         self,
         cases: Sequence[Case],
         images: Mapping[str, Future[Image | Unavailable]],
+        *,
         red: Mapping[Case, int] = MappingProxyType({}),
+        planned: Sequence[Case] | None = None,
     ) -> Summary:
         """Run the cases, in this order as far as their images allow, then the red ones again.
 
         :param red: cases that an earlier process has found red, and how often it tried them
+        :param planned: all of the shard, those that an earlier process has finished among them; `cases` if None
         """
         self._work_off(Schedule(cases, images), workers=min(self._settings.workers, max(1, len(cases))), kind="first")
         if not self._cancelled.is_set():
             self._attempts.update({case.key: tries for case, tries in red.items()})
             self._again += red
         for _ in range(self._settings.retries):
-            again, self._again = self._worth_retrying([*cases, *red]), []
+            again, self._again = self._worth_retrying(cases if planned is None else planned), []
             if not again or self.summary.lost or self._cancelled.is_set():
                 break
             self._progress.expect(len(again))

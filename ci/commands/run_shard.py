@@ -159,7 +159,7 @@ def run_one_shard(
             ),
             cancelled=cancelled,
         )
-        summary = runner.run(left, found, red)
+        summary = runner.run(left, found, red=red, planned=planned)
         reported = len({*finished, *summary.outcomes} & {case.key for case in planned})
         if not (summary.cancelled or summary.lost):
             writer.finish(planned=len(planned), reported=reported)

@@ -78,7 +78,7 @@ def run(
             settings=Settings(workers=1, retries=retries, repro=lambda name: name),
             cancelled=threading.Event(),
         )
-        return runner.run(cases, images, red or {})
+        return runner.run(cases, images, red=red or {})
 
 
 def test_a_red_case_is_tried_again_when_the_others_are_through(tmp_path: Path) -> None:
