@@ -259,16 +259,16 @@ def red_cases(planned: Iterable[Case], attempts: Iterable[Attempt]) -> dict[Case
 
     A killed process has not come to its retries; whoever resumes its shard owes them.
     """
-    last: dict[str, int] = {}
-    good = set()
+    tried: dict[str, list[Attempt]] = {}
     for attempt in attempts:
-        last[attempt.key] = max(attempt.attempt, last.get(attempt.key, 0))
-        if attempt.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
-            continue
-        if attempt.outcome.conclusive or attempt.outcome is Outcome.NOT_RUN:
-            good.add(attempt.key)
-    red = {attempt.key for attempt in attempts if attempt.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)} - good
-    return {case: last[case.key] for case in planned if case.key in red}
+        tried.setdefault(attempt.key, []).append(attempt)
+    red = {}
+    for case in planned:
+        own = tried.get(case.key, [])
+        outcomes = {attempt.outcome for attempt in own} - {Outcome.ERROR}
+        if outcomes and outcomes <= {Outcome.FAILED, Outcome.TIMED_OUT}:
+            red[case] = max(attempt.attempt for attempt in own)
+    return red
 
 
 def _lines(path: Path) -> Iterable[bytes]:

@@ -146,8 +146,9 @@ def run_one_shard(
     ):
         (folder / "plan.json").write_text(workspace.plan.to_json(), encoding="utf-8")
         red = red_cases(planned, earlier.attempts)
-        found = images([*left, *red], pool)
-        stages = open_stages(arguments, workspace, backend, [*left, *red], found, folder)
+        due = [*left, *red]
+        found = images(due, pool)
+        stages = open_stages(arguments, workspace, backend, due, found, folder)
         runner = Runner(
             stages=stages,
             writer=writer,
