@@ -97,6 +97,7 @@ def merge(
         suite=document.suite,
         shards=states,
         unreadable=unreadable,
+        unselected=len(document.cases) - len(document.selected),
         cases=tuple(
             _merged_case(case, attempts.get(case.key, ()), states, shard_of or {}) for case in document.selected
         ),

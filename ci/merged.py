@@ -109,6 +109,7 @@ class Merged:
 
     :param plan: digest of the plan all shards were run with
     :param unreadable: a folder was given whose results hold not even a start line
+    :param unselected: cases of the matrix that the plan left out; None where a file of an older version does not say
     """
 
     plan: str
@@ -116,6 +117,7 @@ class Merged:
     suite: SuiteName = "transport"
     shards: tuple[MergedShard, ...] = ()
     unreadable: bool = False
+    unselected: int | None = 0
 
     @cached_property
     def counts(self) -> Counts:
@@ -167,6 +169,7 @@ class Merged:
             "exitCode": int(self.exit_code()),
             "shards": [_shard_to_json(shard) for shard in self.shards],
             "unreadable": self.unreadable,
+            "unselected": self.unselected,
         }
 
     @staticmethod
@@ -189,6 +192,7 @@ class Merged:
             suite=suite,
             shards=tuple(_shard_from_json(item) for item in fields.sequence("shards")),
             unreadable=fields.boolean("unreadable", default=False),
+            unselected=fields.optional_integer("unselected"),
             cases=tuple(_case_from_json(item, suite) for item in fields.sequence("cases")),
         )
 

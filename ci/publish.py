@@ -15,7 +15,7 @@ from typing import Final
 
 from ci.errors import ConfigurationError, EngineError
 from ci.model import SuiteName
-from ci.report.markers import update_file
+from ci.report.markers import Body, update_file
 
 __all__ = ["push_dashboard"]
 
@@ -26,12 +26,13 @@ AUTHOR: Final = {"name": "interop matrix", "email": "interop-matrix@users.norepl
 
 
 def push_dashboard(
-    root: Path, readme: str, body: str, *, branch: str, remote: str = "origin", suite: SuiteName = "transport"
+    root: Path, readme: str, body: Body, *, branch: str, remote: str = "origin", suite: SuiteName = "transport"
 ) -> str | None:
     """Put `body` between the suite's markers in the branch's README and push it.
 
     :param root: a clone of the repository
     :param readme: path inside the repository
+    :param body: or what makes it of that which the branch has there
     :return: the commit's id, or None when the branch already says so
     :raises ConfigurationError: the README has no proper pair of markers, or the remote refuses for good
     """

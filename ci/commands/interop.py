@@ -24,7 +24,7 @@ from ci.merged import write_merged
 from ci.progress import humane
 from ci.provision import Image, ImageReport, Unavailable
 from ci.report.markers import update_file
-from ci.report.readme import render
+from ci.report.readme import body_of, refuse_part, render
 from ci.report.terminal import matrix_table
 from ci.shard import Shard
 from ci.support import support_for
@@ -53,6 +53,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_run_arguments(parser)
     parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md")
     parser.add_argument("--write", action="store_true", help="update the README itself, not a scratch copy of it")
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="with --write: put this run's results in the place of the published ones and leave all others",
+    )
     parser.set_defaults(run=run)
 
 
@@ -65,6 +70,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     backend = open_backend(arguments.engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
     console.info(backend.why)
     workspace = _cut_to_size(workspace, backend, arguments, console)
+    if arguments.write and not arguments.partial:
+        # Before anything has run: nobody waits for a dashboard that is then refused.
+        refuse_part(len(workspace.plan.selected), len(workspace.plan.cases) - len(workspace.plan.selected))
 
     def provide(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
         return _provide(backend, workspace, cases, pool, console)
@@ -80,10 +88,11 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     console.info(_pace(merged, began, summary.first_at), style="bold")
 
     readme: Path = arguments.readme
+    body = body_of(merged, part=arguments.partial) if arguments.write else render(merged)
     if not arguments.write:
         readme = folder.parent / readme.name
         shutil.copyfile(arguments.readme, readme)
-    update_file(readme, render(merged), merged.suite)
+    update_file(readme, body, merged.suite)
     console.info(f"dashboard: {readme}")
     console.info(f"results:   {folder}")
     red = [case.name for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED]

@@ -11,7 +11,7 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.merged import read_merged
 from ci.publish import push_dashboard
 from ci.report.markers import check_file, update_file
-from ci.report.readme import render
+from ci.report.readme import body_of
 from ci.workspace import Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
     parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
     parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md")
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="put this run's results in the place of the published ones and leave all others; the dashboard says so",
+    )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--check", action="store_true", help="change nothing, exit 1 if the file is out of date")
     group.add_argument("--push", metavar="BRANCH", help="commit to this branch of `origin` and push, if it changed")
@@ -50,7 +55,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
             f"{path} holds results of the suite {merged.suite}, not {arguments.suite}",
             hint="leave out --suite, or give the results of that suite",
         )
-    body = render(merged, run_url=_run_url())
+    body = body_of(merged, part=arguments.partial, run_url=_run_url())
     readme: Path = arguments.readme
     if arguments.check:
         drift = check_file(readme, body, merged.suite)

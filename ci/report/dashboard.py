@@ -1,82 +1,72 @@
-"""The README's dashboard: merged results → Markdown, one square table per stack.
-
-The tables keep the bytes of the established format (header cell, separator lengths, sorting by code unit,
-symbols), because other programs read them. There the order of tables depends on the run; here it is fixed:
-standalone transports first, then transport, secure channel, muxer. What the format has no
-place for stands below.
-"""
+"""The README's dashboard of the transport suite: merged results → Markdown, one square table per stack."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from typing_extensions import assert_never
 
-from ci.merged import Merged, MergedCase, ShardState
-from ci.model import Outcome, Stack
-from ci.report.lacking import notes, shown_and_absent, why
-from ci.report.markdown import cell, linkable, template
-from ci.report.order import by_code_unit, stack_order
+from ci.merged import Merged, MergedCase
+from ci.model import Outcome
+from ci.report.board import WHITE, Board, tables_text
+from ci.report.lacking import incomplete, notes, shown_and_absent, why
+from ci.report.markdown import cell, linkable
+from ci.report.runs import run_sentence
 
-__all__ = ["render", "tables"]
+__all__ = ["board_of", "render", "tables"]
 
-# Both arrows carry U+FE0F, and two spaces follow the backslash.
-CORNER: Final = "⬇️ dialer 📞 \\  ➡️ listener 🎧"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Table:
-    words: tuple[str, ...]
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-
-    @property
-    def separator(self) -> tuple[str, ...]:
-        return tuple("-" * _code_units(text) for text in self.header)
+_COLOURS: Final = ("green", "yellow", "red")
 
 
 def render(merged: Merged, *, run_url: str | None = None) -> str:
-    """What goes between the README's markers: the tables, then what was not run and a legend.
+    """What goes between the README's markers: the tables, what was not run, a legend, and what run it is.
 
     A white circle is a cell that is not in the matrix or has no result. Errors are white too, since they say
     nothing about the two versions; a note below their table counts and explains them. Versions without a
     single result are in no table; a closing list names them with the reason.
 
-    :param run_url: of the CI run; every symbol becomes a link to it
+    :param run_url: of the CI run; every symbol of a result becomes a link to it
     :raises ConfigurationError: `run-url` if the URL cannot stand in a table
     """
-    shown, absent = shown_and_absent(merged)
-    return template("dashboard.md.jinja").render(
-        tables=_tables(merged, shown, _symbols(run_url)),
-        absent=_absent_list(merged, absent),
-        missing=[shard.shard for shard in merged.shards if shard.state is ShardState.MISSING],
-        truncated=[shard.shard for shard in merged.shards if shard.state is ShardState.TRUNCATED],
-    )
+    return board_of(merged, run_url=run_url).text()
 
 
 def tables(merged: Merged, *, run_url: str | None = None) -> str:
     """Only the tables: byte for byte what the established renderer makes of the same cells, in our order."""
-    shown, _ = shown_and_absent(merged)
-    return template("tables.md.jinja").render(tables=_tables(merged, shown, _symbols(run_url)), notes=False)
+    return tables_text(board_of(merged, run_url=run_url))
+
+
+def board_of(merged: Merged, *, run_url: str | None = None) -> Board:
+    """:raises ConfigurationError: see `render`"""
+    shown, absent = shown_and_absent(merged)
+    symbols = {colour: _symbol(colour, run_url) for colour in _COLOURS} | {"white": WHITE}
+    groups: dict[tuple[str, ...], list[MergedCase]] = {}
+    for case in merged.cases:
+        if case.dialer in shown and case.listener in shown:
+            groups.setdefault(tuple(map(cell, case.stack.words)), []).append(case)
+    return Board(
+        tables={
+            words: {(cell(case.dialer), cell(case.listener)): symbols[_colour(case)] for case in cases}
+            for words, cases in groups.items()
+        },
+        notes={words: note for words, cases in groups.items() if (note := "; ".join(notes(cases)))},
+        incomplete=tuple(incomplete(merged)),
+        absent=tuple(_absent_list(merged, absent)),
+        runs=(run_sentence(merged, run_url),),
+    )
 
 
 # --- tables -----------------------------------------------------------------------------------------------
 
 
-def _symbols(run_url: str | None) -> Mapping[str, str]:
-    names = ("green", "yellow", "red", "white")
-    if run_url is None:
-        return {name: f":{name}_circle:" for name in names}
-    return {name: f"[:{name}_circle:]({linkable(run_url)})" for name in names}
+def _symbol(colour: str, run_url: str | None) -> str:
+    symbol = f":{colour}_circle:"
+    return symbol if run_url is None else f"[{symbol}]({linkable(run_url)})"
 
 
-def _colour(case: MergedCase | None) -> str:
-    if case is None:
-        return "white"
+def _colour(case: MergedCase) -> str:
     outcome = case.result.outcome
     if outcome is Outcome.PASSED:
         return "green" if case.result.flaky is None else "yellow"
@@ -85,28 +75,6 @@ def _colour(case: MergedCase | None) -> str:
     if outcome in (Outcome.NOT_RUN, Outcome.ERROR):
         return "white"
     assert_never(outcome)
-
-
-def _tables(merged: Merged, shown: frozenset[str], symbols: Mapping[str, str]) -> list[_Table]:
-    groups: dict[Stack, list[MergedCase]] = {}
-    for case in merged.cases:
-        if case.dialer in shown and case.listener in shown:
-            groups.setdefault(case.stack, []).append(case)
-    return [_table(stack, groups[stack], symbols) for stack in sorted(groups, key=stack_order)]
-
-
-def _table(stack: Stack, cases: Sequence[MergedCase], symbols: Mapping[str, str]) -> _Table:
-    cells = {(case.dialer, case.listener): case for case in cases}
-    versions = sorted({version for pair in cells for version in pair}, key=by_code_unit)
-    return _Table(
-        words=tuple(cell(word) for word in stack.words),
-        header=(CORNER, *map(cell, versions)),
-        rows=tuple(
-            (cell(dialer), *(symbols[_colour(cells.get((dialer, listener)))] for listener in versions))
-            for dialer in versions
-        ),
-        notes=tuple(notes(cases)),
-    )
 
 
 # --- below the tables -------------------------------------------------------------------------------------
@@ -124,10 +92,3 @@ def _absent_list(merged: Merged, absent: Sequence[str]) -> list[str]:
             f"{cell(version)} ({len(cases)} {'cell' if len(cases) == 1 else 'cells'})"
         )
     return [f"{', '.join(names)}{reason}" for reason, names in versions.items()]
-
-
-# --- small things -----------------------------------------------------------------------------------------
-
-
-def _code_units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ci.merged import ShardState
 from ci.model import Outcome, ReasonCode
 from ci.report.interop_matrix import Entry, Mark, Matrix, Sign, interop_matrix
-from ci.report.lacking import notes
-from ci.report.markdown import cell, code, linkable, template
+from ci.report.lacking import incomplete, notes
+from ci.report.markdown import cell, template
+from ci.report.runs import paragraph, read_runs, run_sentence
 
 if TYPE_CHECKING:
     from ci.merged import Merged
 
-__all__ = ["render"]
+__all__ = ["Frame", "frame_of", "read_frame", "render", "text"]
 
 _WHY_ABSENT: Final = {
     ReasonCode.PLANNED_OUT: "their images cannot be had",
@@ -30,6 +31,28 @@ _MARKS: Final = {
 }
 
 
+_RED: Final = (Outcome.FAILED, Outcome.TIMED_OUT)
+_NOTES: Final = re.compile(r"Without a result: (?P<notes>.*)\.")
+_ABSENT: Final = re.compile(r"Not run, and in no table: (?P<lines>.*)\.")
+_INCOMPLETE: Final = "Incomplete: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What a dashboard says beside its tables, made of a run or read back from where it is published.
+
+    :param runs: which runs the cells come from, oldest first
+    :param incomplete: shards that are not whole
+    :param notes: what has no result, counted by reason
+    :param absent: per reason, the versions that are in no table
+    """
+
+    runs: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+    notes: str = ""
+    absent: tuple[str, ...] = ()
+
+
 def render(merged: Merged, *, run_url: str | None = None) -> str:
     """What goes between the markers: what run it is, tests, measurements, what was not run, and a legend.
 
@@ -37,47 +60,58 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
     :raises ConfigurationError: `run-url` if the URL cannot be linked; the results are of another suite, or hold a test
         case nobody knows
     """
+    return text(merged, frame_of(merged, run_url=run_url))
+
+
+def text(merged: Merged, frame: Frame) -> str:
+    """The tables of these cases in a frame that need not be of the same run."""
     matrix = interop_matrix(merged)
-    shown = [case for case in merged.cases if not {case.dialer, case.listener} & set(matrix.absent)]
     measurement = next((test for test in matrix.tests if test.is_measurement), None)
     return template("interop.md.jinja").render(
-        head=_head(merged, run_url),
+        runs=paragraph(frame.runs, _total(merged)),
+        incomplete=frame.incomplete,
         matrix=matrix,
         header=[cell(server) for server in matrix.servers],
         tests=list(_rows(matrix, measurements=False)),
         measurements=list(_rows(matrix, measurements=True)),
         repetitions=measurement.repetitions if measurement else 0,
-        notes=list(notes(shown)),
-        absent=_absent(merged, matrix.absent),
+        notes=frame.notes,
+        absent=frame.absent,
         marks=[f"{mark} {_MARKS[mark]}" for mark in Mark if mark in matrix.marks and mark in _MARKS],
-        missing=[shard.shard for shard in merged.shards if shard.state is ShardState.MISSING],
-        truncated=[shard.shard for shard in merged.shards if shard.state is ShardState.TRUNCATED],
     )
 
 
-# --- what run it is ---------------------------------------------------------------------------------------
-
-
-def _head(merged: Merged, run_url: str | None) -> str:
-    runs = list(dict.fromkeys(shard.run for shard in merged.shards if shard.run is not None))
-    began = [attempt.started_at for case in merged.cases for attempt in case.attempts if attempt.started_at]
-    name = f"Run{'s' if len(runs) > 1 else ''} {', '.join(map(code, runs))}" if runs else "A run"
-    if run_url is not None:
-        name = f"[{name}]({linkable(run_url)})"
-    counts = merged.counts
-    came_to = ", ".join(
-        f"{counts.of(outcome)} {outcome.replace('-', ' ')}" for outcome in Outcome if counts.of(outcome)
+def frame_of(merged: Merged, *, run_url: str | None = None) -> Frame:
+    """:raises ConfigurationError: see `render`"""
+    absent = interop_matrix(merged).absent
+    shown = [case for case in merged.cases if not {case.dialer, case.listener} & set(absent)]
+    return Frame(
+        runs=(run_sentence(merged, run_url),),
+        incomplete=tuple(incomplete(merged)),
+        notes="; ".join(notes(shown)),
+        absent=tuple(_absent(merged, absent)),
     )
-    return f"{name}{f' of {_day(min(began))}' if began else ''}: {counts.planned} cases, {came_to or 'none'}."
 
 
-def _day(timestamp: str) -> str:
-    """`21 November 2026`; whatever is no time as inert text."""
-    try:
-        moment = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
-    except ValueError:
-        return code(timestamp)
-    return f"{moment.day} {moment:%B %Y}"
+def read_frame(section: str) -> Frame:
+    """The frame of a published dashboard; what is something else is passed over."""
+    lines = section.splitlines()
+    said = next(filter(None, map(_NOTES.fullmatch, lines)), None)
+    absent = next(filter(None, map(_ABSENT.fullmatch, lines)), None)
+    return Frame(
+        runs=read_runs(lines),
+        incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
+        notes="" if said is None else said["notes"],
+        absent=() if absent is None else tuple(absent["lines"].split("; ")),
+    )
+
+
+def _total(merged: Merged) -> str:
+    """Of cases that may have been read back: which of those that count as unsupported timed out is not published."""
+    outcomes = Counter("failed or timed out" if it.result.outcome in _RED else it.result.outcome for it in merged.cases)
+    order = (Outcome.PASSED, "failed or timed out", Outcome.UNSUPPORTED, Outcome.NOT_RUN, Outcome.ERROR)
+    counted = ", ".join(f"{outcomes[one]} {one.replace('-', ' ')}" for one in order if outcomes[one])
+    return f"{len(merged.cases)} cases, {counted}"
 
 
 # --- tables -----------------------------------------------------------------------------------------------

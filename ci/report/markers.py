@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, overload
+from typing import Final, TypeAlias, overload
 
 from ci.atomic import write_atomically
 from ci.errors import ConfigurationError
 from ci.model import SuiteName
 
-__all__ = ["MARKERS", "Pair", "check_file", "replace", "section", "update_file"]
+__all__ = ["MARKERS", "Body", "Pair", "check_file", "replace", "section", "update_file"]
+
+
+# What is to stand between the markers, or how it is made of what stands there.
+Body: TypeAlias = "str | Callable[[str], str]"
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ _WORDS: Final = frozenset(word for pair in MARKERS.values() for word in (pair.st
 
 
 @overload
-def replace(text: bytes, body: str, suite: SuiteName = ...) -> bytes: ...
+def replace(text: bytes, body: Body, suite: SuiteName = ...) -> bytes: ...
 @overload
-def replace(text: str, body: str, suite: SuiteName = ...) -> str: ...
-def replace(text: bytes | str, body: str, suite: SuiteName = "transport") -> bytes | str:
+def replace(text: str, body: Body, suite: SuiteName = ...) -> str: ...
+def replace(text: bytes | str, body: Body, suite: SuiteName = "transport") -> bytes | str:
     """The text with `body` between the markers of `suite`, on lines of its own.
 
     :raises ConfigurationError: `markers-missing`, `markers-doubled`, `markers-reversed`, `markers-nested`;
@@ -60,7 +64,9 @@ def replace(text: bytes | str, body: str, suite: SuiteName = "transport") -> byt
     if isinstance(text, str):
         encoded = replace(text.encode("utf-8", "surrogatepass"), body, suite)
         return encoded.decode("utf-8", "surrogatepass")
-    lines = [line.removesuffix(b"\r") for line in body.encode("utf-8", "replace").split(b"\n")]
+    region = _region(text, suite)
+    new = body if isinstance(body, str) else body(text[region.begin : region.end].decode("utf-8", "replace"))
+    lines = [line.removesuffix(b"\r") for line in new.encode("utf-8", "replace").split(b"\n")]
     if not lines[-1]:
         lines.pop()
     if any(line.strip() in _WORDS for line in lines):
@@ -69,7 +75,6 @@ def replace(text: bytes | str, body: str, suite: SuiteName = "transport") -> byt
             "the text to put between the markers holds a marker itself",
             hint="this is a mistake in the report, not in the file",
         )
-    region = _region(text, suite)
     inside = b"".join(line + region.line_end for line in lines)
     return text[: region.begin] + inside + text[region.end :]
 
@@ -84,7 +89,7 @@ def section(text: str, suite: SuiteName) -> str:
     return encoded[region.begin : region.end].decode("utf-8", "surrogatepass")
 
 
-def update_file(path: Path, body: str, suite: SuiteName = "transport") -> bool:
+def update_file(path: Path, body: Body, suite: SuiteName = "transport") -> bool:
     """Bring the file up to date; whether it had to change. An up-to-date file is not written at all.
 
     :raises ConfigurationError: as `replace`, and `markers-file` if the file cannot be read or written; it is
@@ -106,7 +111,7 @@ def update_file(path: Path, body: str, suite: SuiteName = "transport") -> bool:
     return True
 
 
-def check_file(path: Path, body: str, suite: SuiteName = "transport") -> str | None:
+def check_file(path: Path, body: Body, suite: SuiteName = "transport") -> str | None:
     """None if the file is up to date, else a short unified diff to what it should be. Writes nothing."""
     before = _read(path, suite)
     after = _replaced(path, before, body, suite)
@@ -140,7 +145,7 @@ def _read(path: Path, suite: SuiteName) -> bytes:
         ) from error
 
 
-def _replaced(path: Path, text: bytes, body: str, suite: SuiteName) -> bytes:
+def _replaced(path: Path, text: bytes, body: Body, suite: SuiteName) -> bytes:
     try:
         return replace(text, body, suite)
     except ConfigurationError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ci.model import Params
 
-__all__ = ["by_code_unit", "stack_order"]
+__all__ = ["by_code_unit", "stack_order", "words_order"]
 
 
 def by_code_unit(text: str) -> bytes:
@@ -14,4 +16,9 @@ def by_code_unit(text: str) -> bytes:
 
 def stack_order(params: Params) -> tuple[bool, list[bytes]]:
     """Sort key of the tables: standalone transports first, then transport, secure channel, muxer."""
-    return len(params.words) > 1, [by_code_unit(word) for word in params.words]
+    return words_order(params.words)
+
+
+def words_order(words: Sequence[str]) -> tuple[bool, list[bytes]]:
+    """The same by the words of a stack."""
+    return len(words) > 1, [by_code_unit(word) for word in words]

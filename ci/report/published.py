@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from ci.model import Case, Exercise, Stack, SuiteName
+from ci.report.board import colour_of, read_board, row_of
 from ci.report.interop_matrix import Mark, Sign
 from ci.report.markers import section
 from ci.suites.quic.catalogue import cases_of
 
-__all__ = ["green_cases", "published_cells"]
+__all__ = ["PublishedTest", "green_cases", "published_cells", "published_tests"]
 
-HEADING: Final = re.compile(r"^## Using: (?P<stack>.+)$")
-# Alone, or linked to the run it came from.
-SYMBOL: Final = re.compile(r"^\[?:(?P<colour>[a-z]+)_circle:(?:\]\([^)]*\))?$")
-CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
 # A line of a cell of tests, `✕(M,B◷)`, and what is in it; a measurement, `G: 9123 (± 45) kbps≈` or `G: ✕`.
 SIGN: Final = f"(?P<sign>[{''.join(map(re.escape, Sign))}])"
 MARK: Final = f"(?P<mark>[{''.join(Mark)}]?)"
 TESTS: Final = re.compile(rf"{SIGN}\((?P<entries>[^()]*)\)")
 TEST: Final = re.compile(rf"(?P<abbreviation>\w+){MARK}")
-MEASUREMENT: Final = re.compile(rf"(?P<abbreviation>\w+): (?:{SIGN}|\d+ \(± \d+\) kbps){MARK}")
+MEASUREMENT: Final = re.compile(rf"(?P<abbreviation>\w+): (?:{SIGN}|(?P<rate>\d+) \(± (?P<deviation>\d+)\) kbps){MARK}")
 COLOURS: Final = {
     Sign.PASSED: "green",
     Sign.UNSUPPORTED: "grey",
@@ -54,73 +52,65 @@ def published_cells(markdown: str, suite: SuiteName = "transport") -> dict[Case,
     :raises ConfigurationError: there is no one proper pair of markers, see `ci.report.markers.section`
     """
     if suite == "transport":
-        return dict(_stack_cells(markdown.splitlines()))
-    return dict(_exercise_cells(section(markdown, suite).splitlines(), suite))
+        return dict(_stack_cells(markdown))
+    return {test.case: test.colour for test in published_tests(section(markdown, suite), suite)}
 
 
 # --- over a simulated network -----------------------------------------------------------------------------
 
 
-def _exercise_cells(lines: list[str], suite: SuiteName) -> Iterator[tuple[Case, str]]:
+@dataclass(frozen=True, kw_only=True)
+class PublishedTest:
+    """What a dashboard says of one case over a simulated network.
+
+    :param rate: of a measurement that passed, its mean and deviation in kbit/s
+    """
+
+    case: Case
+    sign: Sign
+    mark: Mark
+    rate: tuple[float, float] | None = None
+
+    @property
+    def colour(self) -> str:
+        return {Mark.FLAKY: "yellow", Mark.AUTOMATIC: "red"}.get(self.mark, COLOURS[self.sign])
+
+
+def published_tests(section: str, suite: SuiteName) -> Iterator[PublishedTest]:
+    """The cases in what stands between the markers of a suite over a simulated network, in its order."""
     names = {test.abbreviation: test.name for test in cases_of(suite)} if suite != "transport" else {}
     servers: list[str] = []
-    for line in lines:
-        cells = _row(line)
+    for line in section.splitlines():
+        cells = row_of(line)
         if not cells:
             servers = []
         elif not servers:
             servers = cells[1:]
         elif set(client := cells[0]) != {"-"}:
             for server, cell in zip(servers, cells[1:], strict=False):
-                for abbreviation, colour in _entries(cell):
-                    if abbreviation in names:
-                        yield Case(client, server, Exercise(suite, names[abbreviation])), colour
+                for found, sign in _entries(cell):
+                    if name := names.get(found["abbreviation"]):
+                        words = found.groupdict()
+                        rate = (float(words["rate"]), float(words["deviation"])) if words.get("rate") else None
+                        case = Case(client, server, Exercise(suite, name))
+                        yield PublishedTest(case=case, sign=sign, mark=Mark(found["mark"]), rate=rate)
 
 
-def _entries(cell: str) -> Iterator[tuple[str, str]]:
-    """Abbreviation and colour of what stands in one cell."""
+def _entries(cell: str) -> Iterator[tuple[re.Match[str], Sign]]:
+    """What stands in one cell, with its sign."""
     for line in cell.split("<br>"):
         if tests := TESTS.fullmatch(line):
             for test in filter(None, map(TEST.fullmatch, tests["entries"].split(","))):
-                yield test["abbreviation"], _colour(Sign(tests["sign"]), Mark(test["mark"]))
+                yield test, Sign(tests["sign"])
         elif measurement := MEASUREMENT.fullmatch(line):
-            sign = Sign(measurement["sign"] or Sign.PASSED)
-            yield measurement["abbreviation"], _colour(sign, Mark(measurement["mark"]))
-
-
-def _colour(sign: Sign, mark: Mark) -> str:
-    return {Mark.FLAKY: "yellow", Mark.AUTOMATIC: "red"}.get(mark, COLOURS[sign])
+            yield measurement, Sign(measurement["sign"] or Sign.PASSED)
 
 
 # --- stacks -----------------------------------------------------------------------------------------------
 
 
-def _stack_cells(lines: list[str]) -> Iterator[tuple[Case, str]]:
-    stack: Stack | None = None
-    listeners: list[str] = []
-    for line in lines:
-        heading = HEADING.match(line)
-        if heading:
-            stack, listeners = _stack(heading["stack"]), []
-            continue
-        cells = _row(line)
-        if not cells:
-            listeners = []
-        elif stack is not None:
-            if not listeners:
-                listeners = cells[1:]
-            elif set(cells[0]) != {"-"}:
-                for listener, cell in zip(listeners, cells[1:], strict=False):
-                    symbol = SYMBOL.match(cell)
-                    if symbol is not None:
-                        yield Case(cells[0], listener, stack), symbol["colour"]
-
-
-def _row(line: str) -> list[str]:
-    """The cells of a table's line; none of any other line."""
-    return [cell.strip() for cell in CELL_SEPARATOR.split(line)[1:-1]] if line.startswith("|") else []
-
-
-def _stack(text: str) -> Stack:
-    words = [word.strip() for word in text.split(",")]
-    return Stack(*words[:3])
+def _stack_cells(markdown: str) -> Iterator[tuple[Case, str]]:
+    for words, cells in read_board(markdown).tables.items():
+        for (dialer, listener), symbol in cells.items():
+            if colour := colour_of(symbol):
+                yield Case(dialer, listener, Stack(*words)), colour

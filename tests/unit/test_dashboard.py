@@ -13,7 +13,8 @@ from ci.errors import ConfigurationError
 from ci.merged import Merged, MergedShard, ShardState
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
 from ci.records import Attempt
-from ci.report.dashboard import CORNER, render, tables
+from ci.report.board import CORNER
+from ci.report.dashboard import render, tables
 from ci.report.markdown import cell, code
 from ci.report.markers import replace
 from ci.report.order import stack_order

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,59 @@ def test_the_symbols_link_to_the_run_in_ci(readme: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv(name, value)
     assert update(readme, RUNS["quic"]) == ExitCode.GREEN
     assert "https://github.com/a/b/actions/runs/7)" in section(readme.read_text(encoding="utf-8"), "quic")
+
+
+# --- a part of the matrix ---------------------------------------------------------------------------------
+
+PART = {suite: dataclasses.replace(merged, unselected=700) for suite, merged in RUNS.items()}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_part_of_the_matrix_does_not_replace_the_whole(
+    readme: Path, suite: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = readme.read_bytes()
+    for words in ((), ("--check",), ("--push", "main")):
+        assert update(readme, PART[suite], *words) == ExitCode.CONFIGURATION
+        said = capsys.readouterr().out
+        assert "this run has 1 of 701 cases" in said
+        assert "`--partial`" in said
+    assert readme.read_bytes() == before
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_part_goes_into_the_whole_when_asked_for(readme: Path, suite: str) -> None:
+    assert update(readme, RUNS[suite]) == ExitCode.GREEN
+    other = TRANSPORT if suite == "transport" else RUNS[suite].cases[0].case
+    other = dataclasses.replace(other, listener="new-v1")
+    later = dataclasses.replace(merged_of({other: [attempt(other)]}), suite=RUNS[suite].suite, unselected=1)
+    assert update(readme, later, "--partial", "--check") == ExitCode.FAILED
+    assert update(readme, later, "--partial") == ExitCode.GREEN
+    assert update(readme, later, "--partial", "--check") == ExitCode.GREEN
+    cells = published_cells(readme.read_text(encoding="utf-8"), RUNS[suite].suite)
+    assert {it.case for it in (*RUNS[suite].cases, *later.cases)} <= cells.keys()
+
+
+def test_results_that_do_not_say_whether_they_are_whole_are_refused(
+    readme: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = readme.with_name("merged.json")
+    write_merged(path, RUNS["quic"])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["unselected"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert main(["update-readme", str(path), "--readme", str(readme)]) == ExitCode.CONFIGURATION
+    assert "merge the shards again" in capsys.readouterr().out
+
+
+def test_interop_refuses_to_write_a_part_before_anything_runs(
+    tmp_path: Path, readme: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = readme.read_bytes()
+    checkout = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(tmp_path)
+    words = ["--versions", str(checkout / "versions.yaml"), "--engine", "local", "--all", "--select", "py"]
+    assert main(["interop", *words, "--write", "--readme", str(readme)]) == ExitCode.CONFIGURATION
+    assert "its dashboard in place of the published one would drop all others" in capsys.readouterr().out
+    assert readme.read_bytes() == before
+    assert not (tmp_path / "results").exists()
