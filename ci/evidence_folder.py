@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from ci.errors import EngineError
+from ci.host_trouble import host_trouble
 from ci.records import EvidenceFile
 
 if TYPE_CHECKING:
@@ -73,10 +74,13 @@ class EvidenceFolder:
 
 
 def unwritable(case: Case, error: OSError) -> EngineError:
-    """What to raise when the evidence of a case cannot be kept."""
+    """What to raise when the files of a case cannot be written or read."""
+    what = f"the files of {case.name} cannot be kept: {error}"
+    if (known := host_trouble(error)) is not None:
+        return EngineError(known.reference, what, why=known.why, hint=known.hint)
     return EngineError(
-        "disk-full",
-        f"the evidence of {case.name} cannot be written: {error}",
-        why="the disk is full, or the results folder is not yours",
-        hint="make room or choose another folder with --results; finished cases are kept",
+        "files-unwritable",
+        what,
+        why="a name is too long or a file too large for this file system, or the folder was removed meanwhile",
+        hint="look at the file that is named; if it is fine, `--results` names a folder elsewhere",
     )

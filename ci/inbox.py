@@ -56,8 +56,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Lost:
+    """:param error: the reason is a mistake in whoever reads, not the engine"""
+
     role: Role
     why: str
+    error: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,14 @@ class Inbox:
     def ended(self, role: Role, exit_code: int, *, out_of_memory: bool) -> None:
         self.events.put(Ended(role, exit_code, out_of_memory, self.now()))
 
-    def lost(self, role: Role, why: str) -> None:
-        self.events.put(Lost(role, why))
+    def lost(self, role: Role, why: str, error: Exception | None = None) -> None:
+        self.events.put(Lost(role, why, error))
 
 
-def lost_sight(event: Lost) -> EngineError:
+def lost_sight(event: Lost) -> Exception:
     """What to raise when nobody can tell any more what became of an actor."""
+    if event.error is not None:
+        return event.error
     return EngineError(
         "engine-lost",
         f"the engine lost sight of the {event.role}: {event.why}",

@@ -308,7 +308,10 @@ class ReasonCode(str, Enum):
     ILLEGAL_INSTRUCTION = "illegal-instruction"
     SIMULATOR = "simulator"
     CAPTURE_UNREADABLE = "capture-unreadable"
+    NOT_JUDGED = "not-judged"
     DISK_FULL = "disk-full"
+    FILES_UNWRITABLE = "files-unwritable"
+    SET_ASIDE = "set-aside"
     BUG = "bug"
 
     __str__ = str.__str__

@@ -35,6 +35,7 @@ class Repetition:
     """One run of a test case.
 
     :param where: its folder within that of the attempt, with a slash at the end; empty where there is only one
+    :param error: what kept it from being judged, if anything did
     """
 
     where: str
@@ -42,6 +43,7 @@ class Repetition:
     scene: NetworkScene
     evidence: NetworkEvidence
     verdict: Verdict
+    error: Exception | None = None
 
 
 def keep(

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ci.evidence_folder import EvidenceFolder, unwritable
+from ci.case_errors import Judged, judged
+from ci.evidence_folder import EvidenceFolder
 from ci.model import Outcome, Verdict
 from ci.network_attempt import NetworkBystander, attempt
 from ci.network_evidence import Repetition, drop_supplies, keep
@@ -114,12 +115,6 @@ class NetworkStage:
         self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
     ) -> Performance:
         """See `ci.stage.Stage`."""
-        try:
-            return self._play(ready, take, cancelled, audience)
-        except OSError as error:
-            raise unwritable(ready.case, error) from error
-
-    def _play(self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None) -> Performance:
         case, stages = ready.case, self.stages
         players = stages.images(ready)
         cast = Cast(
@@ -148,6 +143,7 @@ class NetworkStage:
         verdict = _together([repetition.verdict for repetition in repetitions])
         return Performance(
             verdict=verdict,
+            error=repetitions[-1].error,
             roles=self._roles(players, repetitions[-1]),
             elapsed=sum(repetition.evidence.elapsed for repetition in repetitions),
             limits={"deadlineSeconds": test.limit, "repetitions": test.repetitions},
@@ -182,8 +178,12 @@ class NetworkStage:
             drop_supplies(place)
             raise
         told = seen.verdict if isinstance(seen, _Seen) else None
-        verdict = told or judge(test, supplies, exchange_of(evidence, place))
-        return Repetition(where=where, seed=seed, scene=played, evidence=evidence, verdict=verdict)
+        result = (
+            Judged(told) if told else judged(ready.case, lambda: judge(test, supplies, exchange_of(evidence, place)))
+        )
+        return Repetition(
+            where=where, seed=seed, scene=played, evidence=evidence, verdict=result.verdict, error=result.error
+        )
 
     def _by_hand(self, test: TestCase, last: Repetition, folder: Path, names: Mapping[str, str]) -> list[str]:
         """Commands for the repetition that was played last, and beside them what they put into the containers."""

@@ -85,7 +85,7 @@ class Player:
             self.end = End(at=self._now(), exit_code=exit_code, out_of_memory=out_of_memory)
             self._changed.notify_all()
 
-    def lost(self, role: Role, why: str) -> None:  # noqa: ARG002
+    def lost(self, role: Role, why: str, error: Exception | None = None) -> None:  # noqa: ARG002
         with self._changed:
             self.lost_because = why
             self._changed.notify_all()

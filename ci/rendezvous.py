@@ -195,12 +195,13 @@ class Rendezvous:
         while not self._closed:
             try:
                 line = self._monitor.read_response(disable_decoding=True)
-            except (redis.RedisError, OSError, ValueError, AttributeError) as error:
-                # A socket closed by __exit__ surfaces as any of these, depending on where the reader stood.
-                self._tell(RendezvousLost(str(error)))
+                if isinstance(line, bytes):
+                    self._read(parse_monitor_line(line))
+            except Exception as error:
+                # A socket closed by __exit__ surfaces in many ways, depending on where the reader stood; and whatever
+                # else it is, a case that nobody watches any more must not wait out its deadline.
+                self._tell(RendezvousLost(str(error) or repr(error)))
                 return
-            if isinstance(line, bytes):
-                self._read(parse_monitor_line(line))
 
     def _read(self, words: tuple[str, ...]) -> None:
         if len(words) < 2:

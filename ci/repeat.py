@@ -97,6 +97,9 @@ class Repeat:
         try:
             with self.around(scratch):
                 performance = self.stage.play(self.ready, take, self.cancelled, foreground)
+        except OSError as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise unwritable(case, error) from error
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise

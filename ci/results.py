@@ -30,6 +30,7 @@ __all__ = [
     "ResultsWriter",
     "ShardResults",
     "finished_cases",
+    "put_aside",
     "read_shard",
     "red_cases",
     "shard_folder",
@@ -70,7 +71,7 @@ class ResultsWriter:
     :param folder: made if it is not there
     :param start: written first, and again when an earlier process left the file without its end
     :raises ConfigurationError: `results-of-another-plan`, `results-in-use`
-    :raises EngineError: `disk-full`, `results-unwritable`; also from `append` and `finish`
+    :raises EngineError: `disk-full`, `results-unwritable`, `results-gone`; also from `append` and `finish`
     """
 
     def __init__(self, folder: Path, start: RunStart) -> None:
@@ -86,7 +87,7 @@ class ResultsWriter:
         except OSError as error:
             self._broken(error)
         try:
-            self._claim()
+            _claim(self._fd, self.path)
             self._refuse_another_plan(folder)
             self._torn = self._ends_torn()
             with self._lock:
@@ -127,22 +128,24 @@ class ResultsWriter:
             while line:
                 line = line[os.write(self._fd, line) :]
             os.fsync(self._fd)
+            there = self._is_there()
         except OSError as error:
             self._broken(error)
+        if not there:
+            raise EngineError(
+                "results-gone",
+                f"{self.path} is not there any more, and with it the results so far",
+                why="somebody has removed or renamed the folder while it was in use",
+                hint="start the same command again, and leave the folder alone while it runs",
+            )
         self._torn = False
 
-    def _claim(self) -> None:
+    def _is_there(self) -> bool:
+        """Whether what is written can be found: a removed file takes everything and keeps nothing."""
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                return  # a file system without locks: the check is a courtesy, not a promise
-            raise ConfigurationError(
-                "results-in-use",
-                f"{self.path} is being written by another process",
-                why="the same shard of the same run has been started twice",
-                hint="wait for the other one, or give this run another name",
-            ) from error
+            return os.path.samestat(os.fstat(self._fd), self.path.stat())
+        except FileNotFoundError:
+            return False
 
     def _refuse_another_plan(self, folder: Path) -> None:
         earlier = read_shard(folder).start
@@ -173,6 +176,43 @@ class ResultsWriter:
             f"cannot write {self.path}: {error.strerror or error}",
             why="the folder belongs to somebody else, is read-only, or its disk is failing",
             hint="check the folder's owner and the disk, then start the same command again",
+        ) from error
+
+
+def put_aside(folder: Path) -> None:
+    """Give the folder of a shard another name, so that the shard begins anew; results are never thrown away.
+
+    :raises ConfigurationError: `results-in-use`
+    """
+    try:
+        fd = os.open(folder / RESULTS_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        fd = -1
+    try:
+        if fd >= 0:
+            _claim(fd, folder / RESULTS_FILE)
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}.{number}.earlier")).exists():
+            number += 1
+        if folder.exists():
+            folder.rename(aside)
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _claim(fd: int, path: Path) -> None:
+    """Refuse a file that another process writes; who has claimed it keeps it until it closes it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            return  # a file system without locks: the check is a courtesy, not a promise
+        raise ConfigurationError(
+            "results-in-use",
+            f"{path} is being written by another process",
+            why="the same shard of the same run has been started twice",
+            hint="wait for the other one, or give this run another name",
         ) from error
 
 

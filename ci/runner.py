@@ -1,7 +1,9 @@
 """Runs the cases of a shard through an engine and writes down what happened; always comes back with a summary.
 
-Engine trouble is never an implementation's fault: it costs the slot, which is made anew, and a case that met it
-is tried again at the end. When slots keep breaking, the engine is lost and the rest of the shard stays not run.
+One case costs that case and nothing else: whatever comes up while it is run, judged or kept is its own error. What it
+ran on is made anew then, and a case that met engine trouble is tried again at the end. Trouble that follows one version
+around is that version's (`ci.quarantine`). Only when no stage can be made, when everything that is tried breaks, or
+when no record can be written, the shard ends early and the rest of it stays not run.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from ci.case_errors import error_verdict, keep_traceback
 from ci.errors import EngineError
-from ci.evidence_folder import unwritable
 from ci.inbox import Cancelled
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.provision import Image, Unavailable
+from ci.quarantine import Quarantine
 from ci.records import Attempt, EvidenceFile, Kind, RunStart, attempt_for, timestamp
 from ci.schedule import Ready, Schedule, Unrunnable
 from ci.stage import Take
@@ -36,7 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Runner", "Settings", "Summary"]
 
+# In a row: stages that cannot be made, and cases that break theirs, whosever they are.
 MOST_BROKEN_SLOTS: Final = 3
+MOST_BROKEN_CASES: Final = 16
+# What the harness may fail in because of what an image sent or left, without its stage being the worse for it.
+HARNESS_TROUBLE: Final = frozenset({ReasonCode.SIMULATOR, ReasonCode.CAPTURE_UNREADABLE, ReasonCode.NOT_JUDGED})
 # Beyond this share of red cases retrying finds no flakes, it only repeats what is broken.
 OUTAGE_SHARE: Final = 0.2
 OUTAGE_MINIMUM: Final = 10
@@ -61,8 +68,8 @@ class Settings:
 class Summary:
     """What a shard came to.
 
-    `lost` is the engine trouble that ended it early, if any; `first_at` is when the first case was done, by the
-    monotonic clock.
+    `left` counts the cases without a result; `lost` is the trouble of engine or disk that ended it early, if any;
+    `first_at` is when the first case was done, by the monotonic clock.
     """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -100,6 +107,7 @@ class Runner:
         self._lock = threading.Lock()
         self._attempts: dict[str, int] = {}
         self._again: list[Case] = []
+        self._quarantine = Quarantine()
         self.summary = Summary()
 
     def run(
@@ -115,7 +123,7 @@ class Runner:
         :param red: cases that an earlier process has found red, and how often it tried them
         :param planned: all of the shard, those that an earlier process has finished among them; `cases` if None
         """
-        self._work_off(Schedule(cases, images), workers=min(self._settings.workers, max(1, len(cases))), kind="first")
+        self._work_off(cases, images, workers=min(self._settings.workers, max(1, len(cases))), kind="first")
         if not self._cancelled.is_set():
             self._attempts.update({case.key: tries for case, tries in red.items()})
             self._again += red
@@ -124,43 +132,57 @@ class Runner:
             if not again or self.summary.lost or self._cancelled.is_set():
                 break
             self._progress.expect(len(again))
-            self._work_off(Schedule(again, images), workers=1, kind="retry")
+            self._work_off(again, images, workers=1, kind="retry")
+        self.summary.left = sum(case.key not in self.summary.outcomes for case in cases)
         self.summary.cancelled = self._cancelled.is_set()
         return self.summary
 
     # --- workers --------------------------------------------------------------------------------------
 
-    def _work_off(self, schedule: Schedule, *, workers: int, kind: Kind) -> None:
+    def _work_off(
+        self, cases: Sequence[Case], images: Mapping[str, Future[Image | Unavailable]], *, workers: int, kind: Kind
+    ) -> None:
+        schedule = Schedule(cases, images, rank=self._quarantine.rank)
         with ThreadPoolExecutor(max_workers=workers) as pool:
             futures = [pool.submit(self._worker, number, schedule, kind) for number in range(workers)]
-        for future in futures:
-            future.result()
-        self.summary.left += len(schedule.close())
+        trouble = [gave_up for future in futures if (gave_up := future.result()) is not None]
+        # What one worker could not do another has done, as long as there was one.
+        if schedule.close() and trouble:
+            self.summary.lost = self.summary.lost or trouble[0]
 
-    def _worker(self, number: int, schedule: Schedule, kind: Kind) -> None:
+    def _worker(self, number: int, schedule: Schedule, kind: Kind) -> EngineError | None:
+        """Take cases until there are none; the trouble, where it cannot go on."""
         broken = 0
-        while broken < MOST_BROKEN_SLOTS:
+        while True:
             try:
                 with self._stages.stage(number) as stage:
-                    while (item := schedule.take(self._cancelled.is_set)) is not None:
-                        if isinstance(item, Unrunnable):
-                            self._not_run(item)
-                        else:
-                            self._case(number, stage, item, kind)
-                            broken = 0
-                    return
+                    broken = 0
+                    if self._play_all(number, stage, schedule, kind):
+                        return None
             except Cancelled:
-                return
+                return None
             except EngineError as error:
                 broken += 1
-                trouble = error
+                if broken == MOST_BROKEN_SLOTS:
+                    return error
             except BaseException:
                 schedule.close()
                 raise
-        with self._lock:
-            self.summary.lost = trouble
 
-    def _case(self, number: int, stage: Stage, ready: Ready, kind: Kind) -> None:
+    def _play_all(self, number: int, stage: Stage, schedule: Schedule, kind: Kind) -> bool:
+        """Play cases until there are none; False when the stage has to be made anew before."""
+        while (item := schedule.take(self._is_over)) is not None:
+            if isinstance(item, Unrunnable):
+                self._not_run(item)
+            elif not self._case(number, stage, item, kind):
+                return False
+        return True
+
+    def _is_over(self) -> bool:
+        return self._cancelled.is_set() or self.summary.lost is not None
+
+    def _case(self, number: int, stage: Stage, ready: Ready, kind: Kind) -> bool:
+        """Play a case, unless it is not worth trying, and write down what came of it; whether its stage is whole."""
         case = ready.case
         with self._lock:
             count = self._attempts[case.key] = self._attempts.get(case.key, 0) + 1
@@ -173,36 +195,71 @@ class Runner:
             started_at=timestamp(),
             labels={"shard": self._start.shard, "case": case.name},
         )
+        verdict = self._quarantine.verdict(case)
+        if verdict is not None:
+            self._finish(number, ready, self._record(ready, verdict, take, kind), 0.0)
+            return True
+        began = self._quarantine.now()
         try:
             performance = stage.play(ready, take, self._cancelled)
-        except EngineError as error:
-            record = self._record(ready, _engine_verdict(error), take, kind)
-            self._finish(number, ready, record, time.monotonic() - begun)
+        except Cancelled:
             raise
+        except Exception as error:
+            record = self._error(ready, take, kind, error)
+            self._finish(number, ready, record, time.monotonic() - begun)
+            if isinstance(error, EngineError):
+                self._broke(case, error, began)
+            return False
+        self._look_for_trouble(case, performance.verdict, began)
         total = time.monotonic() - begun
+        self._finish(number, ready, self._told(ready, performance, take, kind, total), total)
+        return True
+
+    def _broke(self, case: Case, error: EngineError, began: float) -> None:
+        self._quarantine.broke(case, error.message, began=began)
+        if self._quarantine.in_a_row >= MOST_BROKEN_CASES:
+            self.summary.lost = error
+
+    def _look_for_trouble(self, case: Case, verdict: Verdict, began: float) -> None:
+        reason = verdict.reason
+        if verdict.outcome.conclusive:
+            self._quarantine.ended_well(case, began=began)
+        elif reason is not None and reason.code in HARNESS_TROUBLE and reason.side == "harness":
+            self._quarantine.broke(case, reason.text, began=began)
+
+    # --- records --------------------------------------------------------------------------------------
+
+    def _told(self, ready: Ready, performance: Performance, take: Take, kind: Kind, total: float) -> Attempt:
+        """The record of a case that was played to its end, with its evidence."""
         # Until it was decided, and with everything stopped, gathered and removed.
         durations = {"verdict": round(performance.elapsed * 1000, 1), "total": round(total * 1000, 1)}
-        record = replace(
-            self._record(ready, performance.verdict, take, kind),
+        verdict, evidence = performance.verdict, self._traceback(ready, take, performance.error)
+        try:
+            evidence = (*performance.keep(durations), *evidence)
+        except Exception as error:
+            verdict = _unkept(error_verdict(ready.case, error), verdict)
+            evidence = self._traceback(ready, take, error)
+        return replace(
+            self._record(ready, verdict, take, kind),
             roles=performance.roles,
             durations=durations,
             published=performance.published,
             limits=performance.limits,
             seed=performance.seed,
-            repro=_with_seed(self._settings.repro(case.name), performance.seed),
-            evidence=self._evidence(case, performance, durations),
+            repro=_with_seed(self._settings.repro(ready.case.name), performance.seed),
+            evidence=evidence,
         )
-        self._finish(number, ready, record, total)
 
-    def _evidence(
-        self, case: Case, performance: Performance, durations: Mapping[str, float]
-    ) -> tuple[EvidenceFile, ...]:
-        try:
-            return performance.keep(durations)
-        except OSError as error:
-            raise unwritable(case, error) from error
+    def _error(self, ready: Ready, take: Take, kind: Kind, error: Exception) -> Attempt:
+        """The record of a case that was not played to its end."""
+        record = self._record(ready, error_verdict(ready.case, error), take, kind)
+        return replace(record, evidence=self._traceback(ready, take, error))
 
-    # --- records --------------------------------------------------------------------------------------
+    def _traceback(self, ready: Ready, take: Take, error: Exception | None) -> tuple[EvidenceFile, ...]:
+        """An engine's error says all there is to say; of any other it must be seen where it came from."""
+        if error is None or isinstance(error, EngineError):
+            return ()
+        return keep_traceback(self._folder, f"{ready.case.key}-{take.number}", error)
 
     def _record(self, ready: Ready, verdict: Verdict, take: Take, kind: Kind) -> Attempt:
         case = ready.case
@@ -225,8 +282,18 @@ class Runner:
             repro=self._settings.repro(case.name),
         )
 
+    def _write(self, record: Attempt) -> bool:
+        """Whether it is written. Where it is not, there is no sense in going on: nothing would be known of it."""
+        try:
+            self._writer.append(record)
+        except EngineError as error:
+            self.summary.lost = error
+            return False
+        return True
+
     def _finish(self, number: int, ready: Ready, record: Attempt, seconds: float) -> None:
-        self._writer.append(record)
+        if not self._write(record):
+            return
         # What an endpoint says it does not do, it will not do the second time.
         red = record.outcome not in (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.NOT_RUN)
         with self._lock:
@@ -246,7 +313,8 @@ class Runner:
 
     def _not_run(self, item: Unrunnable) -> None:
         reason = Reason(code=item.why.code, text=item.why.text, side="harness")
-        self._writer.append(attempt_for(self._start, item.case, Outcome.NOT_RUN, reason))
+        if not self._write(attempt_for(self._start, item.case, Outcome.NOT_RUN, reason)):
+            return
         with self._lock:
             self.summary.outcomes[item.case.key] = Outcome.NOT_RUN
             self.summary.reasons[item.case.key] = reason
@@ -256,6 +324,7 @@ class Runner:
         self._progress.skipped(f"{item.version}: {item.why.text}" if first else "")
 
     def _worth_retrying(self, cases: Sequence[Case]) -> list[Case]:
+        self._again = [case for case in self._again if self._quarantine.verdict(case) is None]
         planned, red = len(cases), len(self._again)
         if red > max(OUTAGE_MINIMUM, OUTAGE_SHARE * planned):
             self.summary.notes.append(
@@ -287,12 +356,12 @@ def _with_seed(command: str, seed: int | None) -> str:
     return command if seed is None else f"{command} --seed {seed}"
 
 
-def _engine_verdict(error: EngineError) -> Verdict:
-    try:
-        code = ReasonCode(error.reference)
-    except ValueError:
-        code = ReasonCode.ENGINE_LOST
-    return Verdict(outcome=Outcome.ERROR, reason=Reason(code=code, text=error.message, side="harness"))
+def _unkept(error: Verdict, measured: Verdict) -> Verdict:
+    """A result that nobody can look at does not count, but is told."""
+    if error.reason is None:
+        return error
+    text = f"{error.reason.text}; without it does not count that the case was {measured.outcome}"
+    return replace(error, reason=replace(error.reason, text=text))
 
 
 def _notes(case: Case, images: Mapping[str, Image]) -> tuple[str, ...]:

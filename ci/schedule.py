@@ -38,10 +38,18 @@ class Schedule:
     ones run while slow ones build.
 
     :param images: a future per version id
+    :param rank: asked anew each time; cases of a higher rank wait until there are none of a lower one
     """
 
-    def __init__(self, cases: Iterable[Case], images: Mapping[str, Future[Image | Unavailable]]) -> None:
+    def __init__(
+        self,
+        cases: Iterable[Case],
+        images: Mapping[str, Future[Image | Unavailable]],
+        *,
+        rank: Callable[[Case], int] = lambda _: 0,
+    ) -> None:
         self._waiting = list(cases)
+        self._rank = rank
         self._unrunnable: list[Unrunnable] = []
         self._images = images
         self._changed = threading.Condition()
@@ -60,8 +68,9 @@ class Schedule:
             while (self._waiting or self._unrunnable) and not self._closed and not cancelled():
                 if self._unrunnable:
                     return self._unrunnable.pop()
+                ranks = [self._rank(case) for case in self._waiting]
                 for position, case in enumerate(self._waiting):
-                    ready = self._ready(case)
+                    ready = self._ready(case) if ranks[position] == min(ranks) else None
                     if ready is not None:
                         del self._waiting[position]
                         return ready

@@ -68,6 +68,7 @@ class Performance:
 
     :param elapsed: seconds until it was decided
     :param keep: writes the evidence, given all durations in milliseconds; raises `OSError`
+    :param error: what kept it from being judged, where the verdict says no more than that
     :param seed: what chance there was came from it
     :param by_hand: commands that play the same once more without us, for a person to paste into a shell, given what
         people call an image by what the engine calls it; raises `OSError`
@@ -77,6 +78,7 @@ class Performance:
     roles: Mapping[Role, RoleRecord]
     elapsed: float
     keep: Callable[[Mapping[str, float]], tuple[EvidenceFile, ...]]
+    error: Exception | None = None
     published: tuple[str, ...] = ()
     limits: Mapping[str, Json] = field(default_factory=dict)
     seed: int | None = None
@@ -91,7 +93,8 @@ class Stage(Protocol):
     ) -> Performance:
         """Play a case once.
 
-        :raises EngineError: the engine or the host broke; says nothing about the implementations
+        :raises EngineError: the engine broke, and this stage with it; says nothing about the implementations
+        :raises OSError: files cannot be written
         :raises Cancelled: `cancelled` was set
         """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci.attempt import attempt
+from ci.case_errors import Judged, judged
 from ci.evidence import write_evidence
 from ci.inbox import NOBODY, Bystander
 from ci.model import ROLES
@@ -82,9 +83,11 @@ class TransportStage:
             cancelled=cancelled,
             bystander=seen or NOBODY,
         )
-        verdict = (seen and seen.verdict) or self._judge(scene, evidence)
+        told = seen and seen.verdict
+        result = Judged(told) if told else judged(ready.case, lambda: self._judge(scene, evidence))
         return Performance(
-            verdict=verdict,
+            verdict=result.verdict,
+            error=result.error,
             roles=self._roles(scene, evidence, ready),
             elapsed=evidence.elapsed,
             published=evidence.published,
@@ -95,7 +98,7 @@ class TransportStage:
                     take.folder,
                     scene,
                     evidence,
-                    verdict,
+                    result.verdict,
                     attempt=take.number,
                     images=ready.images,
                     started_at=take.started_at,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ci.attempt import attempt
 from ci.engines.daemon import Daemon
+from ci.inbox import NOBODY, Bystander
 from ci.model import Case, Contract, PublishedImage, Stack, Transport, Verdict, Version
 from ci.programs import Program
 from ci.scene import Evidence, Scene
@@ -177,6 +178,7 @@ class Play:
         change: Callable[[Scene], Scene] = lambda scene: scene,
         settled: Callable[[str], bool] | None = None,
         cancelled: threading.Event | None = None,
+        bystander: Bystander = NOBODY,
     ) -> Played:
         """Play one case.
 
@@ -187,6 +189,7 @@ class Play:
         :param images: image by side where it is not that of a behaviour
         :param change: what to change in the scene the suite describes
         :param settled: instead of the suite's own; called whenever the dialer has printed something
+        :param bystander: sees what both sides write
         """
         versions = {
             side: Version(
@@ -213,5 +216,6 @@ class Play:
             settled=settled or suite.settled,
             labels={"case": case.name},
             cancelled=cancelled or threading.Event(),
+            bystander=bystander,
         )
         return Played(case=case, scene=scene, evidence=evidence, verdict=suite.judge(case, evidence, surroundings))

@@ -23,7 +23,7 @@ from ci.errors import ExitCode
 from ci.model import Case, Outcome, ReasonCode
 from ci.provision import Image, Provider, Unavailable
 from ci.records import RunStart
-from ci.results import ResultsWriter, finished_cases, read_shard, red_cases, shard_folder
+from ci.results import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
 from ci.stages import add_stage_arguments, open_stages
@@ -117,7 +117,7 @@ def run_one_shard(
     planned = [one.case for one in workspace.plan.slice(shard)]
     folder = shard_folder(arguments.results, name, str(shard))
     if arguments.fresh:
-        _put_aside(folder)
+        put_aside(folder)
     earlier = read_shard(folder)
     finished = finished_cases(earlier.attempts)
     left = [case for case in planned if case.key not in finished]
@@ -166,6 +166,10 @@ def run_one_shard(
             writer.finish(planned=len(planned), reported=reported)
     for note in summary.notes:
         console.info(note)
+    if summary.lost is not None:
+        if summary.lost.reference == "results-gone":
+            raise summary.lost
+        console.error(f"{summary.lost}\n  reference: {summary.lost.reference}")
     summary.outcomes = {it.key: it.outcome for it in earlier.attempts} | summary.outcomes
     return folder, summary
 
@@ -186,14 +190,19 @@ def exit_code(summary: Summary, *, accept_red: bool) -> ExitCode:
     """What the shard says by itself; the merge has the last word on the run."""
     if summary.cancelled:
         return ExitCode.INTERRUPTED
+    codes = {it.code for it in summary.reasons.values() if it is not None}
+    if ReasonCode.BUG in codes:
+        return ExitCode.BUG
     outcomes = set(summary.outcomes.values())
     if {Outcome.FAILED, Outcome.TIMED_OUT} & outcomes and not accept_red:
         return ExitCode.FAILED
     if summary.lost is not None:
-        raise summary.lost
-    if any(it is not None and it.code is ReasonCode.BUILD_FAILED for it in summary.reasons.values()):
+        return summary.lost.exit_code
+    if ReasonCode.BUILD_FAILED in codes:
         return ExitCode.BUILD
-    return ExitCode.INCOMPLETE if summary.left or Outcome.ERROR in outcomes else ExitCode.GREEN
+    # A shard that tried nothing is not green: nobody would learn of an outage of the registry.
+    incomplete = summary.left or Outcome.ERROR in outcomes or outcomes == {Outcome.NOT_RUN}
+    return ExitCode.INCOMPLETE if incomplete else ExitCode.GREEN
 
 
 @contextmanager
@@ -224,16 +233,6 @@ def interruptible(console: Console) -> Iterator[threading.Event]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def _put_aside(folder: Path) -> None:
-    """Results are never thrown away: earlier ones of the same name are numbered."""
-    if not folder.exists():
-        return
-    number = 1
-    while (aside := folder.with_name(f"{folder.name}.{number}.earlier")).exists():
-        number += 1
-    folder.rename(aside)
 
 
 def _tool_version() -> str:

@@ -22,8 +22,11 @@ class Sink(Protocol):
 
     def ended(self, role: Role, exit_code: int, *, out_of_memory: bool) -> None: ...
 
-    def lost(self, role: Role, why: str) -> None:
-        """The engine cannot tell any more what became of the actor."""
+    def lost(self, role: Role, why: str, error: Exception | None = None) -> None:
+        """The engine cannot tell any more what became of the actor.
+
+        :param error: what ended its reader, where that was no trouble of the engine's
+        """
 
 
 class RunningActor(Protocol):

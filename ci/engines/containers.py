@@ -100,20 +100,25 @@ class DockerActor:
         self._reader.start()
 
     def _read(self) -> None:
+        """Report all there is to report: whoever waits for the end must not wait in vain, whatever comes up."""
         try:
-            first = b""
-            for stdout, stderr in self._output:
-                first = first or stderr or b""
-                if stdout:
-                    self._sink.output(self._role, "stdout", stdout)
-                if stderr:
-                    self._sink.output(self._role, "stderr", stderr)
-            # The stream may end before the program does, if that closes its output.
-            exit_code = self._api.wait(self.container, timeout=None)["StatusCode"]
-            state = self._api.inspect_container(self.container)["State"]
+            self._report()
         except TROUBLE as error:
             self._sink.lost(self._role, str(error))
-            return
+        except Exception as error:
+            self._sink.lost(self._role, f"its reader failed: {error!r}", error)
+
+    def _report(self) -> None:
+        first = b""
+        for stdout, stderr in self._output:
+            first = first or stderr or b""
+            if stdout:
+                self._sink.output(self._role, "stdout", stdout)
+            if stderr:
+                self._sink.output(self._role, "stderr", stderr)
+        # The stream may end before the program does, if that closes its output.
+        exit_code = self._api.wait(self.container, timeout=None)["StatusCode"]
+        state = self._api.inspect_container(self.container)["State"]
         if state["Status"] in ("removing", "dead"):
             # Killed by whoever removes it: that signal says nothing about the program.
             self._sink.lost(self._role, "somebody else removed its container")

@@ -161,5 +161,5 @@ class _OneRole:
     def ended(self, exit_code: int, *, out_of_memory: bool) -> None:
         self._sink.ended(self._role, exit_code, out_of_memory=out_of_memory)
 
-    def lost(self, why: str) -> None:
-        self._sink.lost(self._role, why)
+    def lost(self, why: str, error: Exception | None = None) -> None:
+        self._sink.lost(self._role, why, error)

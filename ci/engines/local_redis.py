@@ -138,7 +138,8 @@ class _Log:
         self.output("stderr", f"\nit ended with exit code {exit_code}{', out of memory' * out_of_memory}\n".encode())
         self.settled.set()
 
-    def lost(self, why: str) -> None:
+    def lost(self, why: str, error: Exception | None = None) -> None:
+        del error
         self.output("stderr", f"\n{why}\n".encode())
         self.settled.set()
 

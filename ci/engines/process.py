@@ -33,7 +33,7 @@ class Watcher(Protocol):
 
     def ended(self, exit_code: int, *, out_of_memory: bool) -> None: ...
 
-    def lost(self, why: str) -> None: ...
+    def lost(self, why: str, error: Exception | None = None) -> None: ...
 
 
 class Process:
@@ -123,6 +123,13 @@ class Process:
             self._leash.sendall(word)
 
     def _read(self) -> None:
+        """Pass on all there is: whoever waits for the end must not wait in vain, whatever comes up."""
+        try:
+            self._report()
+        except Exception as error:
+            self._watcher.lost(f"its reader failed: {error!r}", error)
+
+    def _report(self) -> None:
         """Pass on both streams, then the end."""
         said = b""
         with selectors.DefaultSelector() as selector:

@@ -54,7 +54,7 @@ class Told:
         self.ends.append((exit_code, out_of_memory))
         self.over.set()
 
-    def lost(self, why: str) -> None:
+    def lost(self, why: str, error: Exception | None = None) -> None:  # noqa: ARG002
         self.losses.append(why)
         self.over.set()
 

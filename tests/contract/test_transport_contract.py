@@ -18,9 +18,9 @@ from waiting import eventually
 
 from ci.engines.base import Engine
 from ci.errors import EngineError
-from ci.inbox import Cancelled
+from ci.inbox import Bystander, Cancelled
 from ci.model import ROLES, Contract, Outcome, ReasonCode, Role, Stack
-from ci.scene import CLASSIC_REDIS, MIB, Ending, Limits, Scene
+from ci.scene import CLASSIC_REDIS, MIB, Ending, Limits, Scene, Stream
 
 CLASSIC, UNIFIED = Contract.CLASSIC, Contract.UNIFIED
 ADDRESS = "/ip4/10.0.0.7/tcp/4001/p2p/QmListener"
@@ -359,6 +359,19 @@ def test_redis_lost_in_the_middle_is_an_engine_error(engine: Engine, peer_image:
             play(dialer, "good" if dialer == "stays" else "silent", settled=end_redis)
 
     assert caught.value.reference == "redis-lost"
+
+
+class Stumbles(Bystander):
+    """Cannot cope with what it is shown, as a reader may not be able to with what an engine sends."""
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:  # noqa: ARG002
+        raise LookupError("unheard of")
+
+
+def test_an_error_in_a_reader_is_that_error_and_not_a_wait_for_the_deadline(play: Play) -> None:
+    with pytest.raises(LookupError, match="unheard of"):
+        play("announces", "silent", bystander=Stumbles())
+    assert play("good").verdict.outcome is Outcome.PASSED
 
 
 def test_cancelled_in_the_middle(play: Play) -> None:

@@ -58,6 +58,7 @@ behave() {
         # Neither traps nor ignores SIGTERM: it ends at once unless the kernel takes it for an init.
         untrapped) if [ "$dialer" = false ]; then publish "$address"; fi; exec sleep 1000 ;;
         report) report; behave good ;;
+        kills-redis) pkill -KILL -f "redis-server $redis"; serve ;;
         # --- as a listener ------------------------------------------------------------------------------
         silent) serve ;;
         two-addresses) publish "$address" /ip4/127.0.0.1/tcp/4001; serve ;;

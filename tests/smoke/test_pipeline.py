@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -94,6 +95,8 @@ def test_an_image_that_cannot_be_pulled_is_said_once(checkout: Callable[[Mapping
     assert len(outcomes) == 3
     assert {(outcome, reason["code"]) for outcome, reason in outcomes.values()} == {("not-run", "planned-out")}
     # A run in which nothing was tried is not green; this one tried something.
+    nothing = it.run("run-shard", "1/1", "--run", "pipeline-2", "--select", "dialer:b-v1")
+    assert nothing[0] == ExitCode.INCOMPLETE
     assert it.run("merge-results", "--run", "pipeline")[0] == ExitCode.GREEN
     assert it.run("merge-results", "--run", "pipeline", "--require-complete")[0] == ExitCode.INCOMPLETE
 
@@ -123,6 +126,24 @@ def test_t22_a_killed_run_goes_on(checkout: Callable[[Mapping[str, str]], Checko
     assert "--fresh" in it.run("run-shard", "1/1", "--run", "pipeline")[1]
     assert it.run("run-shard", "1/1", "--run", "pipeline", "--fresh")[0] == ExitCode.GREEN
     assert len(list((it.folder / "results").rglob("results.jsonl"))) == 2
+
+
+def test_results_under_a_live_run_are_left_to_it(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    it = checkout({"a-v1": "good", "b-v1": "hang"})
+    process = it.start("run-shard", "1/1", "--run", "pipeline", "--workers", "1")
+    assert process.stdout is not None
+    next(line for line in process.stdout if line.startswith("[1/4]"))
+
+    code, said = it.run("run-shard", "1/1", "--run", "pipeline", "--fresh")
+    assert code == ExitCode.CONFIGURATION
+    assert "results-in-use" in said
+    assert len(it.attempts("pipeline")) >= 1
+
+    # Whoever removes them all the same is told of it.
+    shutil.rmtree(it.folder / "results")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.ENGINE
+    assert "results-gone" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,7 +16,15 @@ from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
 from ci.record_lines import from_line, to_line
 from ci.records import Attempt, RunEnd, RunStart, attempt_for
-from ci.results import RESULTS_FILE, ResultsWriter, ShardResults, finished_cases, read_shard, shard_folder
+from ci.results import (
+    RESULTS_FILE,
+    ResultsWriter,
+    ShardResults,
+    finished_cases,
+    put_aside,
+    read_shard,
+    shard_folder,
+)
 
 PLAN = "sha256:" + "1" * 64
 START = RunStart(run="r1", plan=PLAN, shard="3/8", tool_version="0.1.0")
@@ -178,6 +186,42 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
             thread.join()
     assert len(read_shard(tmp_path).attempts) == 80
     assert read_shard(tmp_path).torn == 0
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_what_is_written_to_a_file_that_is_gone_is_not_written(tmp_path: Path, removed: bool) -> None:
+    """Also where another one stands in its place."""
+    folder = tmp_path / "shard"
+    with ResultsWriter(folder, START) as writer:
+        writer.append(passed(0))
+        folder.rename(tmp_path / "elsewhere")
+        if not removed:
+            written(folder)
+        with pytest.raises(EngineError) as caught:
+            writer.append(passed(1))
+        assert caught.value.reference == "results-gone"
+        with pytest.raises(EngineError):
+            writer.finish(2, 2)
+
+
+def test_results_are_put_aside_and_never_thrown_away(tmp_path: Path) -> None:
+    folder = tmp_path / "shard-1-of-1"
+    put_aside(folder)  # there are none yet
+    for _ in range(2):
+        written(folder)
+        put_aside(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shard-1-of-1.1.earlier", "shard-1-of-1.2.earlier"]
+
+
+def test_results_that_are_being_written_are_not_put_aside(tmp_path: Path) -> None:
+    folder = tmp_path / "shard-1-of-1"
+    with ResultsWriter(folder, START) as writer:
+        with pytest.raises(ConfigurationError) as caught:
+            put_aside(folder)
+        assert caught.value.reference == "results-in-use"
+        writer.append(passed(0))
+    assert read_shard(folder).attempts == (passed(0),)
+    put_aside(folder)
 
 
 FULL_DISK = """

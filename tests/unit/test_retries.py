@@ -60,7 +60,12 @@ class Scripted:
 
 
 def run(
-    folder: Path, stages: Scripted, cases: Sequence[Case], red: Mapping[Case, int] | None = None, retries: int = 1
+    folder: Path,
+    stages: Scripted,
+    cases: Sequence[Case],
+    red: Mapping[Case, int] | None = None,
+    retries: int = 1,
+    workers: int = 1,
 ) -> Summary:
     images: dict[str, Future[Image | Unavailable]] = {}
     for case in [*cases, *(red or {})]:
@@ -75,7 +80,7 @@ def run(
             start=start(),
             folder=folder,
             progress=progress,
-            settings=Settings(workers=1, retries=retries, repro=lambda name: name),
+            settings=Settings(workers=workers, retries=retries, repro=lambda name: name),
             cancelled=threading.Event(),
         )
         return runner.run(cases, images, red=red or {})
