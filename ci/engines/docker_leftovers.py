@@ -1,4 +1,8 @@
-"""What runs have left behind in a Docker engine: everything that bears our label, and images named by content key."""
+"""What runs have left behind in a Docker engine: everything that bears our label, and images named by content key.
+
+Also the build stages that the classic builder leaves without a name: they inherit the label of the image they begin
+with, which `impls/base` gives it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ from typing import Any, Final
 from ci.engines.daemon import LABEL, Daemon, owner_lives
 from ci.leftovers import Kind, Leftover, Owner
 
-__all__ = ["DockerLeftovers"]
+__all__ = ["STAGE_LABEL", "DockerLeftovers"]
 
+STAGE_LABEL: Final = f"{LABEL}.stage"
 # A content key, or the id of the image itself: impls/js tags one so that another can be built from it.
 _OUR_TAG: Final = re.compile(r"interop/[a-z0-9][a-z0-9._-]*:(?:[0-9a-f]{16}|[0-9a-f]{64})")
 # Nanoseconds are more than a datetime holds.
@@ -94,13 +99,14 @@ class DockerLeftovers:
             tags = [it for it in image.get("RepoTags") or () if it != "<none>:<none>"]
             labels = image.get("Labels") or {}
             ours = tags if LABEL in labels else [tag for tag in tags if _OUR_TAG.fullmatch(tag)]
-            if not ours and (tags or LABEL not in labels):
+            if not ours and (tags or labels.keys().isdisjoint((LABEL, STAGE_LABEL))):
                 continue
             needed = "a container uses it" if image["Id"] in used else ""
             for tag in ours or [""]:
                 handle = tag or image["Id"]
-                name = tag or f"untagged {image['Id'].removeprefix('sha256:')[:12]}"
-                why = needed or self._needed(tag, tags)
+                name = tag or f"{'stage' if STAGE_LABEL in labels else 'untagged'} {_short(image['Id'])}"
+                # A stage is of no image in particular, so it is current or not with none.
+                why = needed or ("" if STAGE_LABEL in labels and not tag else self._needed(tag, tags))
                 if f"{LABEL}.pid" in labels:
                     yield self._owned(
                         Kind.IMAGE, name, handle, labels, created=image["Created"], size=image["Size"], needed=why
@@ -144,6 +150,10 @@ class DockerLeftovers:
         else:
             remove: Any = self._api.remove_image  # the SDK leaves this part of it untyped
             self._daemon.call(remove, it.handle)
+
+
+def _short(identity: str) -> str:
+    return identity.removeprefix("sha256:")[:12]
 
 
 def _age(labels: Mapping[str, str], created: float | None) -> float | None:

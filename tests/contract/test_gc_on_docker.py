@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -23,7 +24,7 @@ import pytest
 
 from ci.__main__ import main
 from ci.engines.daemon import LABEL, Daemon, owner_lives
-from ci.engines.docker_leftovers import DockerLeftovers
+from ci.engines.docker_leftovers import STAGE_LABEL, DockerLeftovers
 from ci.errors import EngineError, ExitCode
 from ci.leftovers import Kind, Leftover, Owner, Rule
 
@@ -230,6 +231,39 @@ def test_no_image_goes_when_nobody_knows_what_is_current(workshop: Workshop, dae
     found = DockerLeftovers(daemon, current=None).find()
     [it] = [it for it in found if workshop.word in it.name]
     assert "cannot be told" in it.needed
+
+
+def test_the_stages_that_builds_leave_are_listed_and_their_base_is_not(workshop: Workshop, daemon: Daemon) -> None:
+    base = f"interop/{workshop.word}:base"
+    workshop.make_image(base, {STAGE_LABEL: "build"})
+    context = io.BytesIO()
+    recipe = f"FROM {base} AS build\nCOPY file /\nFROM scratch\nCOPY --from=build /file /\n".encode()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        for name, content in (("Dockerfile", recipe), ("file", workshop.word.encode())):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    before = {it["Id"] for it in daemon.api.images()}
+    made = f"interop/{workshop.word}:{'e' * 16}"
+    command = ["docker", "build", "-q", "-t", made, "-"]
+    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}  # the other builder leaves no stages
+    subprocess.run(command, input=context.getvalue(), check=True, capture_output=True, env=environment)
+    try:
+        left = [it for it in daemon.api.images() if it["Id"] not in before and STAGE_LABEL in (it["Labels"] or {})]
+        [stage] = [it["Id"] for it in left]
+        found = {it.handle: it for it in DockerLeftovers(daemon, current=frozenset({made})).find()}
+        assert (found[stage].owner, found[stage].needed) == (Owner.SHARED, "")
+        assert found[stage].name == f"stage {stage.removeprefix('sha256:')[:12]}"
+        assert base not in found
+        DockerLeftovers(daemon, current=frozenset()).remove(found[stage])
+        assert daemon.image(stage) is None
+    finally:
+        remove: Any = daemon.api.remove_image
+        remove(made)
+
+
+def test_the_base_of_build_stages_is_given_the_label() -> None:
+    assert f"--label {STAGE_LABEL}=" in (ROOT / "impls/base/make-build-base").read_text(encoding="utf-8")
 
 
 def test_whether_an_owner_lives(daemon: Daemon, dead: dict[str, str]) -> None:
