@@ -112,8 +112,10 @@ def _docker(
             console.info(f"removed {swept} containers and networks that a killed run had left behind")
         return helper_image(daemon, workspace.root)
 
+    # The usual one needs no address.
+    where = f" at {daemon.address}" if daemon.address.context or not daemon.address.is_local else ""
     return Backend(
-        why=f"engine: docker {version['Version']}, {reason}",
+        why=f"engine: docker {version['Version']}{where}, {reason}",
         small=False,
         provider=Images(daemon, root=workspace.root, key_of=key_of, archives=archives, warn=console.warn),
         prepare=prepare,

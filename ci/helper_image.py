@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ci.engines.daemon import Daemon
+from ci.engines.docker_address import require_docker_command
 from ci.errors import BuildError
 
 __all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image", "helper_tag"]
@@ -21,13 +22,22 @@ def ensure_base(daemon: Daemon, root: Path, *, target: str = BUILD_BASE) -> None
     """Make the base images where they are missing (`impls/base`): pulled, or made from a Debian mirror.
 
     :raises BuildError: neither is possible here
+    :raises EngineError: there is no `docker` command to make them with
     """
     if daemon.image(target) is not None:
         return
+    require_docker_command(daemon.address.environment)
     goal = "base" if target == BASE else "build-base"
     command = ["make", "--no-print-directory", "-C", str(root / "impls/base"), goal]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=dict(daemon.address.environment),
+            check=False,
+        )
     except OSError as error:
         raise BuildError(
             "make-missing", f"`make` could not be started: {error}", hint="install it (`apt-get install make`)"
@@ -55,13 +65,16 @@ def helper_image(daemon: Daemon, root: Path) -> str:
     """The tag of the helper image, built where it is missing.
 
     :raises BuildError: the base, or a package mirror, is out of reach
+    :raises EngineError: there is no `docker` command to build it with
     """
     tag = helper_tag()
     if daemon.image(tag) is not None:
         return tag
+    require_docker_command(daemon.address.environment)
     ensure_base(daemon, root, target=BASE)
     command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", "-"]
-    done = subprocess.run(command, input=_recipe(), capture_output=True, check=False)
+    environment = dict(daemon.address.environment)
+    done = subprocess.run(command, input=_recipe(), capture_output=True, env=environment, check=False)
     if done.returncode != 0:
         tail = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-10:])
         raise BuildError(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.engines.daemon import TROUBLE, Daemon
+from ci.engines.docker_address import require_docker_command
 from ci.errors import BuildError
 from ci.model import BuildRecipe, PublishedImage, ReasonCode, Version
 from ci.provision import Image, ImageReport, ImageStatus, Unavailable
@@ -203,7 +204,12 @@ class Images:
             return None
 
     def _make(self, folder: str, arguments: list[str]) -> str | None:
-        """Run make; None when it succeeded, else what it said last."""
+        """Run make; None when it succeeded, else what it said last.
+
+        :raises EngineError: there is no `docker` command for it to call
+        """
+        environment = dict(self._daemon.address.environment)
+        require_docker_command(environment)
         command = ["make", "--no-print-directory", "-C", str(self._root / folder), *arguments]
         log = self._root / folder / "build.log"
         try:
@@ -212,7 +218,12 @@ class Images:
                     return "interrupted"
                 # A group of its own, so that `stop` ends whatever make has started, and Ctrl-C leaves that to `stop`.
                 self._making = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
                 )
             code = self._making.wait()
         except OSError as error:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import docker
 import pytest
 from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
 from redis_servers import RedisServer, redis_process, redis_program
 from simulator_lab import Lab, build
 
-from ci.engines.daemon import LABEL, Daemon, connect
+from ci.engines.daemon import LABEL, Daemon, EngineClient, connect
 from ci.engines.docker import DockerEngine
 from ci.engines.local import LocalEngine
 from ci.errors import EngineError
@@ -49,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker_client(request: pytest.FixtureRequest) -> Iterator[docker.DockerClient]:
+def docker_client(request: pytest.FixtureRequest) -> Iterator[EngineClient]:
     """A client of the engine `docker` itself would use; skips where none answers."""
     try:
         client = connect()
@@ -60,7 +59,7 @@ def docker_client(request: pytest.FixtureRequest) -> Iterator[docker.DockerClien
 
 
 @pytest.fixture(scope="session")
-def daemon(docker_client: docker.DockerClient) -> Iterator[Daemon]:
+def daemon(docker_client: EngineClient) -> Iterator[Daemon]:
     """The daemon as this test run uses it. When everything is over, nothing of this run may be left on it."""
     daemon = Daemon(docker_client, run="tests")
     yield daemon

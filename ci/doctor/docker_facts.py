@@ -24,6 +24,7 @@ _HAS_LOOPBACK: Final = ["grep", "-q", "^00000000000000000000000000000001 ", "/pr
 class DockerFacts:
     """An engine that answers and is new enough.
 
+    :param address: where it is, and the context that says so
     :param platform: such as `linux/amd64`
     :param memory: bytes the engine has; on some systems it lives in a small virtual machine
     :param root: where it stores images, if that folder is this host's
@@ -31,6 +32,7 @@ class DockerFacts:
     :param ipv6: whether a container got an IPv6 loopback; None where there was no image to try with
     """
 
+    address: str
     version: str
     api: str
     platform: str
@@ -45,13 +47,14 @@ class DockerFacts:
 
 def look_at_docker(environment: Mapping[str, str]) -> DockerFacts:
     """:raises EngineError: no engine answers, or it is too old, or it fails meanwhile"""
-    client = connect()
+    client = connect(environment)
     try:
         daemon = Daemon(client, run="doctor")
         version = daemon.call(daemon.api.version)
         info = daemon.call(daemon.api.info)
         images = frozenset(_names(daemon.call(daemon.api.images)))
         return DockerFacts(
+            address=str(client.address),
             version=version["Version"],
             api=version["ApiVersion"],
             platform=f"{version['Os']}/{version['Arch']}",
@@ -59,7 +62,7 @@ def look_at_docker(environment: Mapping[str, str]) -> DockerFacts:
             storage=info["Driver"],
             processors=int(info["NCPU"]),
             memory=int(info["MemTotal"]),
-            root=_visible(info["DockerRootDir"], environment),
+            root=_visible(info["DockerRootDir"]) if client.address.is_local else None,
             images=images,
             ipv6=_try_ipv6(daemon, images),
         )
@@ -74,9 +77,7 @@ def _names(images: Any) -> Iterator[str]:
         yield from image.get("RepoDigests") or ()
 
 
-def _visible(root: str, environment: Mapping[str, str]) -> Path | None:
-    if not environment.get("DOCKER_HOST", "unix://").startswith("unix://"):
-        return None
+def _visible(root: str) -> Path | None:
     try:
         os.stat(root)  # noqa: PTH116 -- exists() takes "may not be seen" for "is not there" on some versions
     except PermissionError:
@@ -116,7 +117,11 @@ def _try_ipv6(daemon: Daemon, images: frozenset[str]) -> bool | Trouble | None:
 def judge_docker(facts: DockerFacts) -> tuple[Finding, ...]:
     """What the engine offers, a line each."""
     return (
-        Finding(name="engine", state=State.OK, value=f"{facts.version}, API {facts.api}, {facts.platform}"),
+        Finding(
+            name="engine",
+            state=State.OK,
+            value=f"{facts.version}, API {facts.api}, {facts.platform}, at {facts.address}",
+        ),
         Finding(
             name="resources",
             state=State.OK,

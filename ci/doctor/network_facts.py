@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,9 +52,9 @@ class NetworkFacts:
         return None
 
 
-def look_at_network() -> NetworkFacts:
+def look_at_network(environment: Mapping[str, str]) -> NetworkFacts:
     """:raises EngineError: no engine answers, or it is too old, or it fails meanwhile"""
-    client = connect()
+    client = connect(environment)
     try:
         daemon = Daemon(client, run="doctor")
         found = tuple(rivals(daemon.call(daemon.api.networks)))

@@ -41,7 +41,7 @@ class Answers:
 def ask_everything(environment: Mapping[str, str]) -> Answers:
     """Takes as long as the slowest answer, and no longer than the longest of the limits. Never raises."""
     docker = Asked(partial(_docker_or_why_not, environment), seconds=DOCKER_SECONDS)
-    network = Asked(look_at_network, seconds=NETWORK_SECONDS)
+    network = Asked(partial(look_at_network, environment), seconds=NETWORK_SECONDS)
     asked = {
         it.name: Asked(partial(ask, it, environment, seconds=REGISTRY_SECONDS), seconds=REGISTRY_SECONDS)
         for it in registries(environment)

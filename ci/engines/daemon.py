@@ -14,9 +14,10 @@ import docker.constants
 import docker.errors
 import requests.exceptions
 
+from ci.engines.docker_address import EngineAddress, find_engine
 from ci.errors import EngineError
 
-__all__ = ["LABEL", "TROUBLE", "Daemon", "connect", "owner_lives", "sweep"]
+__all__ = ["LABEL", "TROUBLE", "Daemon", "EngineClient", "connect", "owner_lives", "sweep"]
 
 LABEL: Final = "org.interop-matrix"
 MINIMUM_API: Final = (1, 41)
@@ -25,19 +26,46 @@ MINIMUM_API: Final = (1, 41)
 TROUBLE: Final = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 
 
-def connect() -> docker.DockerClient:
+class _Api(docker.APIClient):
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Whom an engine's own keys say to trust is not for REQUESTS_CA_BUNDLE to say: left alone, it would win."""
+        verify = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+
+class EngineClient(docker.DockerClient):
+    """The SDK's client, and where its engine is.
+
+    :raises DockerException, RequestException, OSError: nobody answers there
+    """
+
+    def __init__(self, address: EngineAddress) -> None:
+        self.address = address
+        self.api = _Api(
+            base_url=address.host,
+            tls=address.tls or False,
+            use_ssh_client=True,  # with the keys and settings that `docker` uses
+            timeout=120,
+            max_pool_size=64,
+        )
+
+
+def connect(environment: Mapping[str, str] | None = None) -> EngineClient:
     """A client of the engine that `docker` itself would use.
 
+    :param environment: in place of this process's variables
     :raises EngineError: no engine answers, or it is too old
     """
+    address = find_engine(os.environ if environment is None else environment)
     try:
-        _knock()
-        client = docker.from_env(timeout=120, max_pool_size=64)
+        _knock(address.host)
+        client = EngineClient(address)
         version = client.api.version()
     except TROUBLE as error:
+        where = f" at {address}" if address.context else ""
         raise EngineError(
             "engine-unreachable",
-            f"no Docker engine answers: {error}",
+            f"no Docker engine answers{where}: {error}",
             why="it is not installed, not started, or this user may not talk to it",
             hint="start it (`systemctl start docker`, `dockerd`, Docker Desktop), check with `docker version`",
         ) from error
@@ -53,9 +81,8 @@ def connect() -> docker.DockerClient:
     return client
 
 
-def _knock() -> None:
+def _knock(host: str) -> None:
     """See whether anybody is there before the SDK does: it leaves the socket open when nobody is."""
-    host = os.environ.get("DOCKER_HOST") or f"unix://{docker.constants.DEFAULT_UNIX_SOCKET.partition('://')[2]}"
     if host.startswith("unix://") and hasattr(socket, "AF_UNIX") and not docker.constants.IS_WINDOWS_PLATFORM:
         path = host.removeprefix("unix://")
         with socket.socket(socket.AF_UNIX) as door:
@@ -72,8 +99,9 @@ class Daemon:
     :param keep: what it makes is meant to outlive this process, so nobody sweeps it
     """
 
-    def __init__(self, client: docker.DockerClient, *, run: str, keep: bool = False) -> None:
+    def __init__(self, client: EngineClient, *, run: str, keep: bool = False) -> None:
         self.api = client.api
+        self.address = client.address
         self.keep = keep
         self._run = run
         self._pid = os.getpid()

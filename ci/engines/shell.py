@@ -52,7 +52,7 @@ def open_shell(daemon: Daemon, slot: Slot, actor: Actor, *, capabilities: tuple[
             capabilities=capabilities,
         )
         try:
-            return subprocess.run(command, check=False).returncode
+            return subprocess.run(command, check=False, env=dict(daemon.address.environment)).returncode
         except OSError as error:
             raise EngineError(
                 "no-docker-program",

@@ -15,7 +15,7 @@ import docker.errors
 import pytest
 from fake_peers import DockerPeers, Play
 
-from ci.engines.daemon import LABEL, Daemon, sweep
+from ci.engines.daemon import LABEL, Daemon, EngineClient, sweep
 from ci.engines.docker import DockerEngine
 from ci.errors import EngineError
 from ci.model import ROLES, Outcome, Role
@@ -233,7 +233,7 @@ client.close()
 """
 
 
-def swept(client: docker.DockerClient) -> int:
+def swept(client: EngineClient) -> int:
     return sweep(client.api)
 
 
@@ -245,7 +245,7 @@ def exists(inspect: Any, name: str) -> bool:
     return True
 
 
-def test_what_a_dead_owner_left_is_swept(docker_client: docker.DockerClient, helper_image: str) -> None:
+def test_what_a_dead_owner_left_is_swept(docker_client: EngineClient, helper_image: str) -> None:
     command = [sys.executable, "-c", ABANDON, helper_image]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     container, network = done.stdout.split()
@@ -259,7 +259,7 @@ def test_what_a_dead_owner_left_is_swept(docker_client: docker.DockerClient, hel
     assert not exists(api.inspect_network, network)
 
 
-def test_nothing_else_is_swept(docker_client: docker.DockerClient, daemon: Daemon, helper_image: str) -> None:
+def test_nothing_else_is_swept(docker_client: EngineClient, daemon: Daemon, helper_image: str) -> None:
     elsewhere = {f"{LABEL}.host": "another-host", f"{LABEL}.pid": "1", f"{LABEL}.pid-started": "0"}
     without_pid = {LABEL: "1", f"{LABEL}.host": daemon.labels()[f"{LABEL}.host"]}
     meant_to_stay = Daemon(docker_client, run="tests", keep=True).labels() | {f"{LABEL}.pid-started": "1"}
@@ -277,7 +277,7 @@ def test_nothing_else_is_swept(docker_client: docker.DockerClient, daemon: Daemo
 
 
 def test_a_process_number_used_again_does_not_protect_what_its_first_owner_left(
-    docker_client: docker.DockerClient, daemon: Daemon, helper_image: str
+    docker_client: EngineClient, daemon: Daemon, helper_image: str
 ) -> None:
     labels = daemon.labels() | {f"{LABEL}.pid-started": "1"}
     container = docker_client.api.create_container(helper_image, ["true"], labels=labels)["Id"]

@@ -53,7 +53,7 @@ def test_the_data_names_the_engine(
 
 def test_an_engine_that_has_slots_over_a_simulated_network_is_found_to_do_so(daemon: Daemon, helper_image: str) -> None:
     before = {it["Id"] for it in daemon.api.containers(all=True)}
-    facts = look_at_network()
+    facts = look_at_network(os.environ)
 
     assert helper_image
     # The slots of the other tests could not be made without these.
@@ -70,6 +70,6 @@ def test_a_network_of_somebody_else_on_these_subnets_is_named(daemon: Daemon) ->
     name = f"{daemon.prefix}-rival"
     network = daemon.api.create_network(name, ipam=IPAMConfig(pool_configs=[pool]), internal=True)["Id"]
     try:
-        assert Rival(name=name, subnet="193.167.77.0/24", spoils=False) in look_at_network().rivals
+        assert Rival(name=name, subnet="193.167.77.0/24", spoils=False) in look_at_network(os.environ).rivals
     finally:
         daemon.api.remove_network(network)

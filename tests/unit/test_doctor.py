@@ -220,6 +220,7 @@ VERSIONS = (PY, JS, RUST, OLD_RUST, BROWSER)
 
 def engine(*images: str, ipv6: bool | Trouble | None = True, storage: str = "overlay2") -> DockerFacts:
     return DockerFacts(
+        address="unix:///var/run/docker.sock",
         version="20.10.24",
         api="1.41",
         platform="linux/amd64",

@@ -37,6 +37,7 @@ FENCES = {
         "engines.containers",
         "engines.daemon",
         "engines.docker",
+        "engines.docker_address",
         "engines.docker_network",
     },
     "redis": {"rendezvous"},
