@@ -120,7 +120,7 @@ def verdict(result: Result) -> CaseVerdict:
     if result.outcome is Outcome.ERROR:
         return CaseVerdict.ERROR
     if result.outcome is Outcome.NOT_RUN:
-        codes = (ReasonCode.PLANNED_OUT, ReasonCode.NOT_COMPLIANT)
+        codes = (ReasonCode.PLANNED_OUT, ReasonCode.IMAGE_UNAVAILABLE, ReasonCode.NOT_COMPLIANT)
         return CaseVerdict.GREY if _because(result, *codes) else CaseVerdict.INCOMPLETE
     if result.outcome is Outcome.UNSUPPORTED and _because(result, ReasonCode.EXIT_127, ReasonCode.NO_KEY_LOG):
         return CaseVerdict.UNSUPPORTED

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["Images"]
 
 LOG_TAIL_LINES: Final = 25
+# Of registries that are busy or limit their users; a job that waits longer is better run again.
+PAUSES: Final = (2.0, 10.0, 40.0)
+# How engines word that a registry is busy, limits its users, or was cut off in the middle.
+_MAY_PASS: Final = re.compile(
+    r"toomanyrequests|\b(?:429|5\d\d) [A-Z]|\bHTTP (?:429|5\d\d)\b|connection reset|\bEOF\b|broken pipe", re.ASCII
+)
 
 
 class Images:
@@ -38,7 +44,8 @@ class Images:
     :param root: the checkout
     :param key_of: content key of a build folder (relative to `root`)
     :param archives: where images are kept outside the engine, if anywhere
-    :param warn: told about faults of a cache
+    :param warn: told about faults of a cache, and of a registry that is asked again
+    :param pauses: seconds to wait before each further try of a pull that failed for a reason that may pass
     """
 
     def __init__(
@@ -49,12 +56,14 @@ class Images:
         key_of: Callable[[str], str],
         archives: ArchiveFolder | None = None,
         warn: Callable[[str], None] = lambda _: None,
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._daemon = daemon
         self._root = root
         self._key_of = key_of
         self._archives = archives
         self._warn = warn
+        self._pauses = pauses
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._making: subprocess.Popen[bytes] | None = None
@@ -87,30 +96,42 @@ class Images:
 
     def _published(self, reference: str) -> Image | Unavailable:
         digest = self._digest(reference)
-        if digest is not None:
-            return Image(digest=digest)
-        try:
-            self._daemon.api.pull(reference)
-        except TROUBLE as error:
-            return Unavailable(
-                code=ReasonCode.PLANNED_OUT, text=f"image {reference} cannot be pulled: {_pull_failure(error)}"
-            )
-        digest = self._digest(reference)
         if digest is None:
-            return Unavailable(code=ReasonCode.PLANNED_OUT, text=f"image {reference} was pulled and is not there")
+            trouble = self._pull(reference)
+            digest = None if trouble else self._digest(reference)
+            if digest is None:
+                text = f"image {reference} cannot be pulled: {trouble or 'the engine has none of that name afterwards'}"
+                return Unavailable(code=ReasonCode.IMAGE_UNAVAILABLE, text=text)
         return Image(digest=digest)
+
+    def _pull(self, reference: str) -> str | None:
+        """Pull it, more than once where that may help; None once it is there, else why it is not."""
+        for pause in self._pauses:
+            trouble = self._pull_once(reference)
+            if trouble is None or not _MAY_PASS.search(trouble):
+                return trouble
+            self._warn(f"image {reference}: {trouble}; asked again in {pause:g} s")
+            if self._stopped.wait(pause):
+                return "interrupted"
+        trouble = self._pull_once(reference)
+        return trouble and f"{trouble} ({1 + len(self._pauses)} tries)"
+
+    def _pull_once(self, reference: str) -> str | None:
+        trouble = self._daemon.pull(reference, stopped=self._stopped.is_set)
+        return trouble and _without_name_server(trouble.strip().splitlines()[-1])
 
     def _digest(self, reference: str) -> str | None:
         found = self._daemon.image(reference)
         return None if found is None else str(found["Id"])
 
-    def _from_archive(self, tag: str) -> str | None:
+    def _from_archive(self, tag: str, *, then: str = "") -> str | None:
+        """:param then: what is done where it cannot be had from there, for the warning"""
         if self._archives is None:
             return None
         try:
             loaded = self._archives.load(tag, self._daemon)
-        except TROUBLE as error:
-            self._warn(f"cache: {tag} could not be loaded, it is built instead: {error}")
+        except OSError as error:
+            self._warn(f"cache: {tag} could not be loaded{then}: {error}")
             return None
         return self._digest(tag) if loaded else None
 
@@ -161,7 +182,8 @@ class Images:
         digests = {version.id: self._digest(tags[version.id]) for version in members}
         statuses = {name: ImageStatus.HIT for name, digest in digests.items() if digest is not None}
         for name, digest in digests.items():
-            if digest is None and (loaded := self._from_archive(tags[name])) is not None:
+            loaded = self._from_archive(tags[name], then=", it is built instead") if digest is None else None
+            if loaded is not None:
                 digests[name], statuses[name] = loaded, ImageStatus.LOADED
 
         self._write_image_files(folder, members, digests)
@@ -260,7 +282,6 @@ def _file(version: Version) -> str:
     return version.source.image_file if isinstance(version.source, BuildRecipe) else ""
 
 
-def _pull_failure(error: Exception) -> str:
-    """The engine's own words, without the addresses of the host's name servers: they say nothing to a reader."""
-    words = str(getattr(error, "explanation", None) or error).strip().splitlines()
-    return re.sub(r"(lookup \S+) on [\d.:\[\]a-f]+:\d+", r"\1", words[-1]) if words else "no reason given"
+def _without_name_server(words: str) -> str:
+    """The addresses of the host's name servers say nothing to a reader."""
+    return re.sub(r"(lookup \S+) on [\d.:\[\]a-f]+:\d+", r"\1", words)

@@ -296,6 +296,7 @@ class ReasonCode(str, Enum):
     EXCHANGING = "exchanging"
     # not run
     PLANNED_OUT = "planned-out"
+    IMAGE_UNAVAILABLE = "image-unavailable"
     SHARD_MISSING = "shard-missing"
     SHARD_TRUNCATED = "shard-truncated"
     CANCELLED = "cancelled"

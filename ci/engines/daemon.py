@@ -6,8 +6,8 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import IO, Any, Final
 
 import docker
 import docker.constants
@@ -144,6 +144,36 @@ class Daemon:
         except TROUBLE as error:
             raise self.trouble(str(error)) from error
         return found
+
+    def pull(self, reference: str, *, stopped: Callable[[], bool] = lambda: False) -> str | None:
+        """Pull an image; None once that is done, else why it could not be, in the engine's own words.
+
+        :param stopped: asked now and then; the pull is broken off where it says so
+        :raises EngineError: the engine does not answer
+        """
+        return self._said(lambda: self.api.pull(reference, stream=True, decode=True), stopped)
+
+    def load(self, archive: IO[bytes]) -> str | None:
+        """Give the engine an archive of images; None once it has them, else why it does not take them, in its words.
+
+        :raises EngineError: the engine does not answer
+        """
+        load: Any = self.api.load_image  # the SDK leaves it untyped
+        return self._said(lambda: load(archive))
+
+    def _said(self, begin: Callable[[], Iterable[Any]], stopped: Callable[[], bool] = lambda: False) -> str | None:
+        """The first complaint in what an engine reports of its progress, which may also be all that it answers."""
+        try:
+            for line in begin():
+                if complaint := line.get("error") or line.get("message"):
+                    return str(complaint)
+                if stopped():
+                    return "interrupted"
+        except docker.errors.APIError as error:
+            return str(error.explanation or error)
+        except TROUBLE as error:
+            raise self.trouble(str(error)) from error
+        return None
 
     def quietly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """For tidying up: what is already gone, or an engine that is, must not hide the first error."""

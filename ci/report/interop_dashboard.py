@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "frame_of", "read_frame", "render", "text"]
 
 _WHY_ABSENT: Final = {
+    ReasonCode.IMAGE_UNAVAILABLE: "their images cannot be had",
     ReasonCode.PLANNED_OUT: "their images cannot be had",
     ReasonCode.BUILD_FAILED: "they did not build",
     ReasonCode.NOT_COMPLIANT: "they do not answer 127 to a test case that does not exist",

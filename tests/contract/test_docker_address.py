@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from engine_fronts import Front, engine_front
 
 from ci.__main__ import main
 from ci.engines.daemon import Daemon, connect
@@ -100,77 +98,41 @@ def test_keys_that_are_asked_for_and_not_there_are_told(user: dict[str, str], tm
 # --- an engine that is reached with keys alone ------------------------------------------------------------
 
 
-@dataclass
-class Front:
-    """A front of the real engine on TCP that wants a client's certificate.
-
-    :param keys: folder of ca.pem, cert.pem, key.pem
-    :param seen: the first line of every request
-    """
-
-    port: int
-    keys: Path
-    seen: list[bytes] = field(default_factory=list)
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Folder of ca.pem, cert.pem, key.pem: one certificate for everybody, its own authority."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    files = ("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"))
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files)
+    subprocess.run(command, check=True, capture_output=True)
+    shutil.copy(folder / "cert.pem", folder / "ca.pem")
+    return folder
 
 
 @pytest.fixture
-def front(tmp_path: Path, daemon: Daemon) -> Iterator[Front]:
-    keys = tmp_path / "keys"
-    keys.mkdir()
-    engine = daemon.address.host.removeprefix("unix://")
-    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
-    # One certificate for everybody, its own authority: it is the way of the keys that is tried here.
-    files = ("-keyout", str(keys / "key.pem"), "-out", str(keys / "cert.pem"))
-    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files)
-    subprocess.run(command, check=True, capture_output=True)
-    shutil.copy(keys / "cert.pem", keys / "ca.pem")
+def front(tmp_path: Path, keys: Path, daemon: Daemon) -> Iterator[Front]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(keys / "ca.pem"))
     context.load_cert_chain(keys / "cert.pem", keys / "key.pem")
     context.verify_mode = ssl.CERT_REQUIRED
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        it = Front(port=server.getsockname()[1], keys=keys)
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    raw, _ = server.accept()
-                    threading.Thread(target=relay, args=(raw,), daemon=True).start()
-
-        def relay(raw: socket.socket) -> None:
-            with (
-                suppress(OSError),
-                context.wrap_socket(raw, server_side=True) as client,
-                socket.socket(socket.AF_UNIX) as there,
-            ):
-                there.connect(engine)
-                back = threading.Thread(target=pump, args=(there, client), daemon=True)
-                back.start()
-                while data := client.recv(65536):
-                    if data.partition(b" ")[0] in (b"GET", b"POST", b"HEAD", b"DELETE", b"PUT"):
-                        it.seen.append(data.partition(b"\r\n")[0])
-                    there.sendall(data)
-                there.shutdown(socket.SHUT_WR)
-                back.join()
-
-        def pump(source: socket.socket, target: socket.socket) -> None:
-            with suppress(OSError):
-                while data := source.recv(65536):
-                    target.sendall(data)
-                target.shutdown(socket.SHUT_WR)
-
-        threading.Thread(target=serve, daemon=True).start()
+    with engine_front(daemon.address.host, tmp_path / "none", keys=context) as it:
         yield it
-        server.shutdown(socket.SHUT_RDWR)
 
 
 RECIPE = "ARG BASE\nARG BUILD_BASE\nFROM scratch\nCOPY file /\n"
 
 
 def test_keys_of_a_context_serve_the_sdk_and_make_alike(
-    user: dict[str, str], front: Front, tmp_path: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    user: dict[str, str],
+    front: Front,
+    keys: Path,
+    tmp_path: Path,
+    daemon: Daemon,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    keys = ",".join(f"{name}={front.keys / name}.pem" for name in ("ca", "cert", "key"))
-    docker(user, "context", "create", "guarded", "--docker", f"host=tcp://localhost:{front.port},{keys}")
+    with_keys = ",".join(f"{name}={keys / name}.pem" for name in ("ca", "cert", "key"))
+    docker(user, "context", "create", "guarded", "--docker", f"host={front.host},{with_keys}")
     docker(user, "context", "use", "guarded")
     folder = tmp_path / "impls/toy/v1"
     folder.mkdir(parents=True)
@@ -188,7 +150,7 @@ def test_keys_of_a_context_serve_the_sdk_and_make_alike(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "somebody-elses.pem"))
     client = connect(user)
     try:
-        assert str(client.address) == f"tcp://localhost:{front.port} (context `guarded`)"
+        assert str(client.address) == f"{front.host} (context `guarded`)"
         there = Daemon(client, run="guarded")
         images = Images(there, root=tmp_path, key_of=lambda _: "c" * 64)
         # Whoever asks for another one now gets it, and this run keeps its own.
@@ -205,10 +167,10 @@ def test_keys_of_a_context_serve_the_sdk_and_make_alike(
 
 
 def test_keys_that_nobody_trusts_are_no_way_in(user: dict[str, str], front: Front) -> None:
-    docker(user, "context", "create", "open", "--docker", f"host=tcp://localhost:{front.port},skip-tls-verify=true")
+    docker(user, "context", "create", "open", "--docker", f"host={front.host},skip-tls-verify=true")
     with pytest.raises(EngineError) as caught:
         connect(user | {"DOCKER_CONTEXT": "open"})
-    assert f"no Docker engine answers at tcp://localhost:{front.port} (context `open`)" in caught.value.message
+    assert f"no Docker engine answers at {front.host} (context `open`)" in caught.value.message
 
 
 # --- an engine and no command -----------------------------------------------------------------------------

@@ -128,6 +128,7 @@ GREEN = Result(outcome=PASSED)
 FLAKY = Result(outcome=PASSED, flaky=Flaky(passed=1, of=2))
 RED_CASE = Result(outcome=FAILED, reason=RED)
 GREY = Result(outcome=NOT_RUN, reason=PLANNED_OUT)
+UNPULLED = Result(outcome=NOT_RUN, reason=why(ReasonCode.IMAGE_UNAVAILABLE))
 MISSING = Result(outcome=NOT_RUN, reason=why(ReasonCode.SHARD_MISSING))
 UNBUILT = Result(outcome=NOT_RUN, reason=why(ReasonCode.BUILD_FAILED))
 BUG = Result(outcome=ERROR, reason=why(ReasonCode.BUG))
@@ -142,7 +143,9 @@ BROKEN = Result(outcome=ERROR, reason=why(ReasonCode.CONTAINER_START))
         ([GREEN], ExitCode.GREEN),
         ([GREEN, FLAKY], ExitCode.GREEN),
         ([GREEN, GREY], ExitCode.GREEN),
+        ([GREEN, UNPULLED], ExitCode.GREEN),
         ([GREY, GREY], ExitCode.INCOMPLETE),
+        ([UNPULLED], ExitCode.INCOMPLETE),
         ([GREEN, MISSING], ExitCode.INCOMPLETE),
         ([GREEN, BROKEN], ExitCode.INCOMPLETE),
         ([GREEN, MISSING, UNBUILT], ExitCode.BUILD),

@@ -286,6 +286,7 @@ def test_what_need_not_run_again() -> None:
         ended(5, Outcome.ERROR, ReasonCode.ENGINE_LOST),
         ended(6, Outcome.NOT_RUN, ReasonCode.CANCELLED),
         ended(7, Outcome.NOT_RUN, ReasonCode.BUILD_FAILED),
+        ended(8, Outcome.NOT_RUN, ReasonCode.IMAGE_UNAVAILABLE),
     ]
     finished = [
         passed(0),
