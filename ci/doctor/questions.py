@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from ci.doctor.asking import Asked, Trouble
@@ -13,6 +14,7 @@ from ci.doctor.network_facts import NetworkFacts, look_at_network
 from ci.doctor.registries import Answer, ask, registries
 from ci.doctor.tools import TOOLS, Tool, find_tool
 from ci.errors import EngineError
+from ci.local.builds import Builds
 
 __all__ = ["Answers", "ask_everything"]
 
@@ -29,12 +31,14 @@ class Answers:
     """What was answered in time.
 
     :param tools: by program; None where there is none
+    :param lacking: by language, what its recipe for processes says is not here
     :param registries: by name
     """
 
     docker: DockerFacts | EngineError
     network: NetworkFacts | Trouble
     tools: Mapping[str, Tool | None]
+    lacking: Mapping[str, str]
     registries: Mapping[str, Answer | Trouble]
 
 
@@ -47,14 +51,22 @@ def ask_everything(environment: Mapping[str, str]) -> Answers:
         for it in registries(environment)
     }
     tools = {it.program: Asked(partial(find_tool, it, environment), seconds=TOOL_SECONDS) for it in TOOLS}
+    recipes = Asked(partial(_lacking, environment), seconds=TOOL_SECONDS)
     answer = docker.answer()
     found = {name: it.answer() for name, it in tools.items()}
+    lacking = recipes.answer()
     return Answers(
         docker=_no_use(answer) if isinstance(answer, Trouble) else answer,
         network=network.answer(),
         tools={name: None if isinstance(it, Trouble) else it for name, it in found.items()},
+        lacking={} if isinstance(lacking, Trouble) else lacking,
         registries={name: it.answer() for name, it in asked.items()},
     )
+
+
+def _lacking(environment: Mapping[str, str]) -> Mapping[str, str]:
+    # Nothing is built, and nothing looked up, so neither folder matters.
+    return Builds(root=Path(), cache=Path(), environment=environment).lacking()
 
 
 def _docker_or_why_not(environment: Mapping[str, str]) -> DockerFacts | EngineError:

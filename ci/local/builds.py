@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ci.errors import InteropError
+from ci.errors import BuildError, InteropError
 from ci.fingerprint import content_key
 from ci.local.cache import Cache, Stopped, cache_folder
 from ci.local.commands import Commands, build_environment
@@ -93,6 +93,11 @@ class Builds:
         order = self._order(version)
         return order.text.removeprefix(f"{version.id} ") if isinstance(order, Unavailable) else None
 
+    def lacking(self) -> Mapping[str, str]:
+        """What this machine needs to have for a language, in words that follow `needs`, where it is amiss."""
+        found = {language: recipe.lacking() for language, recipe in self._recipes.items()}
+        return {language: lack for language, lack in found.items() if lack is not None}
+
     def program(self, digest: str) -> Program | None:
         """What an image stands for, once `find` or `provide` has returned that image."""
         return self._programs.get(digest)
@@ -142,8 +147,10 @@ class Builds:
             order.recipe.build(order.source, making, log)
 
         try:
+            _require_files(version, order)
             order.recipe.prepare()
-            self._cache.make(KIND, order.entry, build)
+            # What an entry leans on outside of the cache, such as a Python, may be gone since it was made.
+            self._cache.make(KIND, order.entry, build, usable=lambda it: order.recipe.program(it) is not None)
         except Stopped:
             why = Unavailable(code=ReasonCode.CANCELLED, text=f"{version.id} was not built: interrupted")
             return _line(version, ImageStatus.UNAVAILABLE, started, why)
@@ -192,6 +199,17 @@ class Builds:
 
     def _log(self, version: Version) -> Path:
         return self._cache.folder / "logs" / f"{version.id}.log"
+
+
+def _require_files(version: Version, order: _Order) -> None:
+    missing = [name for name in order.recipe.files if not (order.source / name).is_file()]
+    if missing:
+        raise BuildError(
+            "local-files",
+            f"{version.id} says `local: {version.local}`, and {order.source} has no {' and no '.join(missing)}",
+            why=f"a version runs as a process of {version.local} from {', '.join(order.recipe.files)}",
+            hint="add them (docs/local.md), or take `local` out of its row: then it runs in containers only",
+        )
 
 
 def _line(

@@ -96,17 +96,24 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
-    def make(self, kind: str, name: str, build: Callable[[Path], None]) -> Path:
-        """The entry, made by `build` in the folder given to it unless it is there already.
+    def make(
+        self,
+        kind: str,
+        name: str,
+        build: Callable[[Path], None],
+        *,
+        usable: Callable[[Path], bool] = lambda _: True,
+    ) -> Path:
+        """The entry, made by `build` in the folder given to it unless one that is `usable` is there already.
 
-        Waits where somebody else is making it. Whatever `build` raises leaves no entry.
+        Waits where somebody else is making it. Whatever `build` raises leaves no new entry.
 
         :raises Stopped: `stop` was called while waiting
         :raises EngineError: the cache folder cannot be locked
         """
         place = self.place(kind, name)
         with self._locked(f"{kind}-{name}"):
-            if self.find(kind, name) is not None:
+            if (found := self.find(kind, name)) is not None and usable(found):
                 return place
             making = place.with_name(f"{name}.making")
             shutil.rmtree(making, ignore_errors=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ci.local.cache import Cache
     from ci.local.commands import Commands
 
-__all__ = ["Tool", "Toolchains", "host_platform"]
+__all__ = ["OLDEST_GO", "OLDEST_NODE", "Tool", "Toolchains", "host_platform", "wheel_version"]
 
 Numbers: TypeAlias = tuple[int, ...]
 
@@ -39,6 +39,13 @@ def host_platform() -> str:
     """System, processor and C library, as far as a native program depends on them."""
     libc = sysconfig.get_config_var("HOST_GNU_TYPE") or ""
     return "-".join(part for part in (sysconfig.get_platform(), libc.rpartition("-")[2]) if part)
+
+
+def wheel_version(name: str) -> Numbers:
+    """The version of a tool that stands in where PATH has none, or an older one."""
+    version = re.search(r"(?m)^[a-z0-9-]+==([0-9.]+)", _requirement(name))
+    assert version is not None, name  # noqa: S101 -- a file of ours
+    return _numbers(version[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +127,11 @@ class Toolchains:
         return Tool(program=program, version=version) if version is not None and version >= oldest else None
 
     def _of_wheel(self, name: str, program: str) -> Tool:
-        version = re.search(r"(?m)^[a-z0-9-]+==([0-9.]+)", self._requirement(name))
-        assert version is not None, name  # noqa: S101 -- a file of ours
         place = self._cache.place(KIND, self._entry(name))
-        return Tool(program=str(place / program), version=_numbers(version[1]), wheel=name)
-
-    def _requirement(self, name: str) -> str:
-        return (_WHEELS / f"{name}.txt").read_text(encoding="utf-8")
+        return Tool(program=str(place / program), version=wheel_version(name), wheel=name)
 
     def _entry(self, name: str) -> str:
-        key = hashlib.sha256("\n".join([self._requirement(name), host_platform()]).encode())
+        key = hashlib.sha256("\n".join([_requirement(name), host_platform()]).encode())
         return f"{name}-{key.hexdigest()[:16]}"
 
     # --- installing -----------------------------------------------------------------------------------
@@ -181,6 +183,10 @@ class Toolchains:
             log=log,
             folder=making,
         )  # fmt: skip
+
+
+def _requirement(name: str) -> str:
+    return (_WHEELS / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def _numbers(text: str) -> Numbers:

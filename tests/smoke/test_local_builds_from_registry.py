@@ -14,7 +14,9 @@ import pytest
 from ci.config import load
 from ci.local.builds import Builds
 from ci.local.commands import build_environment
+from ci.model import BuildRecipe, Transport, Version
 from ci.provision import Image, ImageReport, ImageStatus
+from ci.skeleton import new_family
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,3 +80,26 @@ def test_an_environment_from_wheels_alone(cache: Path, environment: dict[str, st
     assert done.returncode not in (0, None)
     assert done.stderr.splitlines() == ["neither TEST_KEY and TRANSPORT nor transport is set: not started by a test"]
     assert Builds(root=ROOT, cache=cache, environment=environment).find(version) == report.image
+
+
+def test_what_init_makes_runs_as_a_process_too(cache: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "impls").mkdir()
+    row = Version(
+        id="toy-v1.0",
+        family="toy",
+        source=BuildRecipe(folder="impls/toy/v1.0"),
+        transports=(Transport(name="tcp"),),
+        local="python",
+    )
+    reports: list[ImageReport] = []
+    with new_family(tmp_path, tmp_path / "impls/toy", "v1.0"):
+        builds = Builds(root=tmp_path, cache=cache, environment=environment)
+        builds.provide([row], reports.append)
+    [report] = reports
+    assert isinstance(report.image, Image), report.image
+    assert report.status is ImageStatus.BUILT
+    program = builds.program(report.image.digest)
+    assert program is not None
+    done = subprocess.run(program.command, env={}, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "neither TEST_KEY and TRANSPORT nor transport is set: not started by a test\n"

@@ -23,11 +23,14 @@ from ci.doctor.finding import Diagnosis, Finding, Section, State
 from ci.doctor.host import Disk, disk, judge_disk, judge_memory, judge_python, memory
 from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room
 from ci.doctor.network_facts import NetworkFacts, judge_network
+from ci.doctor.questions import ask_everything
 from ci.doctor.tools import TOOLS, Tool, ToolWanted, find_tool, judge_tool, usable
 from ci.engines.rivals import Rival, rivals
 from ci.errors import ConfigurationError, ExitCode
 from ci.helper_image import BASE, BUILD_BASE, helper_tag
+from ci.local.builds import Builds
 from ci.model import BuildRecipe, PublishedImage, Transport, Version
+from ci.provision import Unavailable
 from ci.report.doctor import as_data, show
 from ci.workspace import Workspace
 
@@ -238,6 +241,7 @@ def situation(
     docker: DockerFacts | None = None,
     *,
     usable: str = "",
+    lacking: dict[str, str] | None = None,
     out_of_reach: str = "",
     can_cache: bool = True,
     cached: bool = False,
@@ -248,6 +252,7 @@ def situation(
         docker=docker,
         tags={it.id: f"interop/{it.id}:key" for it in VERSIONS},
         usable=frozenset(usable.split()),
+        lacking=(lacking or {}) | ({} if "cargo" in usable else {"rust": "cargo"}),
         reachable={name: name not in gone for name in REACHED},
         can_cache=can_cache,
         cached=cached,
@@ -314,10 +319,25 @@ def test_where_an_image_is_pulled_from(reference: str, lack: str | None) -> None
         (situation(usable="redis-server node", out_of_reach="PyPI"), PY, "PyPI is out of reach"),
         (situation(out_of_reach="PyPI,npm", cached=True), JS, None),
         (situation(can_cache=False), PY, "needs a cache folder that can be written"),
+        (situation(lacking={"python": "a Python up to 3.13"}), PY, "needs a Python up to 3.13"),
+        (situation(lacking={"python": "a Python up to 3.13"}), JS, None),
     ],
 )
 def test_what_keeps_a_version_from_running_as_a_process(here: Situation, of: Version, lack: str | None) -> None:
     assert local_lack(here, of) == lack
+
+
+def test_what_a_process_needs_is_asked_of_those_who_build_it(tmp_path: Path) -> None:
+    """The `doctor` that called cargo 1.86 good enough, where the recipe for rust wants 1.89."""
+    environment = on_path(tmp_path, "echo 'cargo 1.86.0 (abc 2025-03-01)'", "cargo")
+    answers = ask_everything(environment | {"DOCKER_HOST": f"unix://{tmp_path}/no.sock"})
+    builds = Builds(root=CHECKOUT, cache=tmp_path, environment=environment)
+    refused = builds.find(replace(RUST, id="rust-v2"))
+    assert isinstance(refused, Unavailable)
+    assert refused.text == f"rust-v2 needs {answers.lacking['rust']}"
+    assert "cargo 1.89 or newer, and PATH has 1.86.0" in answers.lacking["rust"]
+    [wanted] = [it for it in TOOLS if it.program == "cargo"]
+    assert not usable(wanted, answers.tools["cargo"])
 
 
 def test_room_is_needed_for_what_runs_and_is_not_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -52,6 +53,7 @@ def checkout(tmp_path: Path) -> Path:
         text = f"module x\n\ngo 1.2{name[1]}\n\ntoolchain go1.2{name[1]}.3\n"
         (family / name / "go.mod").write_text(text, encoding="utf-8")
         (family / name / "main.go").symlink_to("../main.go")
+        (family / name / "go.sum").touch()
     (family / "main.go").write_text("one\n", encoding="utf-8")
     tool(tmp_path / "bin", "go", GO)
     return tmp_path / "checkout"
@@ -153,7 +155,7 @@ def test_a_go_mod_must_name_its_toolchain(builds: Make, checkout: Path) -> None:
     assert "no `toolchain` line" in failed.text
 
 
-def test_node_bundles_with_npm_and_runs_what_remains(builds: Make, tmp_path: Path) -> None:
+def test_node_bundles_with_npm_and_runs_what_remains(builds: Make, tmp_path: Path, checkout: Path) -> None:
     node = tool(tmp_path / "bin", "node", 'echo v24.0.0 "$@"')
     npm = """
     case "$*" in
@@ -163,6 +165,8 @@ def test_node_bundles_with_npm_and_runs_what_remains(builds: Make, tmp_path: Pat
     esac
     """
     tool(tmp_path / "bin", "npm", npm)
+    for name in ("package.json", "package-lock.json"):
+        (checkout / "impls/go/v1" / name).touch()
     js = version("js-v1", local="node")
     running = builds()
     image = provide(running, js)["js-v1"].image
@@ -247,10 +251,9 @@ def test_a_python_that_packages_have_no_wheels_for_gives_way_to_an_older_one(tmp
     assert lacking.startswith("a Python from 3.10 to 3.13 on PATH")
     assert lacking.endswith("no wheels for 3.14")
     tool(tmp_path / "bin", "python3.13", "exit 127")  # a version manager's shim of what is not installed
-    older = tool(tmp_path / "bin", "python3.12", "echo Python 3.12.4")
+    tool(tmp_path / "bin", "python3.12", "echo Python 3.12.4")
     recipe = python_recipe(tmp_path, (3, 14, 0))
     assert recipe.lacking() is None
-    assert recipe.ingredients()["python"] == str(older)
     assert recipe.ingredients()["version"] == "3.12.4"
     assert python_recipe(tmp_path, (3, 12, 1)).ingredients()["version"] == "3.12.1"
 
@@ -287,6 +290,82 @@ def test_replaced_packages_are_told(tmp_path: Path) -> None:
 def test_overrides_replace_what_is_locked_and_nothing_else() -> None:
     for folder in sorted((Path(__file__).parents[2] / "impls" / "py").glob("v*")):
         assert set(pins(folder / "overrides.txt")) <= set(pins(folder / "requirements.txt"))
+
+
+KEY = """
+import json, sys
+from pathlib import Path
+from ci.local.builds import Builds
+from ci.model import BuildRecipe, Transport, Version
+source = BuildRecipe(folder=sys.argv[1])
+py = Version(id="py", family="py", source=source, transports=(Transport(name="tcp"),), local="python")
+builds = Builds(root=Path(sys.argv[2]), cache=Path(sys.argv[3]), environment={"PATH": ""})
+print(builds._order(py).key)
+"""
+
+
+def test_checkouts_with_pythons_of_their_own_share_what_is_built(tmp_path: Path) -> None:
+    """Environments that hold a copy of the interpreter, as those of some systems and tools do."""
+    root = Path(__file__).parents[2]
+    keys = set()
+    for name in ("one", "two"):
+        environment = tmp_path / name / ".venv"
+        # Without pip it takes no time; what our own Python has installed is there by its path.
+        subprocess.run([sys.executable, "-m", "venv", "--copies", "--without-pip", environment], check=True)
+        packages = [it for it in sys.path if it.endswith("-packages")]
+        python = str(environment / "bin" / "python")
+        words = [python, "-c", KEY, "impls/py/v0.8", str(root), str(tmp_path / "cache")]
+        path = {"PYTHONPATH": os.pathsep.join([str(root), *packages])}
+        keys.add(subprocess.run(words, env=path, check=True, capture_output=True, text=True).stdout)
+    assert len(keys) == 1
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(tmp_path: Path) -> None:
+    recipe = python_recipe(tmp_path, sys.version_info[:3])
+    cache = Cache(tmp_path / "cache")
+    python = tmp_path / "python"
+    made = []
+
+    def build(making: Path) -> None:
+        made.append(making)
+        python.touch()
+        (making / "env" / "bin").mkdir(parents=True)
+        (making / "env" / "bin" / "python").symlink_to(python)
+
+    def usable(entry: Path) -> bool:
+        return recipe.program(entry) is not None
+
+    entry = cache.make("builds", "py-1", build, usable=usable)
+    assert cache.make("builds", "py-1", build, usable=usable) == entry
+    assert len(made) == 1
+    python.unlink()
+    assert recipe.program(entry) is None
+    cache.make("builds", "py-1", build, usable=usable)
+    assert len(made) == 2
+    assert recipe.program(entry) is not None
+
+
+@pytest.mark.parametrize(
+    ("language", "missing"),
+    [
+        ("python", "no ping.py and no requirements.txt"),
+        ("node", "no package.json and no package-lock.json"),
+        ("go", "no go.sum"),
+        ("rust", "no Cargo.toml and no Cargo.lock"),
+    ],
+)
+def test_a_row_that_says_local_and_a_folder_that_is_not_made_for_it(
+    builds: Make, tmp_path: Path, checkout: Path, language: str, missing: str
+) -> None:
+    (checkout / "impls/go/v1/go.sum").unlink(missing_ok=True)
+    tool(tmp_path / "bin", "cargo", "echo 'cargo 1.95.0 (abc 2026-01-01)'")
+    tool(tmp_path / "bin", "cc", "")
+    report = provide(builds(), version("new-v1", local=language))["new-v1"]
+    assert report.status is ImageStatus.FAILED
+    assert isinstance(report.image, Unavailable)
+    assert report.image.code is ReasonCode.BUILD_FAILED
+    assert f"new-v1 says `local: {language}`, and {checkout}/impls/go/v1 has {missing}" in report.image.text
+    assert "docs/local.md" in report.image.text
 
 
 # --- commands ---------------------------------------------------------------------------------------------

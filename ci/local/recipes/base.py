@@ -32,6 +32,10 @@ class Bench:
 class Recipe(Protocol):
     """How a version's folder becomes a program on this machine. The same recipe serves all versions of a language."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What a version's folder cannot do without."""
+
     def lacking(self) -> str | None:
         """What this machine needs to have for it, in words that follow `needs`; None where nothing is amiss."""
 
@@ -53,7 +57,10 @@ class Recipe(Protocol):
         """
 
     def program(self, entry: Path) -> Program | None:
-        """What to start, given the finished entry; None until `prepare` was called, where that has something to do."""
+        """What to start, given the finished entry.
+
+        None until `prepare` was called, where that has something to do; and where what it was made for is gone.
+        """
 
 
 def copy_sources(source: Path, to: Path) -> Path:

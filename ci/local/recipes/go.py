@@ -19,6 +19,8 @@ __all__ = ["GoRecipe"]
 class GoRecipe:
     """The Go that starts the build only fetches the one that compiles, so it does not matter which it is."""
 
+    files = ("go.mod", "go.sum")
+
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 

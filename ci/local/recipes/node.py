@@ -17,6 +17,8 @@ __all__ = ["NodeRecipe"]
 class NodeRecipe:
     """The bundle keeps nothing of the Node that made it, but is run by the same."""
 
+    files = ("package.json", "package-lock.json")
+
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 

@@ -23,6 +23,9 @@ __all__ = ["PythonRecipe", "pins", "replacements"]
 # Two locked packages, coincurve and miniupnpc, have no wheels for later ones, and none of their releases has.
 NEWEST_PYTHON: Final = (3, 13)
 OLDEST_PYTHON: Final = (3, 10)
+APP: Final = "ping.py"
+# Where there are any: what compiles the packages without wheels, and others in place of those that take a compiler.
+BUILDERS: Final = "build-requirements.txt"
 OVERRIDES: Final = "overrides.txt"
 # Imports everything the app imports and starts nothing: a library that is not there shows now, not in a case.
 _CHECK: Final = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='check')"
@@ -36,6 +39,8 @@ class _Interpreter:
 
 class PythonRecipe:
     """Runs on the Python we run on, or on another one on PATH where that is too new for the locked packages."""
+
+    files = (APP, "requirements.txt")
 
     def __init__(self, bench: Bench, *, version: tuple[int, ...] = sys.version_info[:3]) -> None:
         self._bench = bench
@@ -79,8 +84,8 @@ class PythonRecipe:
         assert interpreter is not None  # noqa: S101 -- nothing is built where something is lacking
         return {
             "platform": host_platform(),
-            # An environment is tied to the interpreter it was made from, of which ours may itself be a virtual one.
-            "python": os.path.realpath(interpreter.program),
+            # Not where it is: checkouts with environments of their own share what was built. See `program`.
+            "python": f"{sys.implementation.name}{getattr(sys, 'abiflags', '')}",
             "version": ".".join(map(str, interpreter.version)),
             "fastecdsa": "compiled" if self._compiles else "wheel",
         }
@@ -104,25 +109,31 @@ class PythonRecipe:
             "--requirement",
             str(source / "requirements.txt"),
         )
-        if not self._compiles:
-            wheels_only = [word for name in pins(source / OVERRIDES) for word in ("--only-binary", name)]
-            locked = (*locked, *wheels_only, "--override", str(source / OVERRIDES))
-        builders = str(source / "build-requirements.txt")
-        app = str(shutil.copy(source / "ping.py", making))
-        for words in (
-            venv,
-            (*install, "--requirement", builders),
-            (*install, *locked),
-            ("pip", "uninstall", "--python", python, "--requirement", builders),
-        ):
+        overrides = source / OVERRIDES
+        replaces = not self._compiles and overrides.is_file()
+        if replaces:
+            wheels_only = [word for name in pins(overrides) for word in ("--only-binary", name)]
+            locked = (*locked, *wheels_only, "--override", str(overrides))
+        steps: list[tuple[str, ...]] = [venv, (*install, *locked)]
+        if (builders := source / BUILDERS).is_file():
+            steps.insert(1, (*install, "--requirement", str(builders)))
+            steps.append(("pip", "uninstall", "--python", python, "--requirement", str(builders)))
+        for words in steps:
             commands.run((uv, *words), log=log, folder=making)
+        app = str(shutil.copy(source / APP, making))
+        [packages] = environment.glob("lib/python*/site-packages")
+        for module in source.glob("*.py"):
+            if module.name != APP:
+                shutil.copy(module, packages)  # where the app finds it although it runs isolated from its own folder
         commands.run((python, "-I", "-c", _CHECK, app), log=log, folder=making)
-        if not self._compiles:
+        if replaces:
             lines = replacements(source, installed=environment)
             (making / "notes.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
-    def program(self, entry: Path) -> Program:
-        return Program(command=(str(entry / "env" / "bin" / "python"), "-I", str(entry / "ping.py")))
+    def program(self, entry: Path) -> Program | None:
+        python = entry / "env" / "bin" / "python"
+        # A link to the interpreter that the environment was made with, which somebody may have removed since.
+        return Program(command=(str(python), "-I", str(entry / APP))) if python.exists() else None
 
 
 def pins(requirements: Path) -> dict[str, list[str]]:

@@ -20,6 +20,8 @@ OLDEST_CARGO: Final = (1, 89)
 class RustRecipe:
     """Cargo's own folders (registry, settings, toolchains) stay where the user has them."""
 
+    files = ("Cargo.toml", "Cargo.lock")
+
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
