@@ -18,7 +18,7 @@ from typing import Final
 from ci.errors import ConfigurationError
 from ci.suggest import shown_path
 
-__all__ = ["BUILD_RULES", "Skeleton", "natural_key", "new_family", "new_version"]
+__all__ = ["BUILD_RULES", "Skeleton", "has_rule", "natural_key", "new_family", "new_version"]
 
 # What every version's Makefile includes, relative to the checkout.
 BUILD_RULES: Final = "impls/image.mk"
@@ -82,6 +82,16 @@ def new_version(source: Path, folder: Path) -> Iterator[Skeleton]:
     with _made(folder, fill):
         own = sorted(it.name for it in folder.iterdir() if not it.is_symlink() and it.name != "Makefile")
         yield Skeleton(folder=folder, own=tuple(own))
+
+
+def has_rule(makefile: Path, target: str) -> bool:
+    """Whether `make` knows how to make `target` by this file, or by one that it includes from where it can be found."""
+    try:
+        text = makefile.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    included = (makefile.parent / name for name in re.findall(r"(?m)^include (\S+)$", text))
+    return bool(re.search(rf"(?m)^{re.escape(target)}:", text)) or any(has_rule(it, target) for it in included)
 
 
 def natural_key(name: str) -> tuple[tuple[bool, int, str], ...]:

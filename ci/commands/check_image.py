@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -153,11 +154,24 @@ def _counterparts(workspace: Workspace, suite: SuiteName) -> tuple[Version, ...]
 def image_named(name: str) -> str:
     """The image as the engine knows it: `name` itself, or the id in the `image.json` of that name that `make` wrote.
 
-    :raises ConfigurationError: there is such a file and it holds no id
+    The folder of a version stands for its `image.json`.
+
+    :raises ConfigurationError: there is such a file and it holds no id, or `make` has not written it yet
     """
     path = Path(name)
-    if not name.endswith("image.json") or not path.is_file():
+    if (path / "Makefile").is_file():
+        path /= "image.json"
+    elif not name.endswith("image.json"):
         return name
+    if not path.is_file():
+        if not (path.parent / "Makefile").is_file():
+            return name
+        raise ConfigurationError(
+            "not-built",
+            f"there is no {shown_path(path)} yet",
+            why="`make` writes it once it has built the image",
+            hint=f"make -C {shlex.quote(str(path.parent))}, then the same command again",
+        )
     try:
         return str(json.loads(path.read_bytes())["imageID"])
     except (OSError, ValueError, TypeError, KeyError):

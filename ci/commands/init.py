@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,12 +17,13 @@ from ci.config import Catalogue, load
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import BuildRecipe, Version
 from ci.row_text import NewRow, VersionsText, first_row
-from ci.skeleton import BUILD_RULES, Skeleton, natural_key, new_family, new_version
+from ci.skeleton import BUILD_RULES, Skeleton, has_rule, natural_key, new_family, new_version
 from ci.suggest import near_matches, shown, shown_path
 from ci.version_row import is_plain, name_defect
 
 if TYPE_CHECKING:
     from ci.console import Console
+    from ci.model import SuiteName
 
 __all__ = ["add_parser", "run"]
 
@@ -83,7 +85,7 @@ class Order:
     :param root: the checkout
     :param folder: the version's folder, which does not exist yet
     :param source: folder of the version to start from; None for a new family
-    :param models: id of a row that builds in `source` → id of the row to make after it
+    :param models: a row that builds in `source` → id of the row to make after it
     :param sibling: id of the family's last row, if it has any
     :param near: families with names like the new one's
     """
@@ -93,7 +95,7 @@ class Order:
     version: str
     folder: Path
     source: Path | None = None
-    models: Mapping[str, str]
+    models: Mapping[Version, str]
     sibling: str | None = None
     near: tuple[str, ...] = ()
 
@@ -111,7 +113,7 @@ class Order:
             return [NewRow(text=first_row(self.ids[0], self.family, self.place), after=self.sibling)]
         moved = {self.source.relative_to(self.root).as_posix(): self.place}
         return [
-            NewRow(text=text.copy(model, {model: identifier} | moved), after=model)
+            NewRow(text=text.copy(model.id, {model.id: identifier} | moved), after=model.id)
             for model, identifier in self.models.items()
         ]
 
@@ -120,6 +122,8 @@ def _understand(arguments: argparse.Namespace, root: Path, catalogue: Catalogue)
     """:raises ConfigurationError: a name that may not be, or is taken; no checkout to make it in"""
     family: str = arguments.family
     _check_name("family", family, catalogue)
+    known = {version.family for version in catalogue.versions}
+    _check_family(family, known)
     if not (root / BUILD_RULES).is_file():
         raise ConfigurationError(
             "no-checkout",
@@ -130,7 +134,6 @@ def _understand(arguments: argparse.Namespace, root: Path, catalogue: Catalogue)
     members = [version for version in catalogue.versions if version.family == family]
     folder = _home(root, arguments.folder, family, members)
     _check_place(root, folder)
-    known = {version.family for version in catalogue.versions}
     if members or folder.is_dir():
         version = _further_version(arguments.version, family, members, folder)
         source = _newest(folder, members, root)
@@ -140,7 +143,7 @@ def _understand(arguments: argparse.Namespace, root: Path, catalogue: Catalogue)
         source = None
     _check_version(version)
     models = {
-        it.id: f"{it.family}-{version}"
+        it: f"{it.family}-{version}"
         for it in catalogue.versions
         if isinstance(it.source, BuildRecipe) and root / it.source.folder == source
     }
@@ -217,6 +220,20 @@ def _check_version(version: str) -> None:
             why="it names the folder and ends the id, and a family's versions are found as `v*`",
             hint=advice,
         )
+
+
+def _check_family(family: str, known: set[str]) -> None:
+    """`go-v0.52` for a family would have `go-v0.52-v1.0` for a version, and its name means something else."""
+    found = re.fullmatch(r"(?:(.+)-)?(v\d[\w.]*)", family)
+    if found is None or family in known:
+        return
+    name = found[1] or "NAME"
+    raise ConfigurationError(
+        "bad-name",
+        f"family `{shown(family)}` is named like a version",
+        why="an id is made of both, as go-v0.51 of the family go and its version v0.51",
+        hint=f"nox -s init -- {name} --version {found[2]}",
+    )
 
 
 def _check_case(family: str, known: set[str]) -> None:
@@ -307,22 +324,44 @@ def _print_rows(rows: Sequence[str], path: Path, console: Console, *, written: b
 
 def _print_steps(order: Order, skeleton: Skeleton, console: Console, *, written: bool) -> None:
     place = shlex.quote(order.place)
-    lock = f"make -C {place} lock"
+    lock = f", then: make -C {place} lock" if has_rule(skeleton.folder / "Makefile", "lock") else ""
     if order.source is None:
         family = PurePosixPath(order.place).parent
         steps = [
             f"write listen() and dial() in {family}/ping.py",
-            f"name your library in {order.place}/requirements.in, then: {lock}    (wants uv: pip install uv)",
+            f"name your library in {order.place}/requirements.in{lock}",
         ]
     else:
-        steps = [f"name the new release in {', '.join(skeleton.own)}, then: {lock}"]
-    steps.append(f"make -C {place}")
-    stack = f" {FIRST_STACK}" if order.source is None else ""
-    steps.append(f"nox -s check-image -- {place}/image.json{stack}")
+        # Where nothing else is a version's own, its Makefile says which release it is.
+        steps = [f"name the new release in {', '.join(skeleton.own) or 'Makefile'}{lock}"]
+    steps += [f"make -C {place}", *_checks(order, place)]
     if not written:
         steps.append("add the row; what it promises is what check-image saw")
-    selection = " ".join(f"--select 'version:{identifier}'" for identifier in order.ids)
-    steps.append(f"nox -s interop -- {selection}")
+    steps += _trials(order)
     console.info("next:")
     for number, step in enumerate(steps, start=1):
         console.info(f"  {number}. {step}")
+
+
+def _checks(order: Order, place: str) -> Iterator[str]:
+    """The commands that try each image by itself, in each suite it is for."""
+    if not order.models:
+        yield f"nox -s check-image -- {place}/image.json{f' {FIRST_STACK}' if order.source is None else ''}"
+    for model in order.models:
+        assert isinstance(model.source, BuildRecipe)  # noqa: S101 -- models build in a folder
+        for suite in model.suites:
+            words = [f"{order.place}/{model.source.image_file}"]
+            if suite != "transport":
+                words += ["--suite", suite, *([] if model.part == "both" else ["--role", model.part])]
+            yield f"nox -s check-image -- {shlex.join(words)}"
+
+
+def _trials(order: Order) -> Iterator[str]:
+    """The commands that let the new versions meet all others, suite by suite."""
+    suites: dict[SuiteName, list[str]] = {} if order.models else {"transport": list(order.ids)}
+    for model, identifier in order.models.items():
+        for suite in model.suites:
+            suites.setdefault(suite, []).append(identifier)
+    for suite, ids in suites.items():
+        selection = " ".join(f"--select 'version:{identifier}'" for identifier in ids)
+        yield f"nox -s interop -- {'' if suite == 'transport' else f'--suite {suite} '}{selection}"

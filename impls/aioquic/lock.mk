@@ -1,6 +1,7 @@
-# Refreshes a version's locked requirements; wants uv, which PyPI has.
+# Refreshes a version's locked requirements; takes uv, which is fetched where there is none.
 # Universal from the oldest Python this aioquic supports, so that tests run on the host's Python with the same lock.
-UV ?= uv
+RUN_UV := $(dir $(lastword $(MAKEFILE_LIST)))../run-uv
+UV     ?= $(RUN_UV)
 
 .PHONY: lock
 lock:

@@ -1,6 +1,7 @@
-# Refreshes a folder's locked requirements; wants uv, which PyPI has.
+# Refreshes a folder's locked requirements; takes uv, which is fetched where there is none.
 # Universal, so that one lock serves the image's Python and any other the library supports.
-UV ?= uv
+RUN_UV := $(dir $(lastword $(MAKEFILE_LIST)))../run-uv
+UV     ?= $(RUN_UV)
 
 .PHONY: lock
 lock:

@@ -103,3 +103,24 @@ def test_what_init_makes_runs_as_a_process_too(cache: Path, environment: dict[st
     done = subprocess.run(program.command, env={}, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "neither TEST_KEY and TRANSPORT nor transport is set: not started by a test\n"
+
+
+def test_lock_fetches_the_uv_that_is_not_there(cache: Path, tmp_path: Path) -> None:
+    """In what `init` makes, with the tools that any host has."""
+    del cache
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("make", "sh", "dirname", "mktemp", "rm"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    (tools / "python3").symlink_to(sys.executable)
+    for name in ("impls/run-uv", "impls/image.mk", "ci/data/toolchains/uv.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    with new_family(tmp_path, tmp_path / "impls/toy", "v1.0") as made:
+        (made.folder / "requirements.txt").unlink()
+        command = ["make", "-C", str(made.folder), "lock"]
+        environment = {**os.environ, "PATH": str(tools), "TMPDIR": str(tmp_path)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "\nredis==" in (made.folder / "requirements.txt").read_text(encoding="utf-8")
+    assert not list(tmp_path.glob("tmp.*"))  # what was fetched is gone

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.__main__ import main
+from ci.__main__ import command_line, main
 from ci.commands.check_image import image_named
 from ci.config import load
 from ci.errors import ConfigurationError
@@ -145,7 +148,7 @@ def test_another_folder_finds_the_build_rules(checkout: Path) -> None:
     assert init("zig", "--folder", "trials/young", "--write") == 0
 
     makefile = checkout / "trials/young/zig/v1.0/Makefile"
-    rules = makefile.read_text(encoding="utf-8").splitlines()[0].removeprefix("include ")
+    rules = makefile.read_text(encoding="utf-8").splitlines()[0].removeprefix("RULES := ")
     assert (makefile.parent / rules).resolve() == checkout / "impls" / "image.mk"
     assert load(checkout / "versions.yaml").by_id()["zig-v1.0"].source == BuildRecipe(folder="trials/young/zig/v1.0")
 
@@ -182,7 +185,9 @@ def test_a_new_version_is_the_newest_again_without_what_builds_left(
     }
     said = capsys.readouterr().out
     assert "made impls/go/v0.11 after impls/go/v0.10" in said
-    assert "name the new release in go.mod, then: make -C impls/go/v0.11 lock" in said
+    assert "name the new release in go.mod\n" in said  # there is no `lock` in that Makefile
+    assert "nox -s check-image -- impls/go/v0.11/image.json\n" in said
+    assert "nox -s check-image -- impls/go/v0.11/wasm-image.json\n" in said
 
 
 def test_its_rows_are_written_like_those_they_follow(checkout: Path) -> None:
@@ -256,6 +261,9 @@ def test_numbers_in_versions_count_as_numbers(numbers: list[int], minor: bool) -
         (["a b"], "family `a b`: use letters, digits"),
         ([""], "family ``: use letters, digits"),
         (["\x1b[31m"], r"family `\x1b[31m`: use letters"),
+        (["go-v0.11"], "do this: nox -s init -- go --version v0.11"),
+        (["zig-p2p-v2"], "family `zig-p2p-v2` is named like a version"),
+        (["v1.0"], "do this: nox -s init -- NAME --version v1.0"),
         (["tcp"], "family `tcp` is a word that selections need"),
         (["not"], "family `not` is a word that selections need"),
         (["quick"], "family `quick` is an alias"),
@@ -334,6 +342,18 @@ def test_a_row_stands_before_the_end_of_the_document(checkout: Path) -> None:
 # --- the steps after it -----------------------------------------------------------------------------------
 
 
+def test_check_image_says_how_to_build_what_is_not_built(tmp_path: Path) -> None:
+    folder = tmp_path / "a family" / "v1"
+    folder.mkdir(parents=True)
+    (folder / "Makefile").touch()
+    for name in (folder, folder / "image.json", folder / "wasm-image.json"):
+        with pytest.raises(ConfigurationError) as caught:
+            image_named(str(name))
+        assert caught.value.hint == f"make -C '{folder}', then the same command again"
+    (folder / "image.json").write_text('{"imageID": "sha256:0a"}\n', encoding="utf-8")
+    assert image_named(str(folder)) == "sha256:0a"
+
+
 def test_check_image_takes_the_file_that_make_wrote(tmp_path: Path) -> None:
     file = tmp_path / "image.json"
     file.write_text('{"imageID": "sha256:0a"}\n', encoding="utf-8")
@@ -359,6 +379,45 @@ def test_the_document_shows_the_program_that_was_tried() -> None:
     (shown,) = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
 
     assert shown == program
+
+
+@pytest.mark.parametrize(
+    ("words", "suites", "role"),
+    [
+        (("aioquic", "--version", "v99"), {"quic", "webtransport"}, None),
+        (("caddy", "--version", "v99"), {"quic"}, "server"),
+        (("chromium", "--version", "v99"), {"webtransport"}, "client"),
+        (("go", "--version", "v99"), {"transport"}, None),
+        (("js", "--version", "v99"), {"transport"}, None),
+        (("zig",), {"transport"}, None),
+    ],
+)
+def test_the_commands_it_prints_are_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], suites: set[str], role: str | None
+) -> None:
+    """As they stand there, in a copy of this checkout: understood, and about the version that was made."""
+    shutil.copytree(CHECKOUT / "impls", tmp_path / "impls", symlinks=True)
+    versions = ("--versions", str(shutil.copy(CHECKOUT / "versions.yaml", tmp_path)))
+    assert init(*words, "--write", *versions) == 0
+    lines = re.findall(r"(?m)(?:then: |\d\. )((?:make|nox) .*)$", capsys.readouterr().out)
+
+    commands = [shlex.split(line) for line in lines]
+    tried = [it[4:] for it in commands if it[:4] == ["nox", "-s", "check-image", "--"]]
+    met = [it[4:] for it in commands if it[:4] == ["nox", "-s", "interop", "--"]]
+    for arguments in (command_line().parse_args(["check-image", *it]) for it in tried):
+        assert arguments.role == role
+        assert (tmp_path / arguments.image).with_name("Makefile").is_file()
+    assert {command_line().parse_args(["check-image", *it]).suite for it in tried} == suites
+    found = set()
+    for it in met:
+        assert main(["list", *it, *versions, "--json"]) == 0
+        plan = json.loads(capsys.readouterr().out)
+        assert any(case["selected"] for case in plan["cases"]), it
+        found.add(plan.get("suite", "transport"))
+    assert found == suites
+    for _, _, folder, *target in (it for it in commands if it[0] == "make"):
+        done = subprocess.run(["make", "-n", "-C", folder, *target], cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_real_list_takes_a_row(tmp_path: Path) -> None:
