@@ -122,10 +122,14 @@ def other(shelf: Shelf) -> str:
     return f"interop/other-{shelf.word}:{'c' * 16}"
 
 
-def name_other_alone(shelf: Shelf, members: dict[str, bytes]) -> None:
+def manifest_of_other(shelf: Shelf, members: dict[str, bytes]) -> bytes:
     manifest = json.loads(members["manifest.json"])
     manifest[0]["RepoTags"] = [other(shelf)]
-    shelf.write(members | {"manifest.json": json.dumps(manifest).encode()})
+    return json.dumps(manifest).encode()
+
+
+def name_other_alone(shelf: Shelf, members: dict[str, bytes]) -> None:
+    shelf.write(members | {"manifest.json": manifest_of_other(shelf, members)})
 
 
 def name_other_too(shelf: Shelf, members: dict[str, bytes]) -> None:
@@ -141,15 +145,11 @@ def hold_two(shelf: Shelf, members: dict[str, bytes]) -> None:
 
 
 def say_it_twice(shelf: Shelf, members: dict[str, bytes]) -> None:
-    manifest = json.loads(members["manifest.json"])
-    manifest[0]["RepoTags"] = [other(shelf)]
-    shelf.write(members | {"./manifest.json": json.dumps(manifest).encode()})
+    shelf.write(members | {"./manifest.json": manifest_of_other(shelf, members)})
 
 
 def say_it_behind_a_link(shelf: Shelf, members: dict[str, bytes]) -> None:
-    manifest = json.loads(members["manifest.json"])
-    manifest[0]["RepoTags"] = [other(shelf)]
-    shelf.write(members | {"here/manifest.json": json.dumps(manifest).encode()}, link=("here", "."))
+    shelf.write(members | {"here/manifest.json": manifest_of_other(shelf, members)}, link=("here", "."))
 
 
 def lack_a_layer(shelf: Shelf, members: dict[str, bytes]) -> None:

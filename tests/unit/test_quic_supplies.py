@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -138,6 +139,19 @@ def test_what_is_prepared_is_what_was_described(tmp_path: Path) -> None:
     assert served == {file.name: file.content(9) for file in supplies.files}
     assert not list((tmp_path / "client_www").iterdir())
     assert stat.S_IMODE((tmp_path / "certs").stat().st_mode) == 0o700
+
+
+def test_what_a_container_is_given_does_not_depend_on_the_umask(tmp_path: Path) -> None:
+    """A server's workers run as somebody else there, and have to read what they serve."""
+    before = os.umask(0o077)
+    try:
+        prepare(HANDSHAKE.supplies(1), tmp_path)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path.is_file()}
+    assert modes.pop("priv.key") == 0o600
+    assert len(modes) >= 3
+    assert set(modes.values()) == {0o644}
 
 
 def test_webtransport_files_lie_below_their_endpoint(tmp_path: Path) -> None:

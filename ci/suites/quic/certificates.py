@@ -21,8 +21,9 @@ from cryptography.x509.oid import NameOID
 
 from ci.suites.quic.seeded import Draw
 
-__all__ = ["write_certificates"]
+__all__ = ["PRIVATE_KEY", "write_certificates"]
 
+PRIVATE_KEY: Final = "priv.key"
 VALID_FOR: Final = timedelta(days=10)
 HOST_NAMES: Final = ("server", "server4", "server6", "server46")
 
@@ -71,7 +72,7 @@ def write_certificates(folder: Path, *, seed: int, length: int = 1, now: datetim
     (folder / "cert.pem").write_bytes(b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain))
     sec1 = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     # Private from its first byte on: created with its mode, not changed to it.
-    with os.fdopen(os.open(folder / "priv.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(folder / PRIVATE_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(EC_PARAMETERS + sec1)
 
 

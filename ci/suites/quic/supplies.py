@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ci.suites.quic.certificates import write_certificates
+from ci.suites.quic.certificates import PRIVATE_KEY, write_certificates
 from ci.suites.quic.packets import Sender
 from ci.suites.quic.seeded import Draw, content
 
@@ -98,3 +98,6 @@ def prepare(supplies: Supplies, folder: Path, *, now: datetime | None = None) ->
         path = folder / f"{supplies.sender}_www" / file.name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(file.content(supplies.seed))
+    # They are copied into containers as they are here, and this process's umask is no concern of a server's workers.
+    for path in (it for name in FOLDERS for it in (folder / name).rglob("*") if it.name != PRIVATE_KEY):
+        path.chmod(0o755 if path.is_dir() else 0o644)
