@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Final
 
-from ci.suites.quic.key_logs import choose_key_log
+from ci.suites.quic.key_logs import key_logs, tidied
+from ci.suites.quic.reading import opening_key_log
 from ci.suites.quic.tshark import inject_secrets
 
 __all__ = ["CAPTURES", "captures_below", "decrypted_copies"]
@@ -22,14 +24,20 @@ def captures_below(folder: Path) -> list[Path]:
 def decrypted_copies(folder: Path) -> dict[Path, Path]:
     """Write a copy with the secrets in it beside each capture of an attempt, and return which is whose.
 
-    A capture for which there is no valid key log, or which is empty, gets none.
+    A capture for which there is no valid key log, or which is empty, gets none. Where both sides have left one, it is
+    that which opens the capture.
 
-    :raises EngineError: editcap is missing or fails
+    :raises EngineError: editcap is missing or fails; there are two key logs, and the capture cannot be read
     """
     copies: dict[Path, Path] = {}
     for capture in captures_below(folder):
-        key_log = choose_key_log(capture.parents[1])
-        if key_log is not None and capture.stat().st_size > 0:
+        if capture.stat().st_size == 0:
+            continue
+        key_log = opening_key_log(capture, key_logs(capture.parents[1]))
+        if key_log is not None:
             copies[capture] = capture.with_suffix(".decrypted.pcapng")
-            inject_secrets(capture, key_log, copies[capture])
+            with tempfile.TemporaryDirectory() as scratch:
+                secrets = Path(scratch) / key_log.name
+                secrets.write_bytes(tidied(key_log))
+                inject_secrets(capture, secrets, copies[capture])
     return copies

@@ -309,6 +309,7 @@ class ReasonCode(str, Enum):
     ILLEGAL_INSTRUCTION = "illegal-instruction"
     SIMULATOR = "simulator"
     CAPTURE_UNREADABLE = "capture-unreadable"
+    TSHARK_LATE = "tshark-late"
     NOT_JUDGED = "not-judged"
     DISK_FULL = "disk-full"
     FILES_UNWRITABLE = "files-unwritable"

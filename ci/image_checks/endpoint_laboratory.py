@@ -17,14 +17,15 @@ from ci.model import Case, Exercise, Outcome, Role
 from ci.network_attempt import attempt
 from ci.probe import Player
 from ci.suites.network import Cast, exchange_of, probe_scene, scene
+from ci.suites.quic.capture_files import UnreadableCaptureError
 from ci.suites.quic.catalogue import cases_of
 from ci.suites.quic.judgement import judge
 from ci.suites.quic.key_logs import valid_key_log
 from ci.suites.quic.packets import PacketType
+from ci.suites.quic.reading import read_trace
 from ci.suites.quic.received import PROTOCOL_FILE
 from ci.suites.quic.seeded import Draw
 from ci.suites.quic.supplies import Supplies, prepare
-from ci.suites.quic.tshark import UnreadableCaptureError, read_trace
 
 if TYPE_CHECKING:
     from ci.network_attempt import NetworkSlot
@@ -251,7 +252,7 @@ def _key_log(folder: Path, role: EndpointRole) -> KeyLog:
     if not valid_key_log(path):
         return "missing"
     try:
-        trace = read_trace(folder / "sim" / "trace_node_left.pcap", path)
+        trace = read_trace(folder / "sim" / "trace_node_left.pcap", [path])
     except UnreadableCaptureError:
         return "useless"
     return "good" if any(it.decrypted for it in trace.packets("server", PacketType.ONE_RTT)) else "useless"

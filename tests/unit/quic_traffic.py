@@ -11,7 +11,7 @@ import pytest
 
 from ci.suites.quic.cases import Beside, Finding, TestCase, Traces
 from ci.suites.quic.packets import VERSION_1, Address, Crypto, Datagram, Packet, PacketType, Sender, Trace
-from ci.suites.quic.tshark import read_trace
+from ci.suites.quic.reading import read_trace
 
 CAPTURES = Path(__file__).resolve().parents[1] / "data" / "quic"
 CLIENT, SERVER = Address("193.167.0.100", 50000), Address("193.167.100.100", 443)
@@ -84,7 +84,7 @@ def captured(name: str, whole: tuple[Beside, ...] = ("left", "right")) -> Traces
     folder = CAPTURES / name
 
     def read(side: Beside) -> Trace:
-        return read_trace(folder / f"{side}.pcap.gz", folder / "keys.log", side in whole)
+        return read_trace(folder / f"{side}.pcap.gz", [folder / "keys.log"], side in whole)
 
     return Traces(read)
 

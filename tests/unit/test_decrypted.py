@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,18 +13,18 @@ from quic_traffic import CAPTURES, needs_tshark
 from ci.decrypted import captures_below, decrypted_copies
 from ci.errors import EngineError
 from ci.suites.quic.packets import PacketType
-from ci.suites.quic.tshark import read_trace
+from ci.suites.quic.reading import read_trace
 
 
-def attempt(folder: Path, *, key_log: bool = True) -> Path:
+def attempt(folder: Path, *, key_log: bool = True, name: str = "handshake") -> Path:
     """What an attempt leaves behind, of a stored exchange."""
     (folder / "sim").mkdir(parents=True)
     (folder / "client").mkdir()
     for side in ("left", "right"):
-        data = gzip.decompress((CAPTURES / "handshake" / f"{side}.pcap.gz").read_bytes())
+        data = gzip.decompress((CAPTURES / name / f"{side}.pcap.gz").read_bytes())
         (folder / "sim" / f"trace_node_{side}.pcap").write_bytes(data)
     if key_log:
-        shutil.copy(CAPTURES / "handshake" / "keys.log", folder / "client" / "keys.log")
+        shutil.copy(CAPTURES / name / "keys.log", folder / "client" / "keys.log")
     return folder
 
 
@@ -36,13 +37,35 @@ def test_a_copy_opens_without_a_key_log(tmp_path: Path) -> None:
     for capture, copy in copies.items():
         assert copy.name == f"{capture.stem}.decrypted.pcapng"
         with_copy, without = (
-            [it for it in read_trace(path, None).packets("server", PacketType.ONE_RTT) if it.decrypted]
+            [it for it in read_trace(path, []).packets("server", PacketType.ONE_RTT) if it.decrypted]
             for path in (copy, capture)
         )
         assert with_copy
         assert not without
     # What is a copy is not taken for a capture the next time.
     assert captures_below(folder) == list(copies)
+
+
+@needs_tshark
+def test_of_two_key_logs_the_one_that_opens_the_capture_is_taken(tmp_path: Path) -> None:
+    folder = attempt(tmp_path)
+    (folder / "server").mkdir()
+    tabbed = (folder / "client" / "keys.log").read_text().replace(" ", "\t")
+    (folder / "server" / "keys.log").write_text(tabbed)
+    shutil.copy(CAPTURES / "longrtt" / "keys.log", folder / "client" / "keys.log")
+    for copy in decrypted_copies(folder).values():
+        assert any(it.decrypted for it in read_trace(copy, []).packets("server", PacketType.ONE_RTT))
+
+
+@needs_tshark
+def test_what_follows_a_retry_opens_as_the_documentation_says(tmp_path: Path) -> None:
+    copies = decrypted_copies(attempt(tmp_path, name="always-validating"))
+    setting = "quic.reassemble_crypto_out_of_order:FALSE"
+    assert setting in (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    close = ("-Y", "quic.frame_type == 0x1d || quic.frame_type == 0x1c")
+    for copy in copies.values():
+        command = ["tshark", "-r", str(copy), "-d", "udp.port==443,quic", "-o", setting, *close]
+        assert subprocess.run(command, capture_output=True, check=True).stdout
 
 
 @needs_tshark

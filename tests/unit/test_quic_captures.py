@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import runpy
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from quic_traffic import CAPTURES, captured, findings, needs_tshark
 from ci.errors import EngineError
 from ci.model import Side
 from ci.suites.quic import handshake, losses, measurements, paths, resumption, transfer, tshark
-from ci.suites.quic.cases import KIB, TestCase
+from ci.suites.quic.capture_files import UnreadableCaptureError
+from ci.suites.quic.cases import KIB, TestCase, Traces
 from ci.suites.quic.catalogue import QUIC_CASES, WEBTRANSPORT_CASES
 from ci.suites.quic.catalogue import QUIC_MEASUREMENTS as MEASUREMENTS
 from ci.suites.quic.checks import handshakes
+from ci.suites.quic.key_logs import valid_key_log
 from ci.suites.quic.packets import VERSION_1, VERSION_2, Address, Ecn, Frame, PacketType
-from ci.suites.quic.tshark import UnreadableCaptureError, inject_secrets, read_trace, tshark_version
+from ci.suites.quic.reading import read_trace
+from ci.suites.quic.tshark import dissect, inject_secrets, tshark_version
 
 pytestmark = needs_tshark
 
@@ -35,18 +39,28 @@ def of_ten(test: TestCase) -> TestCase:
 PASSING: list[tuple[TestCase, str]] = [
     (handshake.HANDSHAKE, "handshake"),
     (transfer.TRANSFER, "handshake"),
+    # Its client's last packet ends inside a STREAM frame.
+    (handshake.HANDSHAKE, "torn-stream"),
     (handshake.LONG_RTT, "longrtt"),
     (handshake.CHACHA20, "chacha20"),
     (handshake.MULTIPLEXING, "multiplexing"),
+    (handshake.MULTIPLEXING, "always-validating"),
     (handshake.RETRY, "retry"),
     (resumption.RESUMPTION, "resumption"),
     (resumption.ZERO_RTT, "zerortt"),
+    (resumption.ZERO_RTT, "zerortt-probes"),
     (transfer.KEY_UPDATE, "keyupdate"),
     (transfer.ECN, "ecn"),
     (losses.AMPLIFICATION_LIMIT, "amplificationlimit"),
     (handshake.IPV6, "ipv6"),
+    # Beside the connection the server's host sends other datagrams, to the client too.
+    (losses.AMPLIFICATION_LIMIT, "chatty-amplificationlimit"),
+    (handshake.IPV6, "chatty-ipv6"),
+    (paths.REBIND_PORT, "chatty-rebind-port"),
     (handshake.V2, "v2"),
     (paths.REBIND_PORT, "rebind-port"),
+    (paths.REBIND_PORT, "lost-challenge"),
+    (paths.REBIND_PORT, "late-rebinding"),
     (paths.REBIND_PORT, "rebind-addr"),
     (paths.REBIND_ADDRESS, "rebind-addr"),
     # Padding behind packets and another path: what tshark before 4.4 loses its way in.
@@ -243,9 +257,76 @@ def test_challenges_and_responses_are_read() -> None:
     assert any(Frame.PATH_CHALLENGE in p.frames for p in seen.right.packets("server"))
 
 
+@pytest.mark.parametrize("name", ["retry", "always-validating"])
+def test_what_follows_a_retry_is_read(name: str) -> None:
+    for trace in (captured(name).left, captured(name).right):
+        closed = {p.type for d in trace.datagrams for p in d.packets if not p.decrypted}
+        assert closed == {PacketType.RETRY}
+        # What was said before it is still there.
+        assert [p.token != "" for p in trace.packets("client", PacketType.INITIAL)][:2] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["chatty-amplificationlimit", "chatty-ipv6", "chatty-rebind-port"])
+def test_only_what_belongs_to_a_connection_is_kept(name: str) -> None:
+    folder = CAPTURES / name
+    everything = dissect(folder / "right.pcap.gz", folder / "keys.log", whole=True, moved={})
+    others = {d.source.port for d in everything.values() if d.target.port == 5353}
+
+    kept = captured(name).right.datagrams
+    assert others == {5353}
+    assert not any(5353 in (d.source.port, d.target.port) for d in kept)
+    assert len(kept) == sum(5353 not in (d.source.port, d.target.port) for d in everything.values())
+    assert all(p.decrypted for d in kept for p in d.packets)
+
+
+def test_a_frame_that_is_cut_off_is_left_out() -> None:
+    """tshark tells the type of the frame, and of which stream it is no more."""
+    left = captured("torn-stream").left
+    *_, torn, close = left.packets("client")
+    assert (torn.decrypted, torn.frames, torn.finished_streams) == (True, (), ())
+    assert close.frames == (0x1D,)
+    assert all(packet.decrypted for datagram in left.datagrams for packet in datagram.packets)
+
+
+def test_probes_for_a_larger_mtu_are_no_late_requests() -> None:
+    left = captured("zerortt-probes").left
+    everything = sum(p.payload_length for p in left.packets("client", PacketType.ONE_RTT))
+    assert everything > resumption.MOST_1_RTT_BYTES
+    # Without a key log probes are not told from requests, but those of the first connection do not count.
+    closed = read_trace(CAPTURES / "zerortt-probes" / "left.pcap.gz", [])
+    assert resumption.requests_in_0_rtt(Traces(lambda _side: closed)) is None
+
+
+@pytest.mark.parametrize("spoilt", ["of another connection", "of this one, but wrong", "cut off"])
+def test_the_log_of_the_second_side_is_tried(tmp_path: Path, spoilt: str) -> None:
+    folder, first = CAPTURES / "handshake", tmp_path / "keys.log"
+    lines = (folder / "keys.log").read_text().splitlines(keepends=True)
+    first.write_text(
+        {
+            "of another connection": (CAPTURES / "longrtt" / "keys.log").read_text(),
+            "of this one, but wrong": "".join(line[:-3] + "00\n" for line in lines),
+            "cut off": "".join(line for line in lines if "HANDSHAKE" in line),
+        }[spoilt]
+    )
+    seen = read_trace(folder / "left.pcap.gz", [first, folder / "keys.log"])
+    assert seen.datagrams == captured("handshake").left.datagrams
+
+
+@pytest.mark.parametrize(("between", "end"), [("\t", "\n"), (" ", "\r"), ("  ", "\r\n"), ("\t", "\r")])
+def test_a_log_may_be_written_with_tabs_and_any_line_end(tmp_path: Path, between: str, end: str) -> None:
+    folder = CAPTURES / "handshake"
+    text = (folder / "keys.log").read_text().replace(" ", between).replace("\n", end)
+    (tmp_path / "keys.log").write_bytes(text.encode())
+
+    assert valid_key_log(tmp_path / "keys.log")
+    assert (
+        read_trace(folder / "left.pcap.gz", [tmp_path / "keys.log"]).datagrams == captured("handshake").left.datagrams
+    )
+
+
 def test_without_a_key_log_only_what_is_open_can_be_read() -> None:
     folder = CAPTURES / "handshake"
-    trace = read_trace(folder / "left.pcap.gz", None)
+    trace = read_trace(folder / "left.pcap.gz", [])
 
     assert not trace.decrypted
     assert all(packet.decrypted for packet in trace.packets("server", PacketType.INITIAL))
@@ -265,39 +346,54 @@ def test_a_capture_cut_short_is_an_error_and_not_a_shorter_capture(tmp_path: Pat
     for piece in pieces:
         cut.write_bytes(piece)
         with pytest.raises(UnreadableCaptureError, match=r"trace_node_left\.pcap cannot be read"):
-            read_trace(cut, None)
+            read_trace(cut, [])
 
 
 def test_no_capture_at_all_and_no_capture_inside(tmp_path: Path) -> None:
     with pytest.raises(UnreadableCaptureError, match="No such file"):
-        read_trace(tmp_path / "none.pcap", None)
+        read_trace(tmp_path / "none.pcap", [])
     (tmp_path / "text.pcap").write_text("hello\n\n")  # which tshark takes for something
     with pytest.raises(UnreadableCaptureError, match="neither pcap nor pcapng"):
-        read_trace(tmp_path / "text.pcap", None)
+        read_trace(tmp_path / "text.pcap", [])
 
 
 def test_a_capture_without_packets_is_whole(tmp_path: Path) -> None:
     whole = gzip.decompress((CAPTURES / "handshake" / "left.pcap.gz").read_bytes())
     (tmp_path / "none.pcap").write_bytes(whole[:24])
-    assert read_trace(tmp_path / "none.pcap", None).datagrams == ()
+    assert read_trace(tmp_path / "none.pcap", []).datagrams == ()
+
+
+@pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_a_capture_of_beginnings_is_an_error_and_not_many_failures(tmp_path: Path, form: str) -> None:
+    cut = tmp_path / "trace_node_right.pcap"
+    whole = CAPTURES / "handshake" / "right.pcap.gz"
+    subprocess.run(["editcap", "-F", form, "-s", "96", whole, cut], check=True)
+    with pytest.raises(UnreadableCaptureError, match="of packet 1 only 96 of 1242 bytes were captured") as caught:
+        read_trace(cut, [])
+    assert "snap length" in caught.value.why
 
 
 def test_tshark_is_needed_and_says_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert tshark_version() >= tshark.MINIMUM
     monkeypatch.setenv("PATH", str(tmp_path))
-    for ask in (tshark_version, lambda: read_trace(CAPTURES / "handshake" / "left.pcap.gz", None)):
+    for ask in (tshark_version, lambda: read_trace(CAPTURES / "handshake" / "left.pcap.gz", [])):
         with pytest.raises(EngineError, match="could not be started") as caught:
             ask()
         assert caught.value.reference == "tshark-missing"
 
 
-def test_tshark_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "tshark").write_text("#!/bin/sh\n[ $1 != --version ] && exec sleep 60\necho TShark 4.4.0\n")
+@pytest.mark.parametrize("said", ["", '{"timestamp":"1","layers":{"frame":{"frame_fr'])
+def test_tshark_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str) -> None:
+    """Also in the middle of a line: it is late then, and the capture no worse for it."""
+    script = f"#!/bin/sh\n[ $1 = --version ] && exec echo TShark 4.4.0\nprintf %s '{said}'\nexec sleep 60\n"
+    (tmp_path / "tshark").write_text(script)
     (tmp_path / "tshark").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(tshark, "TIME_LIMIT_SECONDS", 0.2)
-    with pytest.raises(EngineError, match="not through"):
-        read_trace(CAPTURES / "handshake" / "left.pcap.gz", None)
+    with pytest.raises(EngineError, match=r"not through the capture left\.pcap\.gz after 0\.2 s") as caught:
+        read_trace(CAPTURES / "handshake" / "left.pcap.gz", [])
+    assert caught.value.reference == "tshark-late"
 
 
 @pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
@@ -305,7 +401,7 @@ def test_secrets_go_with_the_capture(tmp_path: Path) -> None:
     folder = CAPTURES / "handshake"
     inject_secrets(folder / "left.pcap.gz", folder / "keys.log", tmp_path / "open.pcapng")
 
-    assert read_trace(tmp_path / "open.pcapng", None).datagrams == captured("handshake").left.datagrams
+    assert read_trace(tmp_path / "open.pcapng", []).datagrams == captured("handshake").left.datagrams
     with pytest.raises(EngineError, match="could not put secrets"):
         inject_secrets(tmp_path / "none", folder / "keys.log", tmp_path / "out")
 

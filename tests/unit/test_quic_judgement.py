@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from quic_traffic import CAPTURES, connections, handshake, needs_tshark, one_rtt, sent
 
+from ci.errors import EngineError
 from ci.model import Outcome, ReasonCode, Side, Verdict
 from ci.scene import End
+from ci.suites.quic.capture_files import UnreadableCaptureError
 from ci.suites.quic.cases import KIB, TestCase
 from ci.suites.quic.catalogue import QUIC_MEASUREMENTS, WEBTRANSPORT_CASES
 from ci.suites.quic.exchange import Actor, Ending, Exchange
 from ci.suites.quic.handshake import HANDSHAKE, IPV6
 from ci.suites.quic.judgement import judge
-from ci.suites.quic.key_logs import choose_key_log
+from ci.suites.quic.key_logs import key_logs
 from ci.suites.quic.packets import Datagram, Trace
 from ci.suites.quic.received import PROTOCOL_FILE, wrong_files
 from ci.suites.quic.supplies import Supplies, prepare
 from ci.suites.quic.transfer import ECN, KEY_UPDATE
-from ci.suites.quic.tshark import UnreadableCaptureError
 
 SEED = 11
 GOOD_LOG = "CLIENT_RANDOM 0 0\nSERVER_HANDSHAKE_TRAFFIC_SECRET 00 11\n"
@@ -72,15 +73,15 @@ def receive(supplies: Supplies, folder: Path) -> None:
         path.write_bytes(file.content(supplies.seed))
 
 
-def reader(*datagrams: Datagram) -> Callable[[Path, Path | None, bool], Trace]:
-    return lambda _capture, key_log, _whole: Trace(datagrams, decrypted=key_log is not None)
+def reader(*datagrams: Datagram) -> Callable[[Path, Sequence[Path], bool], Trace]:
+    return lambda _capture, key_logs, _whole: Trace(datagrams, decrypted=bool(key_logs))
 
 
-def unreadable(capture: Path, _key_log: Path | None, _whole: bool) -> Trace:
+def unreadable(capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
     raise UnreadableCaptureError(capture, "cut short")
 
 
-def never(_capture: Path, _key_log: Path | None, _whole: bool) -> Trace:
+def never(_capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
     pytest.fail("the traffic was looked at")
 
 
@@ -255,23 +256,42 @@ def test_no_key_log_is_unsupported_where_one_is_needed(stage: Stage, key_log: st
 # --- key logs, captures -----------------------------------------------------------------------------------
 
 
-def test_the_clients_key_log_is_taken_and_the_servers_if_that_is_no_good(stage: Stage) -> None:
+def test_the_clients_key_log_comes_first_and_what_is_no_good_not_at_all(stage: Stage) -> None:
     folder = stage(key_log=GOOD_LOG).folder
-    assert choose_key_log(folder) == folder / "client" / "keys.log"
-    (folder / "server" / "keys.log").write_text(GOOD_LOG)
-    assert choose_key_log(folder) == folder / "client" / "keys.log"
-    (folder / "client" / "keys.log").write_text("CLIENT_RANDOM 00 11\n")
-    assert choose_key_log(folder) == folder / "server" / "keys.log"
-    (folder / "client" / "keys.log").unlink()
-    (folder / "client" / "keys.log").mkdir()
-    assert choose_key_log(folder) == folder / "server" / "keys.log"
+    client, server = (folder / side / "keys.log" for side in ("client", "server"))
+    assert key_logs(folder) == [client]
+    server.write_text(GOOD_LOG)
+    assert key_logs(folder) == [client, server]
+    client.write_text("CLIENT_RANDOM 00 11\n")
+    assert key_logs(folder) == [server]
+    client.unlink()
+    client.mkdir()
+    assert key_logs(folder) == [server]
 
 
 def test_a_capture_that_cannot_be_read_is_an_error(stage: Stage) -> None:
     found = judge(HANDSHAKE, HANDSHAKE.supplies(SEED), stage(), read=unreadable)
     assert found.reason is not None
     assert (found.outcome, found.reason.code) == (Outcome.ERROR, ReasonCode.CAPTURE_UNREADABLE)
-    assert found.reason.text == "the capture trace_node_right.pcap cannot be read: cut short"
+    assert found.reason.text.startswith("the capture trace_node_right.pcap cannot be read: cut short; ")
+
+
+def test_a_reader_that_is_not_through_is_this_cases_error(stage: Stage) -> None:
+    def late(capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
+        raise EngineError("tshark-late", f"tshark was not through the capture {capture.name} after 300 s")
+
+    found = judge(HANDSHAKE, HANDSHAKE.supplies(SEED), stage(), read=late)
+    assert found.reason is not None
+    assert (found.outcome, found.reason.code, found.reason.side) == (Outcome.ERROR, ReasonCode.TSHARK_LATE, "harness")
+    assert found.reason.text == "tshark was not through the capture trace_node_right.pcap after 300 s"
+
+
+def test_without_a_reader_nothing_can_be_judged(stage: Stage) -> None:
+    def missing(_capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
+        raise EngineError("tshark-missing", "`tshark` could not be started")
+
+    with pytest.raises(EngineError):
+        judge(HANDSHAKE, HANDSHAKE.supplies(SEED), stage(), read=missing)
 
 
 def test_wrong_files_are_told_even_if_the_capture_cannot_be_read(stage: Stage) -> None:

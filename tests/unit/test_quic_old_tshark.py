@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from quic_traffic import CAPTURES, captured, needs_tshark
 from record_strategies import unhurried
 
-from ci.suites.quic import tshark
-from ci.suites.quic.old_tshark import simplified_copy
+from ci.suites.quic import reading
+from ci.suites.quic.capture_files import Frame, UnreadableCaptureError, rewrite
+from ci.suites.quic.frames import datagram_in
+from ci.suites.quic.old_tshark import Moved, Simplifier
 from ci.suites.quic.packets import Address
-from ci.suites.quic.tshark import inject_secrets, read_trace
+from ci.suites.quic.reading import read_trace
+from ci.suites.quic.tshark import inject_secrets
 
 needs_editcap = pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
 
@@ -34,6 +37,17 @@ def frames(capture: bytes) -> list[tuple[int, bytes]]:
         found.append((length, capture[at + 16 : at + 16 + kept]))
         at += 16 + kept
     return found
+
+
+def simplified_copy(original: Path, copy: Path) -> Moved:
+    simplifier = Simplifier()
+
+    def change(frame: Frame) -> bytes:
+        place = datagram_in(frame)
+        return frame.data if place is None else simplifier(frame, place)
+
+    rewrite(original, copy, change)
+    return simplifier.moved
 
 
 def copied(folder: Path, data: bytes) -> bytes:
@@ -95,20 +109,56 @@ def records_end(capture: bytes) -> int:
     return at
 
 
-@pytest.mark.parametrize("data", [b"", b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"text\n" * 9])
-def test_what_is_no_capture_is_copied_as_it_is(tmp_path: Path, data: bytes) -> None:
-    assert copied(tmp_path, data) == data
+@pytest.mark.parametrize("data", [b"", b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"text\n" * 9, b"\x1f\x8b\x08"])
+def test_what_is_no_capture_is_not_copied(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(UnreadableCaptureError):
+        copied(tmp_path, data)
+
+
+def relinked(capture: bytes, kind: int, head: bytes, tags: bytes = b"") -> bytes:
+    """A little-endian pcap of Ethernet frames with other link layers: their protocol goes where `head` ends."""
+    pieces, at = [capture[:20], struct.pack("<I", kind)], 24
+    for length, frame in frames(capture):
+        changed = frame[14:] if not head else head + tags + frame[12:14] + frame[14:]
+        if kind == 276:  # the protocol comes first
+            changed = frame[12:14] + head + frame[14:]
+        pieces += [capture[at : at + 8], struct.pack("<II", len(changed), len(changed)), changed]
+        at += 16 + length
+    return b"".join(pieces)
+
+
+VLAN, QINQ = b"\x81\x00\x00\x64", b"\x88\xa8\x00\x01"
+MACS = b"\x02\0\0\0\0\1\x02\0\0\0\0\2"
+LINKS = {
+    "vlan": (1, MACS, VLAN),
+    "qinq": (1, MACS, QINQ + VLAN),
+    "cooked": (113, b"\0\0\0\x01\0\x06" + MACS[:6] + b"\0\0", b""),
+    "cooked-2": (276, bytes(4) + b"\0\0\x01\0\0\x06" + MACS[:6] + b"\0\0", b""),
+    "bare": (101, b"", b""),
+}
+
+
+@needs_tshark
+@pytest.mark.parametrize("link", LINKS)
+def test_other_links_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str) -> None:
+    """A simulator may capture on a tagged interface or on all of them."""
+    monkeypatch.setattr(reading, "MATURE", (99, 0, 0))
+    capture = tmp_path / "right.pcap"
+    capture.write_bytes(relinked(stored("empty-connection-ids"), *LINKS[link]))
+    seen = read_trace(capture, [CAPTURES / "empty-connection-ids" / "keys.log"])
+    assert seen.datagrams == captured("empty-connection-ids").right.datagrams
+    assert all(packet.decrypted for datagram in seen.datagrams for packet in datagram.packets)
 
 
 @needs_tshark
 @needs_editcap
 @pytest.mark.parametrize("name", ["empty-connection-ids", "handshake"])
 def test_both_formats_are_simplified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(tshark, "MATURE", (99, 0, 0))
+    monkeypatch.setattr(reading, "MATURE", (99, 0, 0))
     folder = CAPTURES / name
     inject_secrets(folder / "right.pcap.gz", folder / "keys.log", tmp_path / "newer.pcapng")
     assert (tmp_path / "newer.pcapng").read_bytes().startswith(b"\x0a\x0d\x0d\x0a")
-    trace = read_trace(tmp_path / "newer.pcapng", None)
+    trace = read_trace(tmp_path / "newer.pcapng", [])
     assert trace.datagrams == captured(name).right.datagrams
     assert all(packet.decrypted for datagram in trace.datagrams for packet in datagram.packets)
 
@@ -120,6 +170,6 @@ def test_a_copy_says_the_same_as_its_original(monkeypatch: pytest.MonkeyPatch, n
     folder = CAPTURES / name
     read = []
     for mature in ((0, 0, 0), (99, 0, 0)):
-        monkeypatch.setattr(tshark, "MATURE", mature)
-        read.append(read_trace(folder / "right.pcap.gz", folder / "keys.log").datagrams)
+        monkeypatch.setattr(reading, "MATURE", mature)
+        read.append(read_trace(folder / "right.pcap.gz", [folder / "keys.log"]).datagrams)
     assert read[0] == read[1]

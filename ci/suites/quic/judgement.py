@@ -8,24 +8,25 @@ that are wrong are reported even where a capture cannot be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from ci.errors import EngineError
 from ci.model import Outcome, Reason, ReasonCode, Side, Verdict
 from ci.scene import End
 from ci.suites.quic.cases import Finding, TestCase, Traces
 from ci.suites.quic.checks import listed
 from ci.suites.quic.exchange import Actor, Ending, Exchange
-from ci.suites.quic.key_logs import choose_key_log
+from ci.suites.quic.key_logs import key_logs
 from ci.suites.quic.packets import PacketType, Sender, Trace
+from ci.suites.quic.reading import read_trace
 from ci.suites.quic.received import wrong_files
 from ci.suites.quic.supplies import Supplies
-from ci.suites.quic.tshark import UnreadableCaptureError, read_trace
 
 __all__ = ["RATE", "judge", "judge_ending"]
 
-ReadTrace: TypeAlias = Callable[[Path, "Path | None", bool], Trace]
+ReadTrace: TypeAlias = Callable[[Path, Sequence[Path], bool], Trace]
 
 # The metric of a measurement, in kbit/s.
 RATE: Final = "kbps"
@@ -50,23 +51,27 @@ def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadT
     """Judge one run of a test case, or one repetition of a measurement.
 
     :param supplies: what the run was supplied with, `test.supplies(seed)`
-    :param read: how a capture is read, given a key log where there is one, and whether all of it is needed
-    :raises EngineError: tshark is missing or does not end
+    :param read: how a capture is read, given the key logs there are, and whether all of it is needed
+    :raises EngineError: tshark is missing
     """
     early = judge_ending(test, exchange)
     if early is not None:
         return early
-    key_log = choose_key_log(exchange.folder)
-    if test.needs_key_log and key_log is None:
+    secrets = key_logs(exchange.folder)
+    if test.needs_key_log and not secrets:
         text = "neither client nor server left a key log with the secrets of a handshake, and this test case needs one"
         return _verdict(Outcome.UNSUPPORTED, ReasonCode.NO_KEY_LOG, text, "both")
     if finding := wrong_files(supplies, exchange.folder):
         return _failed(ReasonCode.WRONG_FILES, finding, exchange)
-    traces = Traces(lambda side: read(exchange.capture(side), key_log, side in test.whole))
+    traces = Traces(lambda side: read(exchange.capture(side), secrets, side in test.whole))
     try:
         return _judge_traffic(test, supplies, exchange, traces)
-    except UnreadableCaptureError as error:
-        return _verdict(Outcome.ERROR, ReasonCode.CAPTURE_UNREADABLE, error.message, "harness")
+    except EngineError as error:
+        # Of this capture, and so of this run: those that follow are read as if nothing had been.
+        if error.reference not in (ReasonCode.CAPTURE_UNREADABLE, ReasonCode.TSHARK_LATE):
+            raise
+        text = "; ".join(filter(None, (error.message, error.why)))
+        return _verdict(Outcome.ERROR, ReasonCode(error.reference), text, "harness")
 
 
 def judge_ending(test: TestCase, exchange: Exchange) -> Verdict | None:

@@ -6,47 +6,25 @@ that are not yet in use, and decrypts nothing any more. They are left out of the
 
 *Paths.* When an address changes, it does not know whose the packets without a connection id are. In the copy they stay
 on the first path; where they really were is kept beside it.
-
-The number of frames, and the length that each datagram says it has, stay what they were.
 """
 
 from __future__ import annotations
 
-import gzip
-import struct
-from collections.abc import Iterator
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from ci.suites.quic.packets import SERVER_HOSTS, VERSION_1, VERSION_2, Address
+from ci.suites.quic.capture_files import Frame
+from ci.suites.quic.frames import Place
+from ci.suites.quic.packets import SERVER_HOSTS, VERSION_1, VERSION_2, Address, side_of
 
-__all__ = ["Moved", "simplified_copy"]
+__all__ = ["Moved", "Simplifier"]
 
-# The addresses of frames that the copy has on another path, by frame number from 1: source and target.
+# The addresses of frames that the copy has on another path, by frame number: source and target.
 Moved: TypeAlias = "dict[int, tuple[Address, Address]]"
 
-PCAPNG_SECTION: Final = 0x0A0D0D0A
-PCAPNG_ENHANCED_PACKET: Final = 6
-ETHERNET_HEADER: Final = 14
-UDP: Final = 17
 LONG_HEADER: Final = 0x80
+FIXED_BIT: Final = 0x40
 SERVERS: Final = frozenset(ip_address(host).packed for host in SERVER_HOSTS)
-
-
-def simplified_copy(capture: Path, target: Path) -> Moved:
-    """Copy a capture, pcap or pcapng, of Ethernet frames; returns what it did to addresses.
-
-    What is not understood is copied as it is, a torn end above all: the reader of the copy must see it.
-    """
-    data = capture.read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        data = gzip.decompress(data)
-    simplify = _Simplifier()
-    pieces = _pcapng(data, simplify) if data.startswith(b"\x0a\x0d\x0d\x0a") else _pcap(data, simplify)
-    with target.open("wb") as file:
-        file.writelines(pieces)
-    return simplify.moved
 
 
 class _Path(NamedTuple):
@@ -56,104 +34,68 @@ class _Path(NamedTuple):
     server: tuple[bytes, bytes]
 
 
-class _Simplifier:
-    """Simplifies frame after frame of one capture."""
+class Simplifier:
+    """Simplifies datagram after datagram of one capture; `moved` is what it did to addresses."""
 
     def __init__(self) -> None:
         self.moved: Moved = {}
-        self._number = 0
-        self._first: list[_Path] = []  # on which a connection began
-        self._known: set[_Path] = set()
+        self._begun: list[_Path] = []  # on which a connection began
+        self._opened: set[_Path] = set()  # to which the client went on
+        self._server_ids: set[bytes] = set()
+        self._first_ids: set[bytes] = set()  # made up by a client for a server it does not know yet
 
-    def __call__(self, frame: bytes) -> bytes:
-        self._number += 1
-        place = _datagram_in(frame)
-        if place is None:
-            return frame
-        address, payload = place
-        return self._on_first_path(frame[: _kept(frame, payload)], address, payload)
-
-    def _on_first_path(self, frame: bytes, address: slice, payload: int) -> bytes:
-        middle = (address.start + address.stop) // 2
-        ports = payload - 8
-        source = (frame[address.start : middle], frame[ports : ports + 2])
-        target = (frame[middle : address.stop], frame[ports + 2 : ports + 4])
+    def __call__(self, frame: Frame, place: Place) -> bytes:
+        data = frame.data[: _kept(frame.data, place.payload)]
+        middle = (place.addresses.start + place.addresses.stop) // 2
+        ports = place.payload - 8
+        source = (data[place.addresses.start : middle], data[ports : ports + 2])
+        target = (data[middle : place.addresses.stop], data[ports + 2 : ports + 4])
         from_server = source[0] in SERVERS
         path = _Path(target, source) if from_server else _Path(source, target)
-        if path not in self._known:
-            self._known.add(path)
-            if payload < len(frame) and frame[payload] & LONG_HEADER:
-                self._first.append(path)
+        if side_of(str(ip_address(path.client[0]))) != "client" or path.server[0] not in SERVERS:
+            return data
+        payload = data[place.payload :]
+        if payload and payload[0] & LONG_HEADER:
+            self._learn(path, payload, from_server=from_server)
+        elif not from_server and self._goes_on(payload):
+            self._opened.add(path)
         # With several connections nobody could say which one goes on here.
-        if path in self._first or len(self._first) != 1 or len(self._first[0].client[0]) != len(source[0]):
-            return frame
-        self.moved[self._number] = (_address(source), _address(target))
-        first = self._first[0]
+        if path not in self._opened or len(self._begun) != 1 or path in self._begun:
+            return data
+        first = self._begun[0]
+        if len(first.client[0]) != len(source[0]):
+            return data
+        self.moved[frame.number] = (_address(source), _address(target))
         (source, target) = (first.server, first.client) if from_server else (first.client, first.server)
-        ends = source[0] + target[0], source[1] + target[1]
-        return frame[: address.start] + ends[0] + frame[address.stop : ports] + ends[1] + frame[ports + 4 :]
+        hosts, both = source[0] + target[0], source[1] + target[1]
+        return data[: place.addresses.start] + hosts + data[place.addresses.stop : ports] + both + data[ports + 4 :]
+
+    def _learn(self, path: _Path, payload: bytes, *, from_server: bool) -> None:
+        """What a packet with a long header tells: a connection begins, or by which id the server wants to be called."""
+        dcid, scid = _ids(payload)
+        if from_server:
+            self._server_ids |= {scid} - {b""}
+        elif dcid in self._server_ids | self._first_ids:
+            self._opened.add(path)  # moved before its handshake was through
+        elif _kind(payload, 0) == 0 and path not in self._begun:
+            self._begun.append(path)
+            self._first_ids.add(dcid)
+
+    def _goes_on(self, payload: bytes) -> bool:
+        """Whether this may be a packet of a connection: it has an id of the server's, or the bit all packets have.
+
+        Later ids are encrypted where they are announced; and where both sides agree, the bit is no sign (RFC 9287).
+        """
+        if not payload:
+            return False
+        return bool(payload[0] & FIXED_BIT) or any(payload.startswith(known, 1) for known in self._server_ids)
 
 
 def _address(end: tuple[bytes, bytes]) -> Address:
     return Address(str(ip_address(end[0])), int.from_bytes(end[1], "big"))
 
 
-# --- files ------------------------------------------------------------------------------------------------
-
-
-def _pcap(data: bytes, simplify: _Simplifier) -> Iterator[bytes]:
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    header = struct.Struct(f"{order}IIII")
-    yield data[:24]
-    at = 24
-    while at + header.size <= len(data):
-        seconds, fraction, captured, length = header.unpack_from(data, at)
-        end = at + header.size + captured
-        if end > len(data):
-            break
-        frame = simplify(data[at + header.size : end])
-        yield header.pack(seconds, fraction, len(frame), length)
-        yield frame
-        at = end
-    yield data[at:]
-
-
-def _pcapng(data: bytes, simplify: _Simplifier) -> Iterator[bytes]:
-    order = "<"
-    at = 0
-    while at + 12 <= len(data):
-        if data[at : at + 4] == PCAPNG_SECTION.to_bytes(4, "big"):  # reads the same in both byte orders
-            order = "<" if data[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
-        kind, total = struct.unpack_from(f"{order}II", data, at)
-        if total < 12 or total % 4 or at + total > len(data):
-            break
-        block = data[at : at + total]
-        yield _enhanced_packet(block, order, simplify) if kind == PCAPNG_ENHANCED_PACKET else block
-        at += total
-    yield data[at:]
-
-
-def _enhanced_packet(block: bytes, order: str, simplify: _Simplifier) -> bytes:
-    header = struct.Struct(f"{order}IIIIIII")  # type, total, interface, time high and low, captured, length
-    kind, _, interface, high, low, captured, length = header.unpack_from(block)
-    frame = simplify(block[header.size : header.size + captured])
-    options = block[header.size + captured + -captured % 4 : -4]
-    body = frame + bytes(-len(frame) % 4) + options
-    total = header.size + len(body) + 4
-    return header.pack(kind, total, interface, high, low, len(frame), length) + body + struct.pack(f"{order}I", total)
-
-
-# --- frames -----------------------------------------------------------------------------------------------
-
-
-def _datagram_in(frame: bytes) -> tuple[slice, int] | None:
-    """Where an Ethernet frame has both IP addresses, and where its UDP payload begins; None if it has none."""
-    kind = frame[12:ETHERNET_HEADER]
-    if kind == b"\x08\x00" and len(frame) > 42 and frame[23] == UDP:
-        return slice(26, 34), ETHERNET_HEADER + 4 * (frame[ETHERNET_HEADER] & 0x0F) + 8
-    if kind == b"\x86\xdd" and len(frame) > 62 and frame[20] == UDP:
-        return slice(22, 54), ETHERNET_HEADER + 40 + 8
-    return None
+# --- packets ----------------------------------------------------------------------------------------------
 
 
 def _kept(frame: bytes, payload: int) -> int:
@@ -166,6 +108,21 @@ def _kept(frame: bytes, payload: int) -> int:
     return end if payload < end < len(frame) and not any(frame[end:]) else len(frame)
 
 
+def _ids(payload: bytes) -> tuple[bytes, bytes]:
+    """The connection ids of a packet with a long header, the destination's first; cut short with it."""
+    scid = 6 + payload[5] if len(payload) > 5 else 6
+    return payload[6:scid], payload[scid + 1 : scid + 1 + payload[scid]] if scid < len(payload) else b""
+
+
+def _kind(frame: bytes, at: int) -> int | None:
+    """The type of a packet with a long header, as version 1 numbers them; None in a version that nobody here knows."""
+    version = int.from_bytes(frame[at + 1 : at + 5], "big")
+    number = frame[at] >> 4 & 3
+    if version == VERSION_2:
+        return (number - 1) % 4  # RFC 9369, section 3.2
+    return number if version == VERSION_1 else None
+
+
 def _end_of_long_packets(frame: bytes, at: int) -> int:
     """Where the packets with a long header end; where they begin if they cannot be told.
 
@@ -173,19 +130,13 @@ def _end_of_long_packets(frame: bytes, at: int) -> int:
     """
     start = at
     while at < len(frame) and frame[at] & LONG_HEADER:
-        version = int.from_bytes(frame[at + 1 : at + 5], "big")
-        number = frame[at] >> 4 & 3
-        if version == VERSION_2:
-            number = (number - 1) % 4  # RFC 9369, section 3.2
-        elif version != VERSION_1:
+        kind = _kind(frame, at)
+        if kind is None or kind == 3:  # a Retry fills its datagram
             return start
-        if number == 3:  # a Retry fills its datagram
-            return start
-        is_initial = number == 0
         at += 5
         for _ in range(2):  # connection ids
             at += 1 + frame[at]
-        if is_initial:
+        if kind == 0:
             token, at = _variable(frame, at)
             at += token
         length, at = _variable(frame, at)

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PacketType",
     "Sender",
     "Trace",
+    "side_of",
 ]
 
 # The fixed addresses of the contract (section 1.1), in canonical form.
@@ -41,6 +43,20 @@ VERSION_1: Final = 0x00000001
 VERSION_2: Final = 0x6B3343CF
 
 Sender: TypeAlias = Literal["client", "server"]
+
+
+@lru_cache(maxsize=64)
+def side_of(host: str) -> Sender | None:
+    """Whose address this is; None for a stranger's. A client is known behind its NAT by the network it is in.
+
+    :param host: canonical text, so that the spelling of an IPv6 address does not matter
+    """
+    if host in SERVER_HOSTS:
+        return "server"
+    if host in CLIENT_HOSTS:
+        return "client"
+    address = ipaddress.ip_address(host)
+    return "client" if any(address in network for network in LEFT_NETWORKS) else None
 
 
 class PacketType(str, Enum):
@@ -66,6 +82,7 @@ class Frame:
     NEW_CONNECTION_ID: Final = 0x18
     PATH_CHALLENGE: Final = 0x1A
     PATH_RESPONSE: Final = 0x1B
+    CONNECTION_CLOSE: Final = frozenset({0x1C, 0x1D})
     STREAM: Final = frozenset(range(0x08, 0x10))
     STREAM_FIN: Final = 0x01  # in the type of a STREAM frame
     DATAGRAM: Final = frozenset({0x30, 0x31})
@@ -120,6 +137,7 @@ class Packet:
     :param dcid: destination connection id in hex; of a short header only if the connection is known
     :param token: of an Initial, in hex; empty where its length is 0
     :param retry_token: of a Retry, in hex
+    :param fixed_bit: the bit that all packets have, unless both sides agreed to do without it (RFC 9287)
     :param number: full packet number
     :param payload_length: bytes of protected payload with its authentication tag; where the header protection could
         not be removed, the 1 to 4 bytes of the packet number are counted too
@@ -139,6 +157,7 @@ class Packet:
     dcid: str | None = None
     token: str = ""
     retry_token: str = ""
+    fixed_bit: bool = True
     number: int | None = None
     payload_length: int = 0
     key_phase: int | None = None
@@ -174,17 +193,12 @@ class Datagram:
 
     @property
     def sender(self) -> Sender | None:
-        """Who sent it; None for a stranger. A client is known behind its NAT by the network it is in.
+        """Who sent it; None for a stranger. Packets of a client whose address was rewritten count as the client's."""
+        return side_of(self.source.host)
 
-        Canonical text is compared, so the spelling of an IPv6 address does not matter, and packets of a client whose
-        address was rewritten count as the client's.
-        """
-        if self.source.host in SERVER_HOSTS:
-            return "server"
-        if self.source.host in CLIENT_HOSTS:
-            return "client"
-        host = ipaddress.ip_address(self.source.host)
-        return "client" if any(host in network for network in LEFT_NETWORKS) else None
+    @property
+    def receiver(self) -> Sender | None:
+        return side_of(self.target.host)
 
 
 class Trace:

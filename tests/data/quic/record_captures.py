@@ -8,8 +8,10 @@ time matters the link is as much slower.
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
 import sys
+import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -28,12 +30,12 @@ from ci.helper_image import helper_image  # noqa: E402
 from ci.model import Case, Exercise, Outcome, Role  # noqa: E402
 from ci.network_attempt import attempt  # noqa: E402
 from ci.suites.network import Cast, exchange_of, scene  # noqa: E402
-from ci.suites.quic import losses, measurements, transfer  # noqa: E402
+from ci.suites.quic import losses, measurements, paths, transfer  # noqa: E402
 from ci.suites.quic.cases import KIB, TestCase  # noqa: E402
 from ci.suites.quic.checks import handshakes, only_version_1  # noqa: E402
-from ci.suites.quic.handshake import HTTP3  # noqa: E402
+from ci.suites.quic.handshake import HTTP3, IPV6, MULTIPLEXING  # noqa: E402
 from ci.suites.quic.judgement import judge  # noqa: E402
-from ci.suites.quic.key_logs import choose_key_log  # noqa: E402
+from ci.suites.quic.key_logs import key_logs  # noqa: E402
 from ci.suites.quic.packets import Sender  # noqa: E402
 from ci.suites.quic.supplies import prepare  # noqa: E402
 from ci.suites.quic.webtransport import WEBTRANSPORT_CASES  # noqa: E402
@@ -42,6 +44,16 @@ from ci.suites.quic.webtransport import transfer as webtransport_files  # noqa: 
 SEED: Final = 20261121
 FEWER: Final = 10
 SLOW: Final = ("--bandwidth=10Mbps", "--bandwidth=200kbps")
+
+
+# Endpoints that do something besides: the version whose image they are made from, and how.
+VARIANTS: Final = {
+    "aioquic-validating": ("aioquic-v1.7", """RUN sed -i 's/retry=task[^,]*/retry=True/' /opt/qns/server.py"""),
+    "aioquic-chatty": (
+        "aioquic-v1.7",
+        "COPY chatter.py /opt/qns/\nRUN sed -i 's/^async def run/from . import chatter\\n&/' /opt/qns/server.py",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -87,10 +99,41 @@ def recordings() -> Mapping[str, Recording]:
         "goodput": Recording(go, quinn, slowed(measurements.GOODPUT, 50 * KIB)),
         "crosstraffic": Recording(go, quinn, slowed(measurements.CROSS_TRAFFIC, 60 * KIB)),
     }
+    soon = paths.REBIND_PORT.scenario.replace("--first-rebind=1s", "--first-rebind=900ms")
+    found |= {
+        "always-validating": Recording(
+            "aioquic-v1.7", "aioquic-validating", replace(MULTIPLEXING, sizes=(32,) * FEWER)
+        ),
+        "chatty-amplificationlimit": Recording(go, "aioquic-chatty", losses.AMPLIFICATION_LIMIT),
+        "chatty-ipv6": Recording(go, "aioquic-chatty", replace(IPV6, sizes=(1 * KIB,))),
+        "chatty-rebind-port": Recording(
+            go, "aioquic-chatty", slowed(replace(paths.REBIND_PORT, scenario=soon), 30 * KIB)
+        ),
+    }
     for test in WEBTRANSPORT_CASES:
         small = small_session(test) if test.sizes else test
         found[f"webtransport-{test.name}"] = Recording("webtransport-go-v0.13", "webtransport-go-v0.13", small)
     return found
+
+
+def image_of(daemon: Daemon, name: str) -> str:
+    """The image of a version that was built last, or of a variant, made from that."""
+    if name not in VARIANTS:
+        return newest(daemon, name)
+    version, how = VARIANTS[name]
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        archive.add(HERE / "chatter.py", "chatter.py")
+        recipe = f"FROM {newest(daemon, version)}\n{how}\n".encode()
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(recipe)
+        archive.addfile(member, io.BytesIO(recipe))
+    context.seek(0)
+    tag = f"interop/recorded:{name}"
+    said = [*daemon.call(daemon.api.build, fileobj=context, custom_context=True, tag=tag, rm=True, decode=True)]
+    if any("error" in line for line in said):
+        sys.exit(f"{name}: {said}")
+    return tag
 
 
 def newest(daemon: Daemon, version: str) -> str:
@@ -124,16 +167,16 @@ def main(names: list[str]) -> None:
         for name in names or wanted:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch)
-                record(wanted[name], slot, partial(newest, daemon), folder)
+                record(wanted[name], slot, partial(image_of, daemon), folder)
                 target = HERE / name
                 target.mkdir(exist_ok=True)
                 for side in ("left", "right"):
                     packed = gzip.compress((folder / "sim" / f"trace_node_{side}.pcap").read_bytes(), mtime=0)
                     (target / f"{side}.pcap.gz").write_bytes(packed)
-                secrets = choose_key_log(folder)
-                if secrets is None:
+                secrets = key_logs(folder)
+                if not secrets:
                     sys.exit(f"{name}: no key log")
-                shutil.copy(secrets, target / "keys.log")
+                shutil.copy(secrets[0], target / "keys.log")
             sys.stdout.write(f"{name}: {sum(p.stat().st_size for p in target.iterdir())} bytes\n")
 
 
