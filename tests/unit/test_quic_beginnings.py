@@ -205,9 +205,12 @@ def test_resumption_wants_one_certificate_in_the_first_of_two_handshakes() -> No
 
 @pytest.mark.parametrize(("early", "late", "passes"), [(10_000, 5_000, True), (10_000, 5_001, False), (0, 100, False)])
 def test_zerortt_weighs_early_against_late(early: int, late: int, *, passes: bool) -> None:
-    packets = [one_rtt(payload_length=late // 2), one_rtt(payload_length=late - late // 2)]
+    requests = {"frames": (0x0B,)}
+    packets = [one_rtt(payload_length=late // 2, **requests), one_rtt(payload_length=late - late // 2, decrypted=False)]
     if early:
-        packets.append(packet(PacketType.ZERO_RTT, payload_length=early))
+        packets.insert(0, packet(PacketType.ZERO_RTT, payload_length=early))
+    # What the first connection said, and what says nothing, does not count.
+    packets = [one_rtt(payload_length=9_000, **requests), *packets, one_rtt(payload_length=9_000, frames=(0x01, 0x00))]
     seen = traces(left=[sent("client", one) for one in packets], right=connections(2))
     assert (findings(resumption.ZERO_RTT, seen) is None) is passes
 

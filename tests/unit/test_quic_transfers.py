@@ -1,5 +1,7 @@
 """What goes on in a connection, judged from made-up traffic: each rule kept, and each broken."""
 
+# ruff: noqa: S106 -- the tokens of a Retry are no passwords
+
 from __future__ import annotations
 
 import itertools
@@ -113,18 +115,26 @@ def test_a_handshake_packet_behind_an_initial_proves_the_address_too() -> None:
     assert replay(first, VALIDATED, *[sent("server", handshake())] * 20) is None
 
 
+def test_a_token_that_comes_back_proves_the_address() -> None:
+    sent_back = sent("server", packet(PacketType.RETRY, retry_token="aa"), size=100)
+    flight = [sent("server", handshake())] * 20
+    first = sent("client", initial())
+    assert replay(first, sent_back, sent("client", initial(token="aa", number=1)), *flight) is None
+    # A token of somebody else's making proves nothing.
+    assert replay(first, sent_back, sent("client", initial(token="bb", number=1)), *flight) is not None
+
+
 @pytest.mark.parametrize(
     "strange",
     [
         sent("client", initial(), source=Address("10.0.0.1", 1)),
         sent("client"),
-        sent("server", packet(PacketType.VERSION_NEGOTIATION, version=0)),
-        sent("server", packet(PacketType.UNKNOWN)),
+        sent("client", packet(PacketType.UNKNOWN)),
+        sent("server", packet(PacketType.VERSION_NEGOTIATION, version=0), size=50),
     ],
 )
-def test_what_has_no_business_there_fails(strange: Datagram) -> None:
-    assert replay(sent("client", initial()), strange, VALIDATED) is not None
-    assert replay(sent("client", initial()), VALIDATED, strange) is None
+def test_what_is_strange_fails_nothing_by_being_strange(strange: Datagram) -> None:
+    assert replay(sent("client", initial()), strange, VALIDATED) is None
 
 
 def test_a_client_that_never_comes_through_says_why_if_its_hello_was_too_large() -> None:
@@ -194,6 +204,38 @@ def test_a_new_path_begins_with_a_challenge_and_each_is_answered() -> None:
         assert finding is not None
         assert text in finding.text
         assert finding.side == side
+
+
+def test_one_answer_validates_a_path_and_only_what_arrived_obliges() -> None:
+    first, moved = sent("server", one_rtt()), sent("server", challenge("d1"), target=OTHER)
+    again, answer = sent("server", challenge("d2"), target=OTHER), response("d2")
+    later, close = sent("client", one_rtt(frames=(0x02,))), sent("client", one_rtt(frames=(0x1D,)))
+    right = [first, moved, again]
+
+    def judged(*left: Datagram) -> Finding | None:
+        return new_paths_challenged(traces(left=left, right=right))
+
+    # Two right behind each other, of which the last is answered; the first is lost.
+    assert judged(first, moved, again, answer) is None
+    assert judged(first, again, answer) is None
+    # None of them has arrived; or none before the client closed, or while it had anything else to say.
+    assert judged(first, later) is None
+    assert judged(first, later, close, moved, again, close) is None
+    assert judged(first, later, moved, close) is None
+    assert judged(first, moved, sent("server", one_rtt(frames=(0x1C,))), later) is None
+    for ignored in (judged(first, moved, later), judged(first, moved, later, close), judged(first, again, later)):
+        assert ignored is not None
+        assert ignored.side == "client"
+
+
+def test_after_the_close_no_path_is_new() -> None:
+    first, close = sent("server", one_rtt()), sent("client", one_rtt(frames=(0x1D,)), source=OTHER)
+    moved, answer = sent("server", challenge(), target=OTHER), response()
+    after = sent("server", one_rtt(frames=(0x08,)), target=Address(CLIENT.host, 9))
+    closing = sent("server", one_rtt(frames=(0x1C,)), target=Address(CLIENT.host, 9))
+    for end in ([close, after], [closing, after]):
+        assert new_paths_challenged(traces(left=[first, moved, answer], right=[first, moved, *end])) is None
+    assert new_paths_challenged(traces(left=[first, moved, answer], right=[first, moved, after])) is not None
 
 
 def test_rebind_addr_wants_another_address_and_not_only_another_port() -> None:

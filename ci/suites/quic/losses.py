@@ -49,34 +49,31 @@ def long_chain_sent(traces: Traces) -> Finding | None:
 
 
 def amplification_limited(traces: Traces) -> Finding | None:
-    """The server sent little until the client had proved its address with a Handshake packet.
+    """The server sent little until the client had proved its address: with a Handshake packet, or a Retry's token.
 
-    A Handshake packet counts wherever it is in its datagram: it is often behind an Initial.
+    A Handshake packet counts wherever it is in its datagram: it is often behind an Initial. Once a token has come back
+    (RFC 9000, section 8.1.2) there is no limit any more.
     """
     allowance = tolerance = sent = 0
+    tokens: set[str] = set()
     for datagram in traces.right.datagrams:
-        kinds = {packet.type for packet in datagram.packets}
-        first = datagram.packets[0].type if datagram.packets else PacketType.UNKNOWN
-        if datagram.sender is None or first in (PacketType.UNKNOWN, PacketType.VERSION_NEGOTIATION):
-            return Finding(
-                text=f"a datagram of {datagram.source} with a packet {first} came before the client's Handshake"
-            )
         if datagram.sender == "client":
-            if PacketType.HANDSHAKE in kinds:
+            if any(packet.type is PacketType.HANDSHAKE or packet.token in tokens for packet in datagram.packets):
                 return None
-            if first is PacketType.INITIAL:
+            if any(packet.type is PacketType.INITIAL for packet in datagram.packets[:1]):
                 allowance += LIMIT * datagram.size
                 tolerance += TOLERANCE * datagram.size
-            continue
-        if datagram.size >= tolerance:
-            return Finding(
-                text=f"{datagram.at:.3f} s into the capture the server sent {datagram.size} bytes after {sent},"
-                f" although only {(sent + allowance) // LIMIT} had come from an address it did not know",
-                side="server",
-            )
-        sent += datagram.size
-        allowance -= datagram.size
-        tolerance -= datagram.size
+        elif datagram.sender == "server":
+            if datagram.size >= tolerance:
+                return Finding(
+                    text=f"{datagram.at:.3f} s into the capture the server sent {datagram.size} bytes after {sent},"
+                    f" although only {(sent + allowance) // LIMIT} had come from an address it did not know",
+                    side="server",
+                )
+            tokens |= {packet.retry_token for packet in datagram.packets} - {""}
+            sent += datagram.size
+            allowance -= datagram.size
+            tolerance -= datagram.size
     return Finding(text=f"no Handshake packet of the client reached the server{_large_hello(traces)}")
 
 

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from ci.suites.quic.cases import MIB, Finding, TestCase, Traces
 from ci.suites.quic.checks import COMMON, listed, unreadable
-from ci.suites.quic.packets import Address, Frame
+from ci.suites.quic.packets import Address, Datagram, Frame, PacketType, Trace
 
 __all__ = ["CONNECTION_MIGRATION", "REBIND_ADDRESS", "REBIND_PORT"]
 
@@ -16,37 +16,74 @@ REBINDING: Final = "rebind --delay=15ms --bandwidth=10Mbps --queue=25 --first-re
 
 
 def new_paths_challenged(traces: Traces) -> Finding | None:
-    """The server's first packet on each new path has a PATH_CHALLENGE, and the client answered it.
+    """The server's first packet on each new path has a PATH_CHALLENGE, and the client answered one sent on that path.
 
-    The first path is not new. Challenges elsewhere, on a path given up for example, need no answer. A packet that only
-    probes does not count yet: a server may well answer the client's own PATH_CHALLENGE and leave it at that until the
-    client moves.
+    The first path is not new. A packet that only probes does not count yet: a server may well answer the client's own
+    PATH_CHALLENGE and leave it at that until the client moves. Nor does what follows the connection's end.
     """
-    paths: set[Path] = set()
-    challenges: dict[str, Path] = {}
-    for datagram in traces.right.sent_by("server"):
-        path = (datagram.source, datagram.target)
-        if path in paths or not datagram.packets:
-            continue
-        packet = datagram.packets[0]
-        if paths and not packet.path_challenges:
-            if packet.frames and Frame.PROBING.issuperset(packet.frames):
-                continue
-            if not packet.decrypted:
-                return unreadable(f"the server's first packet {_arrow(path)}", traces.right)
-            return Finding(text=f"the server's first packet {_arrow(path)} has no PATH_CHALLENGE", side="server")
-        if paths:
-            challenges.update(dict.fromkeys(packet.path_challenges, path))
-        paths.add(path)
-    if len(paths) < 2:
-        seen = _arrow(next(iter(paths))) if paths else "at all"
+    found = _challenges(traces.right)
+    if isinstance(found, Finding):
+        return found
+    if len(found) < 2:
+        said = list(traces.right.packets("server", PacketType.ONE_RTT))
+        if said and not any(packet.decrypted for packet in said):
+            return unreadable("the server's 1-RTT packets", traces.right)
+        seen = _arrow(next(iter(found))) if found else "at all"
         return Finding(text=f"the server never sent anything on another path than {seen}")
-    answered = {response for packet in traces.left.packets("client") for response in packet.path_responses}
-    unanswered = [path for challenge, path in challenges.items() if challenge not in answered]
-    if unanswered:
-        text = f"the client never answered the server's PATH_CHALLENGE {_arrow(unanswered[0])}"
-        return Finding(text=text, side="client")
+    owed, answered = _owed(traces.left)
+    _, *new = found.items()
+    for path, challenges in new:
+        # Any answer validates the path (RFC 9000, section 8.2.3); the others need none then.
+        if challenges & owed and not challenges & answered:
+            text = f"the client never answered the server's PATH_CHALLENGE {_arrow(path)}"
+            return Finding(text=text, side="client")
     return None
+
+
+def _challenges(right: Trace) -> dict[Path, set[str]] | Finding:
+    """The data of all PATH_CHALLENGEs on each path of the server, the first path first; or a path without one."""
+    found: dict[Path, set[str]] = {}
+    for datagram in right.datagrams:
+        packets = datagram.packets
+        if datagram.sender == "server":
+            path = (datagram.source, datagram.target)
+            if found and path not in found and packets and not packets[0].path_challenges:
+                first = packets[0]
+                if not first.decrypted:
+                    return unreadable(f"the server's first packet {_arrow(path)}", right)
+                only_probes = first.frames and Frame.PROBING.issuperset(first.frames)
+                if not only_probes and not _closes(datagram):
+                    text = f"the server's first packet {_arrow(path)} has no PATH_CHALLENGE"
+                    return Finding(text=text, side="server")
+            else:
+                found.setdefault(path, set()).update(data for packet in packets for data in packet.path_challenges)
+        if _closes(datagram):
+            break
+    return found
+
+
+def _owed(left: Trace) -> tuple[set[str], set[str]]:
+    """The challenges that reached a client which had something to say after that, and those that it answered.
+
+    What was lost on the way obliges nobody, nor does what a client reads when it is about to close, or has closed.
+    """
+    reached: set[str] = set()
+    owed: set[str] = set()
+    answered: set[str] = set()
+    for datagram in left.datagrams:
+        if datagram.sender == "server":
+            reached.update(data for packet in datagram.packets for data in packet.path_challenges)
+        elif datagram.sender == "client":
+            answered.update(data for packet in datagram.packets for data in packet.path_responses)
+        if _closes(datagram):
+            break
+        if datagram.sender == "client":
+            owed |= reached
+    return owed, answered
+
+
+def _closes(datagram: Datagram) -> bool:
+    return any(not Frame.CONNECTION_CLOSE.isdisjoint(packet.frames) for packet in datagram.packets)
 
 
 def client_address_changed(traces: Traces) -> Finding | None:

@@ -20,11 +20,14 @@ sys.path[:0] = [str(HERE), str(HERE.parents[2])]
 from aioquic.buffer import Buffer  # noqa: E402
 from aioquic.quic.connection import QuicConnection, QuicConnectionId  # noqa: E402
 from aioquic.quic.packet import (  # noqa: E402
+    QuicFrameType,
+    QuicPacketType,
     QuicPreferredAddress,
     pull_quic_transport_parameters,
     push_quic_transport_parameters,
 )
-from aioquic.tls import CipherSuite  # noqa: E402
+from aioquic.quic.packet_builder import QuicPacketBuilder  # noqa: E402
+from aioquic.tls import CipherSuite, Epoch  # noqa: E402
 from world import CLIENT6, SERVER, SERVER6, Address, Client, Server, World  # noqa: E402
 
 from ci.suites.quic.certificates import write_certificates  # noqa: E402
@@ -82,17 +85,24 @@ def many_streams(folder: Path) -> World:
     return world
 
 
-def twice(folder: Path, *, early: bool, files: int = 1, names: Callable[[int], str] = lambda n: f"file-{n}") -> World:
-    """A connection, then a second one with the ticket of the first."""
+def twice(
+    folder: Path,
+    *,
+    early: bool,
+    files: int = 1,
+    names: Callable[[int], str] = lambda n: f"file-{n}",
+    prepare: Callable[[QuicConnection], None] = lambda _connection: None,
+) -> World:
+    """A connection, then a second one with the ticket of the first. Both are prepared."""
     world = World(folder)
     Server(world, tickets=True, size=32)
     tickets: list[object] = []
 
     def again() -> None:
         more = [names(n) for n in range(1, files + 1)]
-        Client(world, more, port=50001, session_ticket=tickets[-1], early=early)
+        Client(world, more, port=50001, session_ticket=tickets[-1], early=early, prepare=prepare)
 
-    Client(world, [names(0)], done=again, on_ticket=tickets.append)
+    Client(world, [names(0)], done=again, on_ticket=tickets.append, prepare=prepare)
     return world
 
 
@@ -110,6 +120,47 @@ def not_resumed(folder: Path) -> World:
 
 def zero_rtt(folder: Path) -> World:
     return twice(folder, early=True, files=39, names=lambda n: f"{n:03}" + "n" * 247)
+
+
+def zero_rtt_and_probes(folder: Path) -> World:
+    """Both connections also find out how large a datagram may be, with packets of nothing but PING and PADDING."""
+
+    def probing(connection: QuicConnection) -> None:
+        write = connection._write_application
+        left = iter(range(5))
+
+        def with_probe(builder: QuicPacketBuilder, network_path: object, now: float) -> None:
+            crypto = connection._cryptos[Epoch.ONE_RTT]
+            if crypto.send.is_valid() and connection._handshake_confirmed and next(left, None) is not None:
+                builder.start_packet(QuicPacketType.ONE_RTT, crypto)
+                connection._write_ping_frame(builder)
+                builder.start_frame(QuicFrameType.PADDING).push_bytes(bytes(builder.remaining_flight_space - 1))
+            write(builder, network_path, now)
+
+        connection._write_application = with_probe
+
+    return twice(folder, early=True, files=39, names=lambda n: f"{n:03}" + "n" * 247, prepare=probing)
+
+
+def torn_stream(folder: Path) -> World:
+    """A packet of the client that ends where a STREAM frame should say which stream it is of."""
+
+    def tearing(connection: QuicConnection) -> None:
+        write = connection._write_connection_close_frame
+
+        def torn(builder: QuicPacketBuilder, *rest: object, **more: object) -> None:
+            if connection._cryptos[Epoch.ONE_RTT].send.is_valid():
+                # An id of eight bytes, of which there are three.
+                builder.start_frame(QuicFrameType.STREAM_BASE).push_bytes(b"\xc0\0\0")
+                builder.start_packet(QuicPacketType.ONE_RTT, connection._cryptos[Epoch.ONE_RTT])
+            write(builder, *rest, **more)
+
+        connection._write_connection_close_frame = torn
+
+    world = World(folder)
+    Server(world)
+    Client(world, ["one"], prepare=tearing)
+    return world
 
 
 def key_update(folder: Path) -> World:
@@ -168,10 +219,38 @@ def ipv6(folder: Path) -> World:
     return world
 
 
-def rebind(folder: Path, outside: Callable[[Address], Address], *, cid_length: int = 8, **more: object) -> World:
-    world = World(folder, nat=lambda at, address: address if at < 0.07 else outside(address))
+def rebind(
+    folder: Path,
+    outside: Callable[[Address], Address],
+    *,
+    cid_length: int = 8,
+    drop: Callable[[str, int], bool] = lambda _sender, _number: False,
+    **more: object,
+) -> World:
+    world = World(folder, nat=lambda at, address: address if at < 0.07 else outside(address), drop=drop)
     Server(world, size=6 * KIB, **more)
     Client(world, ["one"], max_stream_data=SMALL_WINDOW, connection_id_length=cid_length)
+    return world
+
+
+def lost_challenge(folder: Path) -> World:
+    """The server's first packet to the new address is lost, its PATH_CHALLENGE with it; the next one is answered."""
+    moved: list[int] = []
+
+    def first_after_the_move(sender: str, number: int) -> bool:
+        if sender == "server" and world.now > 0.07 + 0.015:
+            moved.append(number)
+        return sender == "server" and moved[:1] == [number]
+
+    world = rebind(folder, lambda address: (address[0], 4711), drop=first_after_the_move)
+    return world
+
+
+def late_rebinding(folder: Path) -> World:
+    """A client that is moved when it has everything: what its new address is asked comes after the close."""
+    world = World(folder, nat=lambda _at, address: (address[0], 4711) if world.fetched else address)
+    Server(world, size=6 * KIB)
+    Client(world, ["one"], max_stream_data=SMALL_WINDOW, linger=0.02)
     return world
 
 
@@ -247,6 +326,8 @@ CAPTURES: dict[str, Callable[[Path], World]] = {
     "resumption": resumption,
     "not-resumed": not_resumed,
     "zerortt": zero_rtt,
+    "zerortt-probes": zero_rtt_and_probes,
+    "torn-stream": torn_stream,
     "keyupdate": key_update,
     "no-ecn-acks": no_ecn_acks,
     "amplificationlimit": amplification,
@@ -255,6 +336,8 @@ CAPTURES: dict[str, Callable[[Path], World]] = {
     "ipv6": ipv6,
     "rebind-port": rebind_port,
     "rebind-addr": rebind_address,
+    "lost-challenge": lost_challenge,
+    "late-rebinding": late_rebinding,
     "empty-connection-ids": empty_connection_ids,
     "no-challenge": no_challenge,
     "connectionmigration": migration,

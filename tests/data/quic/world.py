@@ -70,6 +70,7 @@ class World:
     ) -> None:
         self.folder = folder
         self.now = 0.0
+        self.fetched = False  # a client has everything it asked for
         self.one_way = one_way
         self._drop, self._nat, self._ecn = drop, nat, ecn
         self._left, self._right = Pcap(folder / "left.pcap"), Pcap(folder / "right.pcap")
@@ -170,6 +171,7 @@ class Client(Endpoint):
         done: Callable[[], None] = lambda: None,
         on_ticket: Callable[[object], None] = lambda _ticket: None,
         linger: float = 0.05,
+        prepare: Callable[[QuicConnection], None] = lambda _connection: None,
         **settings: object,
     ) -> None:
         configuration = QuicConfiguration(
@@ -186,6 +188,7 @@ class Client(Endpoint):
             self.connection._replenish_connection_ids = lambda: None  # aioquic would announce further empty ones
             # … and make the first id of the server as long as its own.
             self.connection._peer_cid.cid = self.connection._original_destination_connection_id = os.urandom(8)
+        prepare(self.connection)
         self.address = (host, port)
         self._names, self._early, self._update_after, self._done, self._linger = (
             list(names), early, update_after, done, linger,
@@ -215,6 +218,7 @@ class Client(Endpoint):
             if event.end_stream:
                 self._open.discard(event.stream_id)
                 if not self._open:
+                    self.world.fetched = True
                     self.world.later(self.world.now + self._linger, self._finish)
 
     def _finish(self) -> None:
