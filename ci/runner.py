@@ -43,7 +43,9 @@ __all__ = ["Runner", "Settings", "Summary"]
 MOST_BROKEN_SLOTS: Final = 3
 MOST_BROKEN_CASES: Final = 16
 # What the harness may fail in because of what an image sent or left, without its stage being the worse for it.
-HARNESS_TROUBLE: Final = frozenset({ReasonCode.SIMULATOR, ReasonCode.CAPTURE_UNREADABLE, ReasonCode.NOT_JUDGED})
+HARNESS_TROUBLE: Final = frozenset(
+    {ReasonCode.SIMULATOR, ReasonCode.CAPTURE_UNREADABLE, ReasonCode.TSHARK_LATE, ReasonCode.NOT_JUDGED}
+)
 # Beyond this share of red cases retrying finds no flakes, it only repeats what is broken.
 OUTAGE_SHARE: Final = 0.2
 OUTAGE_MINIMUM: Final = 10

@@ -126,7 +126,7 @@ def test_a_judgement_that_fails_does_not_cost_the_stage(tmp_path: Path) -> None:
     *failed, last = read_shard(tmp_path).attempts
     codes = {it.reason.code for it in failed if it.reason is not None}
     # After the second time it is the version's trouble; nothing else is there to be tried before.
-    assert codes <= {ReasonCode.NOT_JUDGED, ReasonCode.SET_ASIDE}
+    assert codes <= {ReasonCode.TSHARK_LATE, ReasonCode.SET_ASIDE}
     assert last.outcome is Outcome.PASSED
 
 
