@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ci.capture import interleave
-from ci.evidence_folder import EvidenceFolder
+from ci.evidence_folder import EvidenceFolder, case_folder
 from ci.scene import REDIS_PASSWORD
 
 if TYPE_CHECKING:
@@ -31,13 +31,12 @@ def write_evidence(
     started_at: str,
     durations: Mapping[str, float],
 ) -> EvidenceFolder:
-    """Write everything into the case's folder, `<dialer>_<listener>/<params>`.
+    """Write everything into the case's folder.
 
     :param root: the shard's folder
     :raises OSError: the disk is full or not ours
     """
-    case = scene.case
-    folder = EvidenceFolder(root, f"{case.dialer}_{case.listener}/{'-'.join(case.params.words)}", attempt=attempt)
+    folder = EvidenceFolder(root, case_folder(scene.case), attempt=attempt)
     for (role, stream), capture in evidence.streams.items():
         folder.write(f"{role}.{stream}.txt", capture.data(), role=role, stream=stream, truncated=capture.truncated)
     both = {f"{role}/{stream}": capture for (role, stream), capture in evidence.streams.items()}

@@ -9,15 +9,30 @@ from typing import TYPE_CHECKING
 
 from ci.errors import EngineError
 from ci.host_trouble import host_trouble
+from ci.portable_names import original_name, portable_name
 from ci.records import EvidenceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ci.model import Case
 
-__all__ = ["EvidenceFolder", "unwritable"]
+__all__ = ["EvidenceFolder", "case_folder", "unwritable"]
+
+
+def case_folder(case: Case) -> str:
+    """Where the evidence of a case lies in its shard's folder: of no two cases, on any file system, the same.
+
+    `<dialer>_<listener>/<stack>`, or in the established layout of the suites over a simulated network
+    `<server>_<client>/<test case>`. Pairs that such a name does not tell apart have a digest behind it: `_` stands in
+    an id too, and some file systems take `A` for `a`.
+    """
+    pair = (case.dialer, case.listener) if case.suite == "transport" else (case.listener, case.dialer)
+    name = portable_name("_".join(pair))
+    if name.count("_") > 1 or name != name.lower():
+        name += f"~{hashlib.sha256(' x '.join(pair).encode()).hexdigest()[:12]}"
+    return f"{name}/{'-'.join(case.params.words)}"
 
 
 class EvidenceFolder:
@@ -33,9 +48,8 @@ class EvidenceFolder:
         self._where = where if attempt == 1 else f"{where}/attempt-{attempt}"
         self.path = root / self._where
         self._files: list[EvidenceFile] = []
-        if attempt == 1:
-            # Left by a run that was killed in the middle of this very case.
-            shutil.rmtree(self.path, ignore_errors=True)
+        # Left by a run that was killed in the middle of this very attempt, which no record names.
+        shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -50,6 +64,17 @@ class EvidenceFolder:
     def write_json(self, name: str, facts: Mapping[str, object]) -> None:
         data = (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()
         self.write(name, data, role="harness", stream=name.partition(".")[0])
+
+    def note_rest(self, owner: Callable[[str], str]) -> None:
+        """Count in whatever else lies in it, gathered under portable names.
+
+        :param owner: whose a file is, by its name relative to the folder
+        """
+        known = {file.path for file in self._files}
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path).as_posix()
+            if path.is_file() and f"{self._where}/{name}" not in known:
+                self.note(name, role=owner(name), stream=original_name(path.name))
 
     def note(self, name: str, *, role: str, stream: str, truncated: bool = False) -> None:
         """Count a file in that something else has put there."""
@@ -69,6 +94,7 @@ class EvidenceFolder:
                 size=size,
                 sha256=digest.hexdigest(),
                 truncated=truncated,
+                name=original if (original := original_name(name)) != name else None,
             )
         )
 

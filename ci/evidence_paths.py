@@ -14,14 +14,15 @@ _SEPARATORS: Final = "/\\"
 
 
 def path_problem(path: str) -> str | None:
-    """Why an evidence path is refused, or None: it must be relative, with `/`, and never leave the folder."""
+    """Why an evidence path is refused, or None: it must be relative and never leave the folder, on any system.
+
+    A backslash alone does no harm: runs of earlier versions kept the names that programs gave their files.
+    """
     if not path or "\x00" in path:
         return "it is empty or holds a NUL"
     if path[0] in _SEPARATORS or path[1:2] == ":":
         return "it is absolute"
-    if "\\" in path:
-        return "it holds a backslash"
-    if any(part in ("", ".", "..") for part in path.split("/")):
+    if any(part in ("", ".", "..") for part in path.replace("\\", "/").split("/")):
         return "it leaves its folder, or is not in its shortest form"
     return None
 

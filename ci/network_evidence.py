@@ -77,11 +77,7 @@ def keep(
             "repetitions": [_facts(repetition) for repetition in repetitions],
         },
     )
-    known = {file.path for file in folder.files}
-    for path in sorted(folder.path.rglob("*")):
-        name = path.relative_to(folder.path).as_posix()
-        if path.is_file() and not any(it.endswith(f"/{name}") for it in known) and "attempt-" not in name:
-            folder.note(name, role=_owner(name), stream=path.name)
+    folder.note_rest(_owner)
     return folder.files
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ci.case_errors import Judged, judged
-from ci.evidence_folder import EvidenceFolder
+from ci.evidence_folder import EvidenceFolder, case_folder
 from ci.model import Outcome, Verdict
 from ci.network_attempt import NetworkBystander, attempt
 from ci.network_evidence import Repetition, drop_supplies, keep
@@ -130,8 +130,7 @@ class NetworkStage:
         if stages.deadline is not None:
             test = replace(test, limit=int(stages.deadline))
         seed = _seed(f"{case.key}/{take.number}") if stages.seed is None else stages.seed
-        # The established layout of logs (section 5.5), and so server first.
-        folder = EvidenceFolder(take.folder, f"{case.listener}_{case.dialer}/{test.name}", attempt=take.number)
+        folder = EvidenceFolder(take.folder, case_folder(case), attempt=take.number)
         repetitions: list[Repetition] = []
         for number in range(1, test.repetitions + 1):
             where = f"{number}/" if test.repetitions > 1 else ""

@@ -110,6 +110,7 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
                 "bytes": file.size,
                 "sha256": file.sha256,
                 "truncated": file.truncated,
+                "name": file.name,
             }
             for file in attempt.evidence
         ],
@@ -294,6 +295,7 @@ def _evidence_file(document: object) -> EvidenceFile:
         size=fields.integer("bytes", least=0),
         sha256=fields.text("sha256"),
         truncated=fields.boolean("truncated", default=False),
+        name=fields.optional_text("name"),
     )
 
 

@@ -131,6 +131,7 @@ class EvidenceFile:
     :param path: relative to the shard's folder, `/` between parts
     :param size: bytes in the file
     :param truncated: more was written than kept
+    :param name: what whoever wrote it called it, from the attempt's folder on; None where `path` ends with just that
     """
 
     role: str
@@ -139,6 +140,7 @@ class EvidenceFile:
     size: int
     sha256: str
     truncated: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

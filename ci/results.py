@@ -34,6 +34,7 @@ __all__ = [
     "read_shard",
     "red_cases",
     "shard_folder",
+    "tries",
 ]
 
 RESULTS_FILE: Final = "results.jsonl"
@@ -309,6 +310,15 @@ def red_cases(planned: Iterable[Case], attempts: Iterable[Attempt]) -> dict[Case
         if outcomes and outcomes <= {Outcome.FAILED, Outcome.TIMED_OUT}:
             red[case] = max(attempt.attempt for attempt in own)
     return red
+
+
+def tries(attempts: Iterable[Attempt]) -> dict[str, int]:
+    """How often each case has been tried, by its key: the number of the last attempt there is evidence of."""
+    made: dict[str, int] = {}
+    for attempt in attempts:
+        if attempt.outcome is not Outcome.NOT_RUN:
+            made[attempt.key] = max(attempt.attempt, made.get(attempt.key, 0))
+    return made
 
 
 def _lines(path: Path) -> Iterable[bytes]:

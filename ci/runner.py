@@ -108,6 +108,7 @@ class Runner:
         self._described = stages.describe()
         self._lock = threading.Lock()
         self._attempts: dict[str, int] = {}
+        self._tried: Mapping[str, int] = {}
         self._again: list[Case] = []
         self._quarantine = Quarantine()
         self.summary = Summary()
@@ -118,13 +119,16 @@ class Runner:
         images: Mapping[str, Future[Image | Unavailable]],
         *,
         red: Mapping[Case, int] = MappingProxyType({}),
+        tried: Mapping[str, int] = MappingProxyType({}),
         planned: Sequence[Case] | None = None,
     ) -> Summary:
         """Run the cases, in this order as far as their images allow, then the red ones again.
 
         :param red: cases that an earlier process has found red, and how often it tried them
+        :param tried: how often earlier processes tried any, by key: no attempt has the number of another
         :param planned: all of the shard, those that an earlier process has finished among them; `cases` if None
         """
+        self._tried = {case.key: tried.get(case.key, 0) for case in cases}
         self._work_off(cases, images, workers=min(self._settings.workers, max(1, len(cases))), kind="first")
         if not self._cancelled.is_set():
             self._attempts.update({case.key: tries for case, tries in red.items()})
@@ -190,9 +194,10 @@ class Runner:
             count = self._attempts[case.key] = self._attempts.get(case.key, 0) + 1
         self._progress.started(number, case.name)
         begun = time.monotonic()
+        attempt = self._tried.get(case.key, 0) + count
         take = Take(
-            number=count,
-            identity=f"{self._start.run}/{self._start.shard}/{count}",
+            number=attempt,
+            identity=f"{self._start.run}/{self._start.shard}/{attempt}",
             folder=self._folder,
             started_at=timestamp(),
             labels={"shard": self._start.shard, "case": case.name},
@@ -269,7 +274,7 @@ class Runner:
             attempt_for(self._start, case, verdict.outcome, verdict.reason),
             inputs=_digest(self._stages.inputs(ready)),
             attempt=take.number,
-            of=1 + self._settings.retries,
+            of=self._tried.get(case.key, 0) + 1 + self._settings.retries,
             kind=kind,
             started_at=take.started_at,
             metrics=verdict.metrics,

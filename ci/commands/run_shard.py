@@ -23,7 +23,7 @@ from ci.errors import ExitCode
 from ci.model import Case, Outcome, ReasonCode
 from ci.provision import Image, Provider, Unavailable
 from ci.records import RunStart
-from ci.results import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder
+from ci.results import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
 from ci.stages import add_stage_arguments, open_stages
@@ -160,7 +160,7 @@ def run_one_shard(
             ),
             cancelled=cancelled,
         )
-        summary = runner.run(left, found, red=red, planned=planned)
+        summary = runner.run(left, found, red=red, tried=tries(earlier.attempts), planned=planned)
         reported = len({*finished, *summary.outcomes} & {case.key for case in planned})
         if not (summary.cancelled or summary.lost):
             writer.finish(planned=len(planned), reported=reported)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import docker.errors
 
 from ci.engines.daemon import TROUBLE
+from ci.portable_names import PortableNames
 from ci.scene import MIB
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def take_folder(daemon: Daemon, container: str, source: str, target: Path, *, most_bytes: int) -> bool:
-    """Copy the regular files below `source` in a container to `target`, which is made.
+    """Copy the regular files below `source` in a container to `target`, which is made, under portable names.
 
     :param most_bytes: of all files together; what comes after that is left behind
     :return: whether everything was copied
@@ -80,7 +81,7 @@ def take_folder(daemon: Daemon, container: str, source: str, target: Path, *, mo
 
 
 def _extract(archive: tarfile.TarFile, target: Path, most_bytes: int) -> bool:
-    left, files, whole = most_bytes, 0, True
+    left, files, whole, names = most_bytes, 0, True, PortableNames()
     for entry in archive:
         # The first part is the folder itself. Links and devices are no files a peer could have received.
         parts = PurePosixPath(entry.name).parts[1:]
@@ -91,7 +92,11 @@ def _extract(archive: tarfile.TarFile, target: Path, most_bytes: int) -> bool:
         if content is None or left <= 0 or files > MOST_FILES:
             whole = False
             break
-        path = target.joinpath(*parts)
+        name = names.add(parts)
+        if name is None:
+            whole = False
+            continue
+        path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             while left > 0 and (block := content.read(min(MIB, left))):

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import RED, attempt, start
+from runs import RED, attempt, start, write_shard
 
 from ci.console import Console
 from ci.model import Case, Exercise, Outcome, Reason, ReasonCode, Verdict
 from ci.progress import Progress
 from ci.provision import Image, Unavailable
-from ci.results import ResultsWriter, read_shard, red_cases
+from ci.results import ResultsWriter, read_shard, red_cases, tries
 from ci.runner import Runner, Settings, Summary
 from ci.schedule import Ready
 from ci.stage import Audience, Performance, Take
@@ -66,6 +66,7 @@ def run(
     red: Mapping[Case, int] | None = None,
     retries: int = 1,
     workers: int = 1,
+    tried: Mapping[str, int] | None = None,
 ) -> Summary:
     images: dict[str, Future[Image | Unavailable]] = {}
     for case in [*cases, *(red or {})]:
@@ -83,7 +84,7 @@ def run(
             settings=Settings(workers=workers, retries=retries, repro=lambda name: name),
             cancelled=threading.Event(),
         )
-        return runner.run(cases, images, red=red or {})
+        return runner.run(cases, images, red=red or {}, tried=tried or {})
 
 
 def test_a_red_case_is_tried_again_when_the_others_are_through(tmp_path: Path) -> None:
@@ -115,17 +116,17 @@ def test_what_an_earlier_process_found_red_gets_the_tries_it_has_left(tmp_path: 
     assert (again.case, again.attempt, again.kind) == (once.name, 2, "retry")
 
 
-@given(tries=st.lists(st.sampled_from(["passed", "failed", "timed-out", "error", "unsupported"]), max_size=4))
-def test_who_owes_a_retry(tries: list[str]) -> None:
+@given(names=st.lists(st.sampled_from(["passed", "failed", "timed-out", "error", "unsupported"]), max_size=4))
+def test_who_owes_a_retry(names: list[str]) -> None:
     [case] = quic("client-v1", "handshake")
-    outcomes = [Outcome(name) for name in tries]
+    outcomes = [Outcome(name) for name in names]
     attempts = [
         attempt(case, outcome, RED if outcome is not Outcome.PASSED else None, attempt=number)
         for number, outcome in enumerate(outcomes, 1)
     ]
     red = {Outcome.FAILED, Outcome.TIMED_OUT}
     owed = bool(red & set(outcomes)) and not {Outcome.PASSED, Outcome.UNSUPPORTED} & set(outcomes)
-    assert red_cases([case], attempts) == ({case: len(tries)} if owed else {})
+    assert red_cases([case], attempts) == ({case: len(names)} if owed else {})
 
 
 @pytest.mark.parametrize("retries", [0, 2])
@@ -134,3 +135,13 @@ def test_as_often_as_was_asked_for(tmp_path: Path, retries: int) -> None:
     stages = Scripted([cases[0]] * 9)
     run(tmp_path, stages, cases, retries=retries)
     assert [number for name, number in stages.played if name == cases[0].name] == list(range(1, retries + 2))
+
+
+def test_an_attempt_after_an_error_of_an_earlier_process_has_a_number_of_its_own(tmp_path: Path) -> None:
+    """The evidence of the earlier one stays, and the new one has all its tries."""
+    [case] = quic("client-v1", "handshake")
+    write_shard(tmp_path, [attempt(case, Outcome.ERROR, RED)], begin=start(), ends=False)
+    stages = Scripted([case])
+    run(tmp_path, stages, [case], tried=tries(read_shard(tmp_path).attempts))
+    assert stages.played == [(case.name, 2), (case.name, 3)]
+    assert [(it.attempt, it.of) for it in read_shard(tmp_path).attempts] == [(1, 1), (2, 3), (3, 3)]
