@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -17,13 +18,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     A symbolic link stays one and what it names is replaced. An existing file keeps its mode and, where this
     user may set it, its owner.
 
-    :raises OSError: if the folder cannot be written; the file is then as it was
+    :raises OSError: if the folder cannot be written, or there is a pipe, a device or a folder in its place; that is
+        then as it was
     """
     target = Path(os.path.realpath(path))
     try:
         before = target.stat()
     except FileNotFoundError:
         before = None
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "there is something else than a file", str(target))
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)

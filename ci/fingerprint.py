@@ -24,6 +24,7 @@ from typing import Final
 from pathspec import GitIgnoreSpec
 
 from ci.errors import ConfigurationError
+from ci.given_files import read_given
 from ci.suggest import shown, shown_path
 
 __all__ = ["content_key"]
@@ -114,7 +115,7 @@ def _checkout(folder: Path) -> Path:
 
 def _rules(folder: str) -> Iterator[_Rules]:
     try:
-        text = Path(folder, ".gitignore").read_text(encoding="utf-8", errors="surrogateescape")
+        text = read_given(Path(folder, ".gitignore")).decode(errors="surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return
     yield _Rules(above=folder.rstrip("/") + "/", spec=GitIgnoreSpec.from_lines(text.split("\n")))

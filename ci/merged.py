@@ -17,6 +17,7 @@ from ci.atomic import write_atomically
 from ci.case_json import case_from_json, pair_to_json, params_from_json, params_to_json, suite_from_json
 from ci.errors import ConfigurationError, ExitCode
 from ci.fold import CaseVerdict, Flaky, Result, fold_run, verdict
+from ci.given_files import read_given
 from ci.json_fields import Fields, Json, canonical, decode
 from ci.model import Case, Outcome, Params, Stack, SuiteName
 from ci.record_json import attempt_from_json, reason_from_json, reason_to_json, to_json
@@ -212,7 +213,7 @@ def write_merged(path: Path, merged: Merged) -> None:
 def read_merged(path: Path) -> Merged:
     """:raises ConfigurationError: `merged-unreadable`, `record-malformed`, `record-schema`"""
     try:
-        return Merged.from_json(decode(path.read_bytes()))
+        return Merged.from_json(decode(read_given(path)))
     except OSError as error:
         raise ConfigurationError(
             "merged-unreadable",

@@ -13,6 +13,7 @@ from typing import Final
 
 from ci.case_json import case_from_json, params_from_json, suite_from_json
 from ci.errors import ConfigurationError
+from ci.given_files import read_given
 from ci.json_fields import Fields, Json, decode
 from ci.model import Case, SuiteName
 
@@ -62,7 +63,7 @@ def read_plan(source: Path | Mapping[str, Json]) -> PlanDocument:
     if isinstance(source, Path):
         where = str(source)
         try:
-            document = decode(source.read_bytes())
+            document = decode(read_given(source))
         except OSError as error:
             raise ConfigurationError(
                 "plan-unreadable",

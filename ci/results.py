@@ -21,6 +21,7 @@ from typing import Final, NoReturn
 from typing_extensions import Self
 
 from ci.errors import ConfigurationError, EngineError, InteropError
+from ci.given_files import open_given
 from ci.model import Case, Outcome, ReasonCode
 from ci.record_lines import from_line, to_line
 from ci.records import Attempt, Record, RunEnd, RunStart, shard_numbers
@@ -323,7 +324,7 @@ def tries(attempts: Iterable[Attempt]) -> dict[str, int]:
 
 def _lines(path: Path) -> Iterable[bytes]:
     try:
-        with path.open("rb") as file:
+        with open_given(path) as file:
             while line := file.readline(_LONGEST_LINE):
                 yield line
     except FileNotFoundError:

@@ -90,6 +90,13 @@ def is_plain(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None
 
 
+def _outside(checkout: Path, *paths: Path) -> str | None:
+    """The first of these paths that links lead out of the checkout, where no commit says what there is to be run."""
+    root = checkout.resolve()
+    found = next((it for it in paths if root not in it.resolve().parents), None)
+    return None if found is None else found.relative_to(checkout).as_posix()
+
+
 def name_defect(name: str) -> str | None:
     """Why `name` may not be an id or a family, as the rest of a sentence that begins with it; None where it may."""
     if not is_plain(name):
@@ -193,6 +200,10 @@ class _RowReader:
             self.problems.add(node.place, f"there is no folder `{shown(folder)}` in the checkout{near}")
         elif not (checkout / path / "Makefile").is_file():
             self.problems.add(node.place, f"folder `{shown(folder)}` has no Makefile, so nothing builds it")
+        elif (outside := _outside(checkout, checkout / path, checkout / path / "Makefile")) is not None:
+            self.problems.add(
+                node.place, f"`{shown(folder)}` must be a folder inside the checkout: {shown(outside)} links out of it"
+            )
         else:
             return path.as_posix()
         return None

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.config import Catalogue, load
+from ci.errors import ConfigurationError
 from ci.fingerprint import content_key
+from ci.given_files import read_given
 from ci.model import SUITES, BuildRecipe, Case, Exercise, SuiteName, Version
 from ci.plan import Plan, make_plan
 from ci.selection import select
+from ci.suggest import shown_path
 from ci.support import IPERF, SIMULATOR, simulator_of, support_for
 from ci.weights import load_weights
 
@@ -200,7 +203,17 @@ def weights_of(suite: SuiteName) -> Path:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    try:
+        return hashlib.sha256(read_given(path)).hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ConfigurationError(
+            "no-content-key",
+            f"cannot read {shown_path(path)}: {error.strerror or error}",
+            why="it is part of the recipe of every image",
+            hint=f"`git checkout {path.name}` in its folder brings back the one of the commit",
+        ) from None
 
 
 def folders_of(versions: Iterable[Version]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import yaml
 
 from ci.errors import ConfigurationError
+from ci.given_files import open_given
 from ci.suggest import did_you_mean, shown, shown_path
 
 if TYPE_CHECKING:  # the stubs have two classes where the library has one
@@ -227,7 +228,7 @@ def as_word(text: str) -> str:
 
 def _text(path: Path, problems: Problems) -> str | None:
     try:
-        with path.open("rb") as file:
+        with open_given(path) as file:
             data = file.read(_MAXIMUM_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         reason = getattr(error, "strerror", None) or str(error)

@@ -16,6 +16,7 @@ from ci.commands.build_images import found_or_built
 from ci.engines.daemon import Daemon, connect, sweep
 from ci.engines.docker import DockerEngine
 from ci.errors import ConfigurationError, ExitCode
+from ci.given_files import read_given
 from ci.helper_image import helper_image
 from ci.model import SUITES, BuildRecipe, Contract
 from ci.report.check_endpoint import endpoint_data, render_endpoint
@@ -173,7 +174,7 @@ def image_named(name: str) -> str:
             hint=f"make -C {shlex.quote(str(path.parent))}, then the same command again",
         )
     try:
-        return str(json.loads(path.read_bytes())["imageID"])
+        return str(json.loads(read_given(path))["imageID"])
     except (OSError, ValueError, TypeError, KeyError):
         raise ConfigurationError(
             "no-image-id",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ci.arguments import whole_number
 from ci.errors import ConfigurationError, ExitCode
 from ci.shard import MAXIMUM_SHARDS, Shard
+from ci.suggest import shown
 from ci.workspace import Workspace, add_selection_arguments, folders_of
 
 if TYPE_CHECKING:
@@ -81,5 +82,13 @@ def _write_matrices(workspace: Workspace, shards: list[Shard]) -> None:
             for folder in folders_of(workspace.needed)
         ],
     }
-    with Path(path).open("a", encoding="utf-8") as output:
-        output.writelines(f"{name}={json.dumps(rows)}\n" for name, rows in matrices.items())
+    try:
+        with Path(path).open("a", encoding="utf-8") as output:
+            output.writelines(f"{name}={json.dumps(rows)}\n" for name, rows in matrices.items())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "no-github-output",
+            f"GITHUB_OUTPUT names {shown(path)}, which cannot be written: {getattr(error, 'strerror', None) or error}",
+            why="the variable was set by hand, or its folder is gone",
+            hint="leave --github-output out, or name a file in that variable",
+        ) from None

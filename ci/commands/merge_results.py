@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ci.errors import ConfigurationError, ExitCode
 from ci.fold import CaseVerdict
+from ci.given_files import read_given
 from ci.merge import find_shards, merge
 from ci.merged import Merged, write_merged
 from ci.report.published import green_cases
@@ -121,7 +122,7 @@ def _record_weights(merged: Merged, path: Path) -> None:
 
 def _worse(merged: Merged, readme: Path) -> list[str]:
     try:
-        green = {case.name for case in green_cases(readme.read_text(encoding="utf-8"), merged.suite)}
+        green = {case.name for case in green_cases(read_given(readme).decode(), merged.suite)}
     except (OSError, ValueError) as error:
         raise ConfigurationError("no-dashboard", f"{readme} cannot be read: {error}") from error
     except ConfigurationError as error:

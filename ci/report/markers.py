@@ -17,6 +17,7 @@ from typing import Final, TypeAlias, overload
 
 from ci.atomic import write_atomically
 from ci.errors import ConfigurationError
+from ci.given_files import read_given
 from ci.model import SuiteName
 
 __all__ = ["MARKERS", "Body", "Pair", "check_file", "replace", "section", "update_file"]
@@ -135,7 +136,7 @@ def check_file(path: Path, body: Body, suite: SuiteName = "transport") -> str | 
 
 def _read(path: Path, suite: SuiteName) -> bytes:
     try:
-        return path.read_bytes()
+        return read_given(path)
     except OSError as error:
         pair = MARKERS[suite]
         raise ConfigurationError(
