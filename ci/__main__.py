@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -25,8 +26,10 @@ from ci.commands import (
 from ci.console import Console
 from ci.errors import ExitCode, InteropError
 from ci.host_trouble import host_trouble
+from ci.output import Output, standard_output
+from ci.text import printable_lines
 
-__all__ = ["command_line", "main"]
+__all__ = ["command_line", "main", "program"]
 
 COMMANDS = (
     interop,
@@ -44,13 +47,37 @@ COMMANDS = (
 )
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def program() -> int:
+    """The process: one command, whatever becomes of its output.
+
+    :return: exit status of the command; `ENGINE` for one that is green and whose output was lost on the way
+    """
+    output, sys.stdout = standard_output()
+    try:
+        code = main(output=output)
+    except SystemExit as end:  # of `--help`
+        code = int(end.code or 0)
+    sys.stdout.flush()
+    if output.trouble is None or output.left:
+        return code
+    _also_said(f"error: standard output could not be written to its end: {output.trouble.strerror}")
+    return code or int(ExitCode.ENGINE)
+
+
+def main(words: Sequence[str] | None = None, *, output: Output | None = None) -> int:
     """Run one command.
 
     :param words: command line without the program's name; the process's own by default
+    :param output: what `sys.stdout` writes to, where that may fail
     :return: exit status, see `ci.errors.ExitCode`
     """
     console = Console.for_stream(sys.stdout, os.environ)
+
+    def complain(text: str) -> None:
+        console.error(text)
+        if output is not None and output.trouble is not None:
+            _also_said(f"error: {text}")
+
     words = sys.argv[1:] if words is None else words
     parser = command_line()
     try:
@@ -61,19 +88,21 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments.words = tuple(words[1:])  # as typed: what is to be typed again is made of them
         return int(arguments.run(arguments, console))
     except KeyboardInterrupt:
-        console.error("interrupted")
+        complain("interrupted")
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has left (`… | head`): nothing to say and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.GREEN)
     except Exception as error:
         trouble = host_trouble(error) if isinstance(error, OSError) else error
         if isinstance(trouble, InteropError):
-            console.error(f"{trouble}\n  reference: {trouble.reference}")
+            complain(f"{trouble}\n  reference: {trouble.reference}")
             return int(trouble.exit_code)
-        console.error(f"this is a bug of this program, please report it with the following:\n{traceback.format_exc()}")
+        complain(f"this is a bug of this program, please report it with the following:\n{traceback.format_exc()}")
         return int(ExitCode.BUG)
+
+
+def _also_said(text: str) -> None:
+    """Where standard output is lost, the other one may still have a reader."""
+    with contextlib.suppress(OSError):
+        print(printable_lines(text), file=sys.stderr, flush=True)  # noqa: T201 -- there is no console for this
 
 
 def command_line() -> Parser:
@@ -92,4 +121,4 @@ def command_line() -> Parser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

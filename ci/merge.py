@@ -21,7 +21,7 @@ from ci.plan_document import PLAN_FILE, PlanDocument, PlannedCase, read_plan
 from ci.records import Attempt, RunStart, shard_numbers
 from ci.results import RESULTS_FILE, ShardResults, read_shard
 
-__all__ = ["find_shards", "merge"]
+__all__ = ["find_shards", "merge", "plan_of_shards"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,17 +112,30 @@ def _plan(folders: Sequence[Path], plan: Path | Mapping[str, Json] | PlanDocumen
         return plan
     if plan is not None:
         return read_plan(plan)
-    copies = [(folder, read_plan(folder / PLAN_FILE)) for folder in folders if (folder / PLAN_FILE).exists()]
-    if not copies:
+    document = plan_of_shards(folders)
+    if document is None:
         raise ConfigurationError(
             "plan-missing",
             f"none of the shards' folders holds a {PLAN_FILE}",
             why="without the plan nobody can tell which cases are missing",
             hint="give the plan that `list --json` printed for this run",
         )
-    first, document = copies[0]
-    for folder, copy in copies[1:]:
-        if copy != document:
+    return document
+
+
+def plan_of_shards(folders: Sequence[Path]) -> PlanDocument | None:
+    """The plan as the shards' own copies have it; None where there is none.
+
+    :raises ConfigurationError: `plan-mixture` if two differ, `plan-unreadable`, `plan-malformed`
+    """
+    document: PlanDocument | None = None
+    for folder in folders:
+        if not (folder / PLAN_FILE).exists():
+            continue
+        copy = read_plan(folder / PLAN_FILE)
+        if document is None:
+            first, document = folder, copy
+        elif copy != document:
             raise _mixture(folder, copy.plan, document.plan, f"that of {first}")
     return document
 
@@ -149,7 +162,8 @@ def _mixture(folder: Path, found: str, wanted: str, whose: str) -> Configuration
         "plan-mixture",
         f"{folder} belongs to another plan: it has {other} and {whose} is {wanted}",
         why="the commit, the selection or the weights differed between the shards",
-        hint="merge only shards of one plan; run this shard again with the others' plan",
+        hint="merge only shards of one plan, with the selection they were run with or with none; "
+        "or run this shard again with the others' plan",
     )
 
 

@@ -22,14 +22,17 @@ from typing_extensions import Self
 
 from ci.errors import ConfigurationError, EngineError, InteropError
 from ci.given_files import open_given
+from ci.host_trouble import host_trouble
 from ci.model import Case, Outcome, ReasonCode
 from ci.record_lines import from_line, to_line
 from ci.records import Attempt, Record, RunEnd, RunStart, shard_numbers
+from ci.suggest import shown
 
 __all__ = [
     "RESULTS_FILE",
     "ResultsWriter",
     "ShardResults",
+    "checked_run",
     "finished_cases",
     "put_aside",
     "read_shard",
@@ -51,15 +54,23 @@ def shard_folder(root: Path, run: str, shard: str) -> Path:
 
     :raises ConfigurationError: `run-name` if the run's id could leave `root`, `shard-malformed`
     """
+    index, count = shard_numbers(shard)
+    return root / checked_run(run) / f"shard-{index}-of-{count}"
+
+
+def checked_run(run: str) -> str:
+    """The run's name, which is also that of its folder.
+
+    :raises ConfigurationError: `run-name` if it could leave the folder of all runs
+    """
     if not _RUN.fullmatch(run):
         raise ConfigurationError(
             "run-name",
-            f"{run!r} cannot name a run",
-            why="the run's id is also the name of its folder",
+            f"{shown(run)!r} cannot name a run",
+            why="the run's id, of `--run` or of $INTEROP_RUN, is also the name of its folder",
             hint="use letters, digits, `.`, `_` and `-`, and do not begin with `.` or `-`",
         )
-    index, count = shard_numbers(shard)
-    return root / run / f"shard-{index}-of-{count}"
+    return run
 
 
 # --- writing ----------------------------------------------------------------------------------------------
@@ -173,6 +184,8 @@ class ResultsWriter:
                 why="images, build caches and logs share the disk with the results",
                 hint="free some space and start the same command again: it goes on where it stopped",
             ) from error
+        if error.errno == errno.EFBIG and (trouble := host_trouble(error)) is not None:
+            raise trouble from error
         raise EngineError(
             "results-unwritable",
             f"cannot write {self.path}: {error.strerror or error}",

@@ -17,6 +17,7 @@ from ci.fingerprint import content_key
 from ci.given_files import read_given
 from ci.model import SUITES, BuildRecipe, Case, Exercise, SuiteName, Version
 from ci.plan import Plan, make_plan
+from ci.results import checked_run
 from ci.selection import select
 from ci.suggest import shown_path
 from ci.support import IPERF, SIMULATOR, simulator_of, support_for
@@ -192,9 +193,19 @@ class Workspace:
         recipes = {name: _digest(self.root / name) for name in SHARED_RECIPES}
         return content_key(self.root / folder, arguments=recipes, platform=platform, root=self.root)
 
-    def run_name(self, given: str | None) -> str:
-        """The run's folder: as given, from the CI provider, else named after the plan, so that its shards meet."""
-        return given or os.environ.get(RUN_VARIABLE) or self.plan.digest.partition(":")[2][:12]
+    @property
+    def everything(self) -> bool:
+        """Nothing was said of what to run."""
+        return not (self.selects or self.ignores or self.quick)
+
+    def run_name(self, given: str | None, *, plan: str | None = None) -> str:
+        """The run's folder: as given, from the CI provider, else named after the plan, so that its shards meet.
+
+        :param plan: digest of the plan that counts instead of the workspace's own
+        :raises ConfigurationError: `run-name`
+        """
+        digest = self.plan.digest if plan is None else plan
+        return checked_run(given or os.environ.get(RUN_VARIABLE) or digest.partition(":")[2][:12])
 
 
 def weights_of(suite: SuiteName) -> Path:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from ci.errors import ConfigurationError, ExitCode
 from ci.fold import CaseVerdict
 from ci.given_files import read_given
-from ci.merge import find_shards, merge
+from ci.merge import find_shards, merge, plan_of_shards
 from ci.merged import Merged, write_merged
+from ci.plan_document import read_plan
+from ci.records import shard_numbers
 from ci.report.published import green_cases
 from ci.report.terminal import closing_table, matrix_table
 from ci.results import read_shard
-from ci.shard import Shard
+from ci.shard import assign
 from ci.weights import load_weights, save_weights
 from ci.workspace import Workspace, add_selection_arguments, weights_of
 
@@ -31,7 +33,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "merge-results",
         help="reconcile the shards' results with the plan",
-        description="Reconciles all shards with the plan; the selection must be the one they were run with.",
+        description="Reconciles all shards with the plan: that of the selection given here, which must be the one they "
+        "were run with; without one the shards' own, where all agree.",
         epilog="example: nox -s merge-results -- --run nightly",
     )
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: the run's under --results")
@@ -55,15 +58,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
-    run_folder = arguments.results / workspace.run_name(arguments.run_name)
-    merged = merge_run(workspace, arguments.folders or [run_folder])
+    folders = arguments.folders or [arguments.results / workspace.run_name(arguments.run_name)]
+    merged = merge_run(workspace, folders)
+    if merged.plan != workspace.plan.digest:
+        console.info(f"plan: the shards' own, {merged.suite}, of {len(merged.cases)} cases")
+    run_folder = arguments.results / workspace.run_name(arguments.run_name, plan=merged.plan)
     write_merged(run_folder / "merged.json", merged)
     if arguments.matrix:
         matrix_table(console, merged)
     report(merged, console)
     console.info(f"merged: {run_folder / 'merged.json'}")
     if arguments.record_weights:
-        _record_weights(merged, weights_of(workspace.suite))
+        _record_weights(merged, weights_of(merged.suite))
     if arguments.no_worse_than and (worse := _worse(merged, arguments.no_worse_than)):
         console.error(f"green in {arguments.no_worse_than} and not here:\n  " + "\n  ".join(worse))
         return ExitCode.FAILED
@@ -75,15 +81,23 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
 
 def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
-    """:raises ConfigurationError: see `ci.merge.merge`"""
+    """The run of these shards, by the workspace's plan; where nothing was selected in it, by the shards' own.
+
+    :raises ConfigurationError: see `ci.merge.merge`
+    """
     shards = find_shards(folders)
-    plan = workspace.plan
-    counts = {start.shard.partition("/")[2] for it in shards if (start := read_shard(it).start) is not None}
+    starts = [start for it in shards if (start := read_shard(it).start) is not None]
+    plan = read_plan(json.loads(workspace.plan.to_json()))
+    if workspace.everything and {start.plan for start in starts} - {plan.plan}:
+        own = plan_of_shards(shards)
+        plan = own if own is not None and workspace.suite in (own.suite, "transport") else plan
+    cases = [one.case for one in plan.selected]
+    seconds = {one.name: one.seconds or 0.0 for one in plan.selected}
     owed: dict[str, str] = {}
-    for count in counts:
-        for index in range(1, int(count) + 1):
-            owed |= {one.case.key: f"{index}/{count}" for one in plan.slice(Shard(index, int(count)))}
-    return merge(shards, json.loads(plan.to_json()), shard_of=owed)
+    for count in {shard_numbers(start.shard)[1] for start in starts}:
+        for index, of_shard in enumerate(assign(cases, seconds, count), 1):
+            owed |= {case.key: f"{index}/{count}" for case in of_shard}
+    return merge(shards, plan, shard_of=owed)
 
 
 def report(merged: Merged, console: Console) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ci.arguments import seconds, whole_number
+from ci.atomic import write_atomically
 from ci.backends import Backend, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives
 from ci.errors import ExitCode
@@ -144,7 +145,7 @@ def run_one_shard(
         _stopping(backend.provider),
         console.progress(len(left), arguments.workers) as progress,
     ):
-        (folder / "plan.json").write_text(workspace.plan.to_json(), encoding="utf-8")
+        write_atomically(folder / "plan.json", workspace.plan.to_json().encode())
         red = red_cases(planned, earlier.attempts)
         due = [*left, *red]
         found = images(due, pool)

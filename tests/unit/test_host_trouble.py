@@ -13,7 +13,7 @@ from ci.errors import ExitCode
 from ci.host_trouble import host_trouble
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE])
 def test_what_the_host_refuses_says_what_to_do(number: int) -> None:
     error = host_trouble(OSError(number, os.strerror(number), "/some/file"))
     assert error is not None
@@ -21,6 +21,14 @@ def test_what_the_host_refuses_says_what_to_do(number: int) -> None:
     assert error.why
     assert error.hint
     assert error.exit_code is ExitCode.ENGINE
+
+
+@pytest.mark.parametrize("number", [errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP])
+def test_a_path_that_cannot_be_is_bad_configuration(number: int) -> None:
+    error = host_trouble(OSError(number, os.strerror(number), "/some/file"))
+    assert error is not None
+    assert error.message == f"/some/file: {os.strerror(number)}"
+    assert error.exit_code is ExitCode.CONFIGURATION
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EBADF, None])

@@ -249,7 +249,7 @@ writer.finish(2, 2)
 def test_a_write_that_fails_half_way_is_isolated(tmp_path: Path) -> None:
     """A limit on the file's size stands in for a full disk: half the line is written, the rest refused."""
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "results-unwritable"
+    assert done.stdout.strip() == "file-too-large"
     shard = read_shard(tmp_path)
     assert shard.attempts == (passed(0), passed(1))
     assert (shard.torn, shard.end) == (1, RunEnd(planned=2, reported=2, ok=True))

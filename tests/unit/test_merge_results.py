@@ -1,0 +1,92 @@
+"""`merge-results`: which plan the shards are held against, and what is said of evidence that was changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from runs import attempt, plan_of, start, write_shard
+
+from ci.__main__ import command_line, main
+from ci.merged import read_merged
+from ci.plan import Plan
+from ci.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+SELECT = "py-v0.8 and quic-v1"
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("INTEROP_RUN", raising=False)
+
+
+def plan_for(*words: str) -> Plan:
+    return Workspace.from_arguments(command_line().parse_args(["list", *words])).plan
+
+
+def shards_of(plan: Plan, root: Path, count: int = 2) -> list[str]:
+    """All cases of the plan green, in so many shards, as `run-shard` writes them."""
+    folders = []
+    for index in range(1, count + 1):
+        begin = start(f"{index}/{count}", plan=plan.digest)
+        cases = [one.case for one in plan.selected][index - 1 :: count]
+        folder = write_shard(root / f"shard-{index}-of-{count}", [attempt(case) for case in cases], begin=begin)
+        (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+        folders.append(str(folder))
+    return folders
+
+
+@pytest.mark.parametrize("words", [["--select", SELECT], ["--suite", "quic", "--select", "retry"]])
+def test_a_selection_need_not_be_said_twice(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_for(*words)
+    folders = shards_of(plan, tmp_path / "run")
+    assert main(["merge-results", *folders, "--results", str(tmp_path)]) == 0
+    assert f"plan: the shards' own, {plan.suite}, of {len(plan.selected)} cases" in capsys.readouterr().out
+    merged = read_merged(tmp_path / plan.digest.partition(":")[2][:12] / "merged.json")
+    assert [case.name for case in merged.cases] == [one.case.name for one in plan.selected]
+
+    # With it said the same comes out, and a shard that is missing is missed either way.
+    assert main(["merge-results", *folders, "--results", str(tmp_path), "--run", "said", *words]) == 0
+    assert read_merged(tmp_path / "said/merged.json") == merged
+    assert main(["merge-results", folders[0], "--results", str(tmp_path)]) == 4
+    assert "missing: 2/2" in capsys.readouterr().out
+
+
+def test_the_whole_matrix_is_merged_by_the_checkouts_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = shards_of(plan_for(), tmp_path / "run", 1)
+    assert main(["merge-results", *folders, "--results", str(tmp_path)]) == 0
+    assert "the shards' own" not in capsys.readouterr().out
+
+
+def test_copies_that_disagree_are_no_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = shards_of(plan_for("--select", SELECT), tmp_path / "one")
+    other = shards_of(plan_for("--select", "py-v0.8 and tcp"), tmp_path / "other")
+    assert main(["merge-results", one[0], other[1], "--results", str(tmp_path)]) == 2
+    assert "reference: plan-mixture" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--select", "py-v0.8 and tcp"], ["--suite", "quic"]])
+def test_what_is_said_must_be_what_was_run(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = shards_of(plan_for("--select", SELECT), tmp_path / "run")
+    assert main(["merge-results", *folders, "--results", str(tmp_path), *words]) == 2
+    told = capsys.readouterr().out
+    assert "reference: plan-mixture" in told
+    assert "with the selection they were run with or with none" in told
+
+
+def test_a_run_of_a_stranger_cannot_name_a_folder_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_of([], plan="sha256:../../outside")
+    folder = write_shard(tmp_path / "run", [], begin=start(plan="sha256:../../outside"), plan=plan)
+    assert main(["merge-results", str(folder), "--results", str(tmp_path / "results")]) == 2
+    monkeypatch.setenv("INTEROP_RUN", "../outside")
+    assert main(["merge-results", str(folder), "--results", str(tmp_path / "results")]) == 2
+    assert capsys.readouterr().out.count("reference: run-name") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
