@@ -10,6 +10,7 @@ import base64
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from ci.errors import ConfigurationError, EngineError
 from ci.model import SuiteName
 from ci.report.markers import Body, update_file
 
-__all__ = ["push_dashboard"]
+__all__ = ["authorization", "push_dashboard"]
 
 ATTEMPTS: Final = 4
 SUBJECT: Final = "dashboard: update"
@@ -77,23 +78,34 @@ def _git(where: Path, *words: str) -> str:
 
 
 def _run(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = ["git", *_authorization(), *words]
+    environment = os.environ | authorization(os.environ)
     try:
-        return subprocess.run(command, cwd=where, capture_output=True, text=True, errors="replace", check=False)
+        return subprocess.run(
+            ["git", *words], cwd=where, env=environment, capture_output=True, text=True, errors="replace", check=False
+        )
     except OSError as error:
         raise EngineError(
             "git-missing", f"`git` could not be started: {error}", hint="install it (`apt-get install git`)"
         ) from error
 
 
-def _authorization() -> list[str]:
-    """The workflow's token, for GitHub only: checkouts keep no credentials of their own."""
-    token = os.environ.get("GITHUB_TOKEN")
+def authorization(environment: Mapping[str, str]) -> dict[str, str]:
+    """The workflow's token as variables for git, for GitHub only: checkouts keep no credentials of their own.
+
+    Not on a command line, which every user of the machine can read. Git takes them from version 2.31 on.
+    """
+    token = environment.get("GITHUB_TOKEN", "").strip()
     if not token:
-        return []
-    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        return {}
+    server = environment.get("GITHUB_SERVER_URL") or "https://github.com"
     secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    return ["-c", f"http.{server}/.extraheader=Authorization: basic {secret}"]
+    given = environment.get("GIT_CONFIG_COUNT", "")
+    number = int(given) if given.isascii() and given.isdigit() else 0  # git itself refuses anything else
+    return {
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": f"http.{server}/.extraheader",
+        f"GIT_CONFIG_VALUE_{number}": f"Authorization: basic {secret}",
+    }
 
 
 def _failed(words: tuple[str, ...] | list[str], stderr: str) -> ConfigurationError:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import shutil
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from ci.errors import ConfigurationError
-from ci.publish import push_dashboard
+from ci.publish import authorization, push_dashboard
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here, and publishing is git's")
 
@@ -109,3 +114,54 @@ def test_a_branch_that_is_not_there(remote: Path, tmp_path: Path) -> None:
     mine = clone(remote, tmp_path / "mine")
     with pytest.raises(ConfigurationError, match="git fetch"):
         push_dashboard(mine, "README.md", "new\n", branch="nowhere")
+
+
+class Listening(BaseHTTPRequestHandler):
+    """A server that turns everybody away and keeps what it was told, and what its host could read meanwhile."""
+
+    told: ClassVar[list[str]] = []
+    readable: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.told.append(self.headers.get("Authorization", ""))
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # it has ended
+                self.readable.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name it has there
+        pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no command lines to read here")
+def test_the_token_reaches_the_server_and_no_command_line(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = clone(remote, tmp_path / "mine")
+    with HTTPServer(("127.0.0.1", 0), Listening) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            git(mine, "remote", "set-url", "origin", f"{address}/a/b.git")
+            monkeypatch.setenv("GITHUB_SERVER_URL", address)
+            monkeypatch.setenv("GITHUB_TOKEN", "ghs_secret\n")
+            # What somebody else says to git in this way stays said.
+            monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+            monkeypatch.setenv("GIT_CONFIG_KEY_0", "http.proxy")
+            monkeypatch.setenv("GIT_CONFIG_VALUE_0", "")
+            with pytest.raises(ConfigurationError, match="`git fetch` failed") as caught:
+                push_dashboard(mine, "README.md", "new\n", branch="main")
+        finally:
+            server.shutdown()
+            thread.join()
+    secret = base64.b64encode(b"x-access-token:ghs_secret").decode()
+    assert f"basic {secret}" in Listening.told
+    assert any("git" in line and address in line for line in Listening.readable)
+    assert not any(secret in line or "ghs_secret" in line for line in Listening.readable)
+    assert "secret" not in str(caught.value)
+
+
+def test_without_a_token_nothing_is_said_to_git() -> None:
+    assert authorization({}) == authorization({"GITHUB_TOKEN": ""}) == {}
+    assert authorization({"GITHUB_TOKEN": "t", "GIT_CONFIG_COUNT": "none"})["GIT_CONFIG_COUNT"] == "1"
