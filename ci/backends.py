@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ci.provision import ImageReport, Provider
     from ci.workspace import Workspace
 
-__all__ = ["Backend", "add_engine_argument", "open_backend"]
+__all__ = ["CHOICES", "Backend", "EngineChoice", "add_engine_argument", "open_backend"]
 
 EngineChoice: TypeAlias = Literal["auto", "docker", "local"]
 CHOICES: Final[tuple[EngineChoice, ...]] = get_args(EngineChoice)

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Final
 from ci.backends import Backend, open_backend
 from ci.commands.build_images import archives, print_report
 from ci.commands.merge_results import merge_run, report
-from ci.commands.run_shard import Images, add_run_arguments, exit_code, repro_command, run_one_shard
+from ci.commands.run_shard import (
+    Images,
+    add_run_arguments,
+    engine_to_go_on_with,
+    exit_code,
+    repro_command,
+    run_one_shard,
+)
 from ci.errors import ExitCode
 from ci.fold import CaseVerdict
 from ci.merged import write_merged
@@ -26,6 +33,7 @@ from ci.provision import Image, ImageReport, Unavailable
 from ci.report.markers import update_file
 from ci.report.readme import body_of, refuse_part, render
 from ci.report.terminal import matrix_table
+from ci.results import shard_folder
 from ci.shard import Shard
 from ci.support import support_for
 from ci.workspace import Workspace, add_selection_arguments
@@ -67,7 +75,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     # A run of its own each time, so that a second one measures again instead of finding everything finished.
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"
-    backend = open_backend(arguments.engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
+    engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, arguments.run_name, "1/1"), console)
+    backend = open_backend(engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
     console.info(backend.why)
     workspace = _cut_to_size(workspace, backend, arguments, console)
     if arguments.write and not arguments.partial:

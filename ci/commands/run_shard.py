@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from ci.arguments import seconds, whole_number
 from ci.atomic import write_atomically
-from ci.backends import Backend, add_engine_argument, open_backend
+from ci.backends import CHOICES, Backend, EngineChoice, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives
 from ci.errors import ExitCode
 from ci.model import Case, Outcome, ReasonCode
@@ -36,7 +36,19 @@ if TYPE_CHECKING:
 
 Images: TypeAlias = "Mapping[str, Future[Image | Unavailable]]"
 
-__all__ = ["Images", "add_parser", "add_run_arguments", "interruptible", "repro_command", "run", "run_one_shard"]
+# As GitHub sets it.
+ATTEMPT_VARIABLE: Final = "GITHUB_RUN_ATTEMPT"
+
+__all__ = [
+    "Images",
+    "add_parser",
+    "add_run_arguments",
+    "engine_to_go_on_with",
+    "interruptible",
+    "repro_command",
+    "run",
+    "run_one_shard",
+]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +98,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     shard = Shard.parse(arguments.shard)
     workspace = Workspace.from_arguments(arguments)
     name = workspace.run_name(arguments.run_name)
-    backend = open_backend(arguments.engine, workspace, console, run=name, archives=archives(arguments))
+    engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, name, str(shard)), console)
+    backend = open_backend(engine, workspace, console, run=name, archives=archives(arguments))
     console.info(backend.why)
 
     def find(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
@@ -100,6 +113,21 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     folder, summary = run_one_shard(arguments, workspace, shard, backend, find, console)
     console.info(f"results: {folder}")
     return exit_code(summary, accept_red=arguments.accept_red)
+
+
+def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: Console) -> EngineChoice:
+    """The engine asked for; where that is left to us, the one that a shard was begun with.
+
+    A cell of local processes among those of containers would be of another experiment.
+    """
+    if arguments.engine != "auto" or arguments.fresh:
+        return cast("EngineChoice", arguments.engine)
+    used = {attempt.engine.get("name") for attempt in read_shard(folder).attempts}
+    for name in CHOICES:
+        if name in used:
+            console.info(f"engine: {name}, with which this shard was begun; --engine takes another")
+            return name
+    return "auto"
 
 
 def run_one_shard(
@@ -130,7 +158,7 @@ def run_one_shard(
         run=name,
         plan=workspace.plan.digest,
         shard=str(shard),
-        ci_attempt=int(os.environ.get("GITHUB_RUN_ATTEMPT") or 1),
+        ci_attempt=_ci_attempt(os.environ),
         tool_version=_tool_version(),
         host=_host(),
     )
@@ -234,6 +262,14 @@ def interruptible(console: Console) -> Iterator[threading.Event]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def _ci_attempt(environment: Mapping[str, str]) -> int:
+    """Which attempt at this job of CI it is.
+
+    :raises ConfigurationError: `bad-value`
+    """
+    return whole_number(ATTEMPT_VARIABLE, minimum=1)(environment.get(ATTEMPT_VARIABLE) or "1")
 
 
 def _tool_version() -> str:
