@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ci.errors import ConfigurationError
+from ci.given_files import open_given
 
-__all__ = ["check_folder", "path_problem"]
+if TYPE_CHECKING:
+    from ci.records import EvidenceFile
+
+__all__ = ["check_folder", "is_altered", "path_problem"]
 
 _SEPARATORS: Final = "/\\"
 
@@ -27,15 +32,17 @@ def path_problem(path: str) -> str | None:
     return None
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder in which a link leads outside, or in which something is neither file nor folder.
+def check_folder(folder: Path) -> frozenset[str]:
+    """The files below a folder, relative to it with `/`.
 
-    Reports open what records name; a link to `/etc/passwd` would be published, a FIFO would hang them.
+    Refused is a folder in which a link leads outside, or in which something is neither file nor folder: reports open
+    what records name, so a link to `/etc/passwd` would be published, and a FIFO would hang them.
 
     :raises ConfigurationError: `evidence-escapes`
     """
     root = os.path.realpath(folder)
     pending = [str(folder)]
+    files = []
     while pending:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
@@ -45,8 +52,26 @@ def check_folder(folder: Path) -> None:
                         raise _refusal(folder, entry.path, "is a link that leads out of it")
                 elif entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-                elif not entry.is_file(follow_symlinks=False):
+                elif entry.is_file(follow_symlinks=False):
+                    files.append(entry.path)
+                else:
                     raise _refusal(folder, entry.path, "is neither a file nor a folder")
+    cut = len(os.path.join(folder, ""))  # noqa: PTH118 -- as the entries' paths begin
+    return frozenset(path[cut:].replace(os.sep, "/") for path in files)
+
+
+def is_altered(path: Path, kept: EvidenceFile) -> bool:
+    """Whether a file is not, byte for byte, what its record says was kept."""
+    digest = hashlib.sha256()
+    try:
+        if path.stat().st_size != kept.size:
+            return True
+        with open_given(path) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return True
+    return digest.hexdigest() != kept.sha256
 
 
 def _refusal(folder: Path, path: str, problem: str) -> ConfigurationError:

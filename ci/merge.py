@@ -7,12 +7,12 @@ result depends only on the set of shards, not on their order, their folders' nam
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ci.errors import ConfigurationError
-from ci.evidence_paths import check_folder, path_problem
+from ci.evidence_paths import check_folder, is_altered, path_problem
 from ci.fold import Result, fold_attempts, superseded
 from ci.json_fields import Json
 from ci.merged import Merged, MergedCase, MergedShard, ShardState
@@ -85,8 +85,7 @@ def merge(
     :raises ConfigurationError: `plan-mixture`, `plan-missing`, `shard-conflict`, `case-conflict`,
         `case-unplanned`, `evidence-escapes`, and whatever reading a shard or a plan raises
     """
-    for folder in folders:
-        check_folder(folder)
+    files = {folder: check_folder(folder) for folder in folders}
     document = _plan(folders, plan)
     shards, unreadable = _read(folders, document.plan)
     slices, reruns = _deduplicated(shards)
@@ -98,6 +97,7 @@ def merge(
         shards=states,
         unreadable=unreadable,
         unselected=len(document.cases) - len(document.selected),
+        altered=tuple(sorted(it for shard in (*slices, *reruns) for it in _altered(shard, files[shard.folder]))),
         cases=tuple(
             _merged_case(case, attempts.get(case.key, ()), states, shard_of or {}) for case in document.selected
         ),
@@ -177,6 +177,15 @@ def _check_evidence(folder: Path, attempt: Attempt) -> None:
                 why="no shard of ours writes such a path; the results were tampered with",
                 hint="do not use results of this origin",
             )
+
+
+def _altered(shard: _Shard, there: frozenset[str]) -> Iterator[str]:
+    """Files that are not what their records say; what was not fetched at all is nobody's mistake."""
+    index, count = shard_numbers(shard.start.shard)
+    for attempt in shard.results.attempts:
+        for file in attempt.evidence:
+            if file.path in there and is_altered(shard.folder / file.path, file):
+                yield f"shard-{index}-of-{count}/{file.path}"
 
 
 # --- reconciling ------------------------------------------------------------------------------------------

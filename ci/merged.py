@@ -111,6 +111,7 @@ class Merged:
     :param plan: digest of the plan all shards were run with
     :param unreadable: a folder was given whose results hold not even a start line
     :param unselected: cases of the matrix that the plan left out; None where a file of an older version does not say
+    :param altered: evidence that is not what its record says, `shard-3-of-8/…`
     """
 
     plan: str
@@ -119,6 +120,7 @@ class Merged:
     shards: tuple[MergedShard, ...] = ()
     unreadable: bool = False
     unselected: int | None = 0
+    altered: tuple[str, ...] = ()
 
     @cached_property
     def counts(self) -> Counts:
@@ -171,6 +173,7 @@ class Merged:
             "shards": [_shard_to_json(shard) for shard in self.shards],
             "unreadable": self.unreadable,
             "unselected": self.unselected,
+            "evidenceAltered": list(self.altered),
         }
 
     @staticmethod
@@ -194,6 +197,7 @@ class Merged:
             shards=tuple(_shard_from_json(item) for item in fields.sequence("shards")),
             unreadable=fields.boolean("unreadable", default=False),
             unselected=fields.optional_integer("unselected"),
+            altered=fields.texts("evidenceAltered"),
             cases=tuple(_case_from_json(item, suite) for item in fields.sequence("cases")),
         )
 

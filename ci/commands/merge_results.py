@@ -64,6 +64,14 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         console.info(f"plan: the shards' own, {merged.suite}, of {len(merged.cases)} cases")
     run_folder = arguments.results / workspace.run_name(arguments.run_name, plan=merged.plan)
     write_merged(run_folder / "merged.json", merged)
+    if merged.altered:
+        more = len(merged.altered) - MOST_NAMES
+        rest = f"\n  and {more} more, all of them in merged.json" if more > 0 else ""
+        console.warn(
+            "evidence that is not what its record says; it was changed, or damaged on its way here:\n  "
+            + "\n  ".join(merged.altered[:MOST_NAMES])
+            + rest
+        )
     if arguments.matrix:
         matrix_table(console, merged)
     report(merged, console)

@@ -8,6 +8,7 @@ import pytest
 from runs import attempt, plan_of, start, write_shard
 
 from ci.__main__ import command_line, main
+from ci.evidence_folder import EvidenceFolder, case_folder
 from ci.merged import read_merged
 from ci.plan import Plan
 from ci.workspace import Workspace
@@ -90,3 +91,27 @@ def test_a_run_of_a_stranger_cannot_name_a_folder_elsewhere(
     assert main(["merge-results", str(folder), "--results", str(tmp_path / "results")]) == 2
     assert capsys.readouterr().out.count("reference: run-name") == 2
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_evidence_that_is_not_what_was_kept_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = plan_for("--select", SELECT)
+    case = plan.selected[0].case
+    shard = tmp_path / "run"
+    folder = EvidenceFolder(shard, case_folder(case), attempt=1)
+    for name in ("whole.txt", "longer.txt", "other.txt", "absent.txt"):
+        folder.write(name, b"12345", role="dialer", stream="stdout")
+    tried = [attempt(one.case, evidence=folder.files if one.case is case else ()) for one in plan.selected]
+    write_shard(shard, tried, begin=start(plan=plan.digest))
+    (shard / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+    assert main(["merge-results", str(shard), "--results", str(tmp_path), "--run", "r"]) == 0
+    assert "not what its record says" not in capsys.readouterr().out
+
+    (folder.path / "longer.txt").write_bytes(b"123456")
+    (folder.path / "other.txt").write_bytes(b"54321")
+    (folder.path / "absent.txt").unlink()
+    assert main(["merge-results", str(shard), "--results", str(tmp_path), "--run", "r"]) == 0
+    named = [f"shard-1-of-1/{case_folder(case)}/{name}" for name in ("longer.txt", "other.txt")]
+    assert "not what its record says; it was changed, or damaged on its way here:\n  " + "\n  ".join(named) in (
+        capsys.readouterr().out
+    )
+    assert list(read_merged(tmp_path / "r/merged.json").altered) == named
