@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.errors import ConfigurationError, ExitCode
-from ci.merged import read_merged
+from ci.errors import ConfigurationError, ExitCode, IncompleteError
+from ci.merged import Merged, ShardState, read_merged
 from ci.publish import push_dashboard
 from ci.report.markers import check_file, update_file
 from ci.report.readme import body_of
@@ -65,12 +66,36 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         console.error(f"{readme} is out of date:\n{drift}")
         return ExitCode.FAILED
     if arguments.push:
+        _refuse_unfinished(merged, path, Workspace.from_arguments(arguments), part=arguments.partial)
         commit = push_dashboard(Path.cwd(), str(readme), body, branch=arguments.push, suite=merged.suite)
         console.info(f"pushed {commit} to {arguments.push}" if commit else f"{arguments.push} is up to date")
         return ExitCode.GREEN
     changed = update_file(readme, body, merged.suite)
     console.info(f"{readme} updated" if changed else f"{readme} is up to date")
     return ExitCode.GREEN
+
+
+def _refuse_unfinished(merged: Merged, path: Path, workspace: Workspace, *, part: bool) -> None:
+    """Nothing is published of which shards are missing, nor a whole that is not the whole of this checkout.
+
+    :raises IncompleteError: `unfinished`
+    :raises ConfigurationError: `plan-mixture`
+    """
+    missing = [shard.shard for shard in merged.shards if shard.state is not ShardState.COMPLETE]
+    if missing or not merged.shards_complete or not merged.shards:
+        raise IncompleteError(
+            "unfinished",
+            f"{path} is not published: {', '.join(missing) or 'every shard'} did not report all of its cases",
+            why="a shard was cancelled or lost, or its results were not fetched",
+            hint="run the shard again and merge once more",
+        )
+    if not part and merged.plan != replace(workspace, suite=merged.suite).plan.digest:
+        raise ConfigurationError(
+            "plan-mixture",
+            f"{path} is not published: it is of another plan than the whole matrix of this checkout",
+            why="it was run at another commit, or with other versions",
+            hint="check out the commit that was run, or run it again",
+        )
 
 
 def _run_url() -> str | None:

@@ -12,7 +12,7 @@ from runs import QUIC, attempt, merged_of
 
 from ci.__main__ import main
 from ci.errors import ExitCode
-from ci.merged import Merged, write_merged
+from ci.merged import Merged, MergedShard, ShardState, write_merged
 from ci.model import SUITES, Case, Outcome
 from ci.report.markers import MARKERS, section
 from ci.report.published import published_cells
@@ -139,3 +139,26 @@ def test_interop_refuses_to_write_a_part_before_anything_runs(
     assert "its dashboard in place of the published one would drop all others" in capsys.readouterr().out
     assert readme.read_bytes() == before
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("states", "code", "reason"),
+    [
+        ({"1/2": ShardState.COMPLETE, "2/2": ShardState.MISSING}, ExitCode.INCOMPLETE, "2/2 did not report all"),
+        ({"1/1": ShardState.TRUNCATED}, ExitCode.INCOMPLETE, "1/1 did not report all"),
+        ({}, ExitCode.INCOMPLETE, "every shard did not report all"),
+        ({"1/1": ShardState.COMPLETE}, ExitCode.CONFIGURATION, "another plan than the whole matrix of this checkout"),
+    ],
+)
+def test_what_is_unfinished_or_of_another_plan_is_not_pushed(
+    states: dict[str, ShardState],
+    code: ExitCode,
+    reason: str,
+    readme: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    shards = tuple(MergedShard(shard=shard, state=state) for shard, state in states.items())
+    assert update(readme, dataclasses.replace(RUNS["transport"], shards=shards), "--push", "no-such-branch") == code
+    assert reason in capsys.readouterr().out
