@@ -137,6 +137,8 @@ def _understand(arguments: argparse.Namespace, root: Path, catalogue: Catalogue)
     if members or folder.is_dir():
         version = _further_version(arguments.version, family, members, folder)
         source = _newest(folder, members, root)
+        if source is None:
+            _check_suite(family, members)
     else:
         _check_case(family, known)
         version = FIRST_VERSION if arguments.version is None else arguments.version
@@ -245,6 +247,17 @@ def _check_case(family: str, known: set[str]) -> None:
                 why="some file systems cannot hold both folders, and no reader keeps them apart",
                 hint=f"for a new version of it: nox -s init -- {other} --version vX.Y; else choose another name",
             )
+
+
+def _check_suite(family: str, members: Sequence[Version]) -> None:
+    suites = list(dict.fromkeys(suite for version in members for suite in version.suites))
+    if suites and "transport" not in suites:
+        raise ConfigurationError(
+            "no-such-skeleton",
+            f"`{family}` plays {' and '.join(suites)}, and the skeleton is a program of the suite transport",
+            why="an endpoint gets its files, certificates and addresses in another way: docs/quic-contract.md",
+            hint="begin with a copy of an endpoint in your language, such as impls/aioquic, impls/quic-go, impls/quinn",
+        )
 
 
 def _check_id(identifier: str, catalogue: Catalogue) -> None:

@@ -288,6 +288,18 @@ def test_what_cannot_be_is_refused_and_nothing_is_touched(
     assert contents(checkout) == before
 
 
+def test_an_endpoint_s_first_version_is_not_begun_with_the_other_suite_s_program(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (checkout / "versions.yaml").open("a", encoding="utf-8") as file:
+        file.write("  - id: kwik-v1\n    family: kwik\n    image: example.org/kwik:1\n    suites: [quic]\n")
+    before = contents(checkout)
+
+    assert init("kwik", "--version", "v2") == 2
+    assert "`kwik` plays quic, and the skeleton is a program of the suite transport" in capsys.readouterr().out
+    assert contents(checkout) == before
+
+
 def test_a_folder_without_a_version_is_no_start(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (checkout / "impls/zig").mkdir()
 
