@@ -61,7 +61,9 @@ def connect(environment: Mapping[str, str] | None = None) -> EngineClient:
         _knock(address.host)
         client = EngineClient(address)
         version = client.api.version()
-    except TROUBLE as error:
+        api = tuple(int(part) for part in version["ApiVersion"].split("."))
+    # The last ones: an address that is none, or whoever answers there is no engine.
+    except (*TROUBLE, ValueError, KeyError, TypeError, AttributeError) as error:
         where = f" at {address}" if address.context else ""
         raise EngineError(
             "engine-unreachable",
@@ -69,7 +71,6 @@ def connect(environment: Mapping[str, str] | None = None) -> EngineClient:
             why="it is not installed, not started, or this user may not talk to it",
             hint="start it (`systemctl start docker`, `dockerd`, Docker Desktop), check with `docker version`",
         ) from error
-    api = tuple(int(part) for part in version["ApiVersion"].split("."))
     if api < MINIMUM_API:
         client.close()
         raise EngineError(
