@@ -140,6 +140,10 @@ class NetworkStage:
             if repetitions[-1].verdict.outcome is not Outcome.PASSED:
                 break
         verdict = _together([repetition.verdict for repetition in repetitions])
+        if audience is None:  # which has been told
+            verdict = stages.compliance.reconsidered(
+                self.slot, case, cast, take, cancelled, repetitions[-1].evidence.exits, verdict
+            )
         return Performance(
             verdict=verdict,
             error=repetitions[-1].error,

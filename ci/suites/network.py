@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from ci.last_words import last_line
-from ci.model import Case, Role
+from ci.model import Case, Role, SuiteName
 from ci.network_scene import NetworkEvidence, NetworkScene
 from ci.scene import Actor, Limits
 from ci.suites.quic.cases import PLAIN_LINK, TestCase
@@ -20,7 +20,7 @@ from ci.suites.quic.exchange import Actor as Part
 from ci.suites.quic.exchange import Ending, Exchange
 from ci.suites.quic.supplies import Supplies
 
-__all__ = ["OPERATOR_VARIABLES", "SERVER_PORT", "Cast", "exchange_of", "probe_scene", "scene", "test_case"]
+__all__ = ["OPERATOR_VARIABLES", "SERVER_PORT", "Cast", "exchange_of", "probe_scene", "scene", "test_case", "words_of"]
 
 SERVER_PORT: Final = "server:443"
 # What whoever runs the matrix may say to the images, in the environment of the runner (section 1.4).
@@ -105,16 +105,19 @@ def scene(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Pa
     )
 
 
-def probe_scene(case: Case, role: Role, name: str, cast: Cast, folder: Path, *, limit: float) -> NetworkScene:
-    """Whether an endpoint answers 127 to a test case that does not exist (section 1.8).
+def probe_scene(
+    case: Case, role: Role, name: str, cast: Cast, folder: Path, *, limit: float, protocols: str = ""
+) -> NetworkScene:
+    """Whether an endpoint answers 127 to a test case, mostly one that does not exist (section 1.8).
 
     :param name: of that test case
+    :param protocols: not empty makes it one of WebTransport (section 1.4)
     """
     return NetworkScene(
         case=case,
         actors=(
             cast.actor("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
-            cast.actor(role, _endpoint(role, name, requests="", protocols="", operator=cast.operator)),
+            cast.actor(role, _endpoint(role, name, requests="", protocols=protocols, operator=cast.operator)),
         ),
         brings={role: {there: folder / here for there, here in _BRINGS[role].items()}},
         leaves={},
@@ -146,6 +149,14 @@ def test_case(case: Case) -> TestCase:
     if suite == "transport":
         raise TypeError(f"{case.name} is not played over a simulated network")
     return next(test for test in cases_of(suite) if test.name == case.params.words[0])
+
+
+def words_of(suite: SuiteName, role: Role) -> list[str]:
+    """All values of TESTCASE that one side of a suite over a network may get, each once."""
+    if suite == "transport":
+        return []
+    side: Literal["client", "server"] = "client" if role == "client" else "server"
+    return list(dict.fromkeys(test.testcase(side) for test in cases_of(suite)))
 
 
 def exchange_of(evidence: NetworkEvidence, folder: Path) -> Exchange:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +18,15 @@ from ci.engines.daemon import Daemon
 from ci.engines.docker_network import UNSTARTABLE, NetworkEngine, NetworkSlot
 from ci.errors import EngineError
 from ci.inbox import Cancelled
-from ci.model import Case, Exercise, Outcome, ReasonCode, Role
+from ci.model import Case, Exercise, Outcome, ReasonCode, Role, Verdict
 from ci.network_attempt import attempt
 from ci.network_scene import NetworkEvidence, NetworkScene
-from ci.scene import MIB, Actor
+from ci.scene import MIB, Actor, End
 from ci.stage import Take
 from ci.suites.network import Cast
 
 CLAIMS = "ENV CLAIMS=handshake"
+PAIR: tuple[Role, ...] = ("client", "server")
 CASE = Case("a", "b", Exercise("quic", "handshake"))
 
 
@@ -316,6 +319,9 @@ def test_an_endpoint_that_claims_everything_is_found_out(
         assert (objection.reason.code, objection.reason.side) == (ReasonCode.NOT_COMPLIANT, side)
     assert (tmp_path / COMPLIANCE_FILE).exists()
 
+    if side == "client":
+        return  # it did not end, which is no answer: whoever goes on with the run asks it again
+
     class Nobody:
         """A slot that must not be used any more: the answers are known."""
 
@@ -324,6 +330,61 @@ def test_an_endpoint_that_claims_everything_is_found_out(
 
     again = Compliance(tmp_path).objection(Nobody(), CASE, cast, take, threading.Event())  # type: ignore[arg-type]
     assert again == objection
+
+
+def test_a_slow_start_is_no_answer(
+    network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host is busy for longer than the first question lasts."""
+    monkeypatch.setattr("ci.compliance.LIMIT_SECONDS", 2.0)
+    players: dict[Role, tuple[str, str]] = {role: ("a", endpoints("stays", dockerfile=CLAIMS)) for role in PAIR}
+    players["simulator"] = ("simulator", endpoints("stays"))
+    take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
+    cast = Cast(players, seeded=False, operator={"CLIENT_PARAMS": f"{time.time() + 5:.0f}"})
+    assert Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event()) is None
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "dockerfile", "said"),
+    [
+        ("no-program", 'ENV CLAIMS="handshake transfer http3"', "/opt/endpoint/program"),
+        # A script that a checkout on Windows has spoilt.
+        ("stays", r"RUN sed -i '1s,.*,#!/usr/bin/env bash\r,' /peer.sh", "env:"),
+        # It can do something, though neither a handshake nor a transfer.
+        ("stays", 'ENV CLAIMS="retry"', None),
+    ],
+)
+def test_an_endpoint_that_does_nothing_at_all_is_an_error(
+    network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    behaviour: str, dockerfile: str, said: str | None,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("ci.compliance.PROGRAM_LIMIT_SECONDS", 2.0)
+    players: dict[Role, tuple[str, str]] = {
+        "client": ("a", endpoints(behaviour, dockerfile=dockerfile)),
+        "server": ("b", endpoints("stays", dockerfile=CLAIMS)),
+        "simulator": ("simulator", endpoints("stays")),
+    }
+    given = Cast(players, seeded=False), Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
+    compliance, cancelled = Compliance(tmp_path), threading.Event()
+    assert compliance.objection(network_play.slot, CASE, *given, cancelled) is None
+    exits: dict[Role, End] = {"client": End(at=0.1, exit_code=127), "server": End(at=0.1, exit_code=143, stopped=True)}
+    unsupported = Verdict(outcome=Outcome.UNSUPPORTED)
+
+    found = compliance.reconsidered(network_play.slot, CASE, *given, cancelled, exits, unsupported)
+    # It is known from then on, also to whoever goes on with the run.
+    known = Compliance(tmp_path).objection(network_play.slot, CASE, *given, cancelled)
+    if said is None:
+        assert (found, known) == (unsupported, None)
+        return
+    assert found == known
+    assert found.reason is not None
+    assert (found.outcome, found.reason.code, found.reason.side) == (
+        Outcome.ERROR, ReasonCode.CONTAINER_START, "client",
+    )  # fmt: skip
+    assert "answers 127 to every test case" in found.reason.text
+    assert said in found.reason.text
+    answers = json.loads((tmp_path / COMPLIANCE_FILE).read_text())
+    assert any(said in line for answer in answers.values() for line in answer["lastLines"]["stderr"])
 
 
 # --- other networks ---------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 # Plays any part over a simulated network, as BEHAVIOUR says. It speaks no QUIC: it exists so that the runner can be
 # shown every way in which a container can end, and see what a container is given.
 set -u
+# An image that starts slowly while its host is busy: until the time, in seconds, that a test gives to a client.
+[ -z "${CLIENT_PARAMS:-}" ] || until [ "$(date +%s)" -ge "$CLIENT_PARAMS" ]; do sleep 0.1; done
 # An endpoint that says what it does answers 127 to everything else; who says nothing has no such manners.
 if [ -n "${CLAIMS:-}" ]; then
     case " $CLAIMS " in *" $TESTCASE "*) ;; *) exit 127 ;; esac
@@ -21,6 +23,7 @@ case $BEHAVIOUR in
     good) report; sleep 0.2; exit 0 ;;
     fails) sleep 0.5; echo "I cannot" >&2; exit 1 ;;
     unsupported) exit 127 ;;
+    no-program) exec /opt/endpoint/program ;;
     ignores-term) trap '' TERM; while :; do sleep 0.05; done ;;
     floods) yes 'a line that nobody will ever read' | head -c 100000000; exit 0 ;;
     writes)

@@ -104,6 +104,21 @@ def test_an_endpoint_without_manners_is_not_tried(
     }
 
 
+def test_an_endpoint_without_its_program_is_no_column_of_unsupported(
+    checkout: Callable[..., Checkout], simulator: tuple[str, str]
+) -> None:
+    it = checkout(client="no-program", server="stays")
+    ended, said = it.run(
+        "run-shard", "1/1", *RUN, *simulator, "--select", "transfer", "--select", "handshake", "--retries", "0"
+    )
+    records = it.attempts("network")
+    assert {(record["outcome"], record["reason"]["code"], record["reason"]["side"]) for record in records} == {
+        ("error", "container-start", "client")
+    }, said
+    assert all("/opt/endpoint/program" in record["reason"]["text"] for record in records)
+    assert ended == ExitCode.INCOMPLETE
+
+
 def test_a_simulator_that_dies_is_nobodys_fault(checkout: Callable[..., Checkout], endpoints: DockerPeers) -> None:
     it = checkout(client="stays", server="stays")
     dying = ("--simulator", endpoints("fails"))
