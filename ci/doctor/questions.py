@@ -51,7 +51,8 @@ def ask_everything(environment: Mapping[str, str]) -> Answers:
         for it in registries(environment)
     }
     tools = {it.program: Asked(partial(find_tool, it, environment), seconds=TOOL_SECONDS) for it in TOOLS}
-    recipes = Asked(partial(_lacking, environment), seconds=TOOL_SECONDS)
+    # Some tools take their time to say their version, and an answer that is missing would pass for nothing lacking.
+    recipes = Asked(partial(_lacking, environment), seconds=DOCKER_SECONDS)
     answer = docker.answer()
     found = {name: it.answer() for name, it in tools.items()}
     lacking = recipes.answer()
