@@ -84,15 +84,17 @@ def test_a_version_that_kills_redis_in_each_of_its_cases_costs_nobody_else_a_tur
     innocent = [case for case in cases if "evil" not in (case.dialer, case.listener)]
     assert {summary.outcomes[case.key] for case in innocent} == {Outcome.PASSED}
     codes = by_code([it for it in attempts if "evil" in it.case])
-    assert codes.keys() == {ReasonCode.REDIS_LOST, ReasonCode.SET_ASIDE}
-    # Of nine: two in each role, one to tell it from its counterparts, and what was under way beside them.
-    assert len(codes[ReasonCode.REDIS_LOST]) <= 5 + 2 * (workers - 1)
+    assert codes.keys() <= {ReasonCode.REDIS_LOST, ReasonCode.SET_ASIDE}
+    if workers == 1:  # several break things at the same time, which counts once
+        # Of nine: two in each role, and one to tell it from its counterparts.
+        assert len(codes[ReasonCode.REDIS_LOST]) <= 5
+        assert len(codes[ReasonCode.SET_ASIDE]) >= 4
     by_key = {case.key: case for case in cases}
-    for attempt in codes[ReasonCode.SET_ASIDE]:
+    for attempt in codes.get(ReasonCode.SET_ASIDE, ()):
         assert attempt.reason is not None
         sides = [role for role, version in by_key[attempt.key].versions.items() if version == "evil"]
         assert attempt.reason.side == ("both" if len(sides) == 2 else sides[0])
-        assert "evil was set aside" in attempt.reason.text
+        assert attempt.reason.text.startswith("evil as ")
         assert "Redis" in attempt.reason.text
     # Nothing of it is finished, so a resumed shard gives it another chance.
     assert finished_cases(attempts) == {case.key for case in innocent}
