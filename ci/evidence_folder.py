@@ -101,7 +101,7 @@ class EvidenceFolder:
 
 def unwritable(case: Case, error: OSError) -> EngineError:
     """What to raise when the files of a case cannot be written or read."""
-    what = f"the files of {case.name} cannot be kept: {error}"
+    what = f"the files of {case.name} cannot be written: {error}"
     if isinstance(known := host_trouble(error), EngineError):
         return EngineError(known.reference, what, why=known.why, hint=known.hint)
     return EngineError(
