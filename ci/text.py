@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["byte_length", "clip", "printable", "printable_lines"]
+__all__ = ["byte_length", "clip", "clip_middle", "printable", "printable_lines"]
 
 # CSI, OSC (with or without its end) and the two-character escapes of ECMA-48.
 _ANSI: Final = re.compile(
@@ -46,9 +46,38 @@ def clip(text: str, limit: int) -> str:
         return text
     # The mark's length depends on the count in it; twenty digits of room are plenty for both.
     room = max(0, limit - len("… [ bytes more]".encode()) - 20)
-    # Step back over continuation bytes so that no character is cut in two.
-    while room > 0 and encoded[room] & 0xC0 == 0x80:
-        room -= 1
+    room = _character_start(encoded, room)
     if room == 0:
         return "…"
     return f"{encoded[:room].decode('utf-8', 'surrogatepass')}… [{len(encoded) - room} bytes more]"
+
+
+def clip_middle(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8: the beginning and the end, with a mark between them that counts what was cut.
+
+    What went wrong often stands at the end of a long line, and what was tried at its beginning. Cutting twice to the
+    same limit changes nothing. A limit too small for the mark leaves only an ellipsis.
+    """
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) <= limit:
+        return text
+    room = max(0, limit - len("… [ bytes left out] …".encode()) - 20)
+    head = _character_start(encoded, room // 2)
+    tail = len(encoded) - room // 2
+    while tail < len(encoded) and _continues(encoded[tail]):
+        tail += 1
+    if head == 0 or tail == len(encoded):
+        return "…"
+    first, last = (part.decode("utf-8", "surrogatepass") for part in (encoded[:head], encoded[tail:]))
+    return f"{first}… [{tail - head} bytes left out] …{last}"
+
+
+def _character_start(encoded: bytes, position: int) -> int:
+    """The nearest position at or before this one where a character begins."""
+    while position > 0 and _continues(encoded[position]):
+        position -= 1
+    return position
+
+
+def _continues(byte: int) -> bool:
+    return byte & 0xC0 == 0x80

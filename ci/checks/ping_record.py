@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-__all__ = ["PingRecord", "find_records", "mentions_record", "strip_ansi"]
+__all__ = ["PingRecord", "credible_metrics", "find_records", "mentions_record", "strip_ansi"]
 
 # CSI, OSC and character-set sequences: the forms that terminals' colour, title and reset codes take.
 ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-~]")
@@ -29,27 +29,47 @@ REACH: Final = 4096
 MOST_BRACES: Final = 64
 MOST_ATTEMPTS: Final = 4096
 
-YAML_RECORD: Final = re.compile(
-    r"^[ \t]*latency:[ \t]*(?:#[^\r\n]*)?"
-    r"(?P<body>(?:\r?\n(?:[ \t]+(?!latency:)[a-z_]+:[^\r\n]*|[ \t]*#[^\r\n]*))+)",
-    re.MULTILINE,
-)
+YAML_HEAD: Final = re.compile(r"^[ \t]*latency:[ \t]*(?:#[^\r\n]*)?\r?$", re.MULTILINE)
+# Anything may stand between two of these: a program that logs to stdout logs from other threads too.
 YAML_FIELD: Final = re.compile(
-    r"^[ \t]+(?P<key>handshake_plus_one_rtt|ping_rtt):[ \t]*(?P<value>[^\s#]+)", re.MULTILINE
+    r"^[ \t]+(?P<key>handshake_plus_one_rtt|ping_rtt|unit):[ \t]*(?P<value>[^\s#]+)[^\r\n]*", re.MULTILINE
 )
+UNIT: Final = "ms"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PingRecord:
-    """One result; both times in milliseconds."""
+    """One result; both times in milliseconds, unless it says otherwise itself.
+
+    :param unit: what the times are in, by the record's own word
+    :param at: where it begins in the stream's text without terminal codes
+    :param text: how it was written, with whatever stood between its lines
+    """
 
     handshake_plus_one_rtt: float
     ping_rtt: float
     at: int
+    text: str
+    unit: str = UNIT
 
     @property
     def metrics(self) -> dict[str, float]:
         return {HANDSHAKE: self.handshake_plus_one_rtt, PINGS[0]: self.ping_rtt}
+
+
+def credible_metrics(record: PingRecord, *, seconds: float) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The record's times that can be true, in milliseconds, and in words what is wrong with the others.
+
+    :param seconds: how long the whole attempt took
+    """
+    if record.unit != UNIT:
+        return {}, (f"the result is in {record.unit[:16]!r}, not in {UNIT}: its times are not kept",)
+    kept = {name: value for name, value in record.metrics.items() if value <= seconds * 1000}
+    return kept, tuple(
+        f"the result says {name} {value:g}, longer than the whole attempt ({seconds * 1000:.0f} ms): it is not kept"
+        for name, value in record.metrics.items()
+        if name not in kept
+    )
 
 
 def strip_ansi(text: str) -> str:
@@ -101,30 +121,46 @@ def _braces_before(text: str, key: int) -> Iterator[int]:
 
 def _decode(decoder: json.JSONDecoder, text: str, brace: int, key: int) -> PingRecord | None:
     try:
-        value, _ = decoder.raw_decode(text[brace : key + REACH])
+        value, end = decoder.raw_decode(text[brace : key + REACH])
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
         return None
     ping = next((value[name] for name in PINGS if name in value), None)
-    return _record(value.get(HANDSHAKE), ping, brace)
+    return _record(value.get(HANDSHAKE), ping, at=brace, text=text[brace : brace + end])
 
 
 def _yaml_records(text: str) -> list[PingRecord]:
-    records = []
-    for match in YAML_RECORD.finditer(text):
-        fields = {field["key"]: field["value"] for field in YAML_FIELD.finditer(match["body"])}
-        record = _record(_number(fields.get("handshake_plus_one_rtt")), _number(fields.get("ping_rtt")), match.start())
-        if record is not None:
-            records.append(record)
-    return records
+    heads = list(YAML_HEAD.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    found = (_yaml_record(text, head, end) for head, end in zip(heads, ends, strict=False))
+    return [record for record in found if record is not None]
 
 
-def _record(handshake: object, ping: object, at: int) -> PingRecord | None:
-    times = [_time(handshake), _time(ping)]
-    if times[0] is None or times[1] is None:
+def _yaml_record(text: str, head: re.Match[str], until: int) -> PingRecord | None:
+    if until > head.end() + REACH:  # whole lines only, or a number might be cut in two
+        until = max(head.end(), text.rfind("\n", head.end(), head.end() + REACH))
+    fields: dict[str, str] = {}
+    end = head.end()
+    for field in YAML_FIELD.finditer(text, head.end(), until):
+        if field["key"] in fields:
+            break
+        fields[field["key"]] = field["value"].strip("'\"")
+        end = field.end()
+    return _record(
+        _number(fields.get("handshake_plus_one_rtt")),
+        _number(fields.get("ping_rtt")),
+        at=head.start(),
+        text=text[head.start() : end],
+        unit=fields.get("unit", UNIT),
+    )
+
+
+def _record(handshake: object, ping: object, *, at: int, text: str, unit: str = UNIT) -> PingRecord | None:
+    both, alone = _time(handshake), _time(ping)
+    if both is None or alone is None:
         return None
-    return PingRecord(handshake_plus_one_rtt=times[0], ping_rtt=times[1], at=at)
+    return PingRecord(handshake_plus_one_rtt=both, ping_rtt=alone, at=at, text=text, unit=unit)
 
 
 def _time(value: object) -> float | None:
@@ -139,7 +175,7 @@ def _time(value: object) -> float | None:
 
 def _number(word: str | None) -> float | None:
     try:
-        return None if word is None else float(word.strip("'\""))
+        return None if word is None else float(word)
     except ValueError:
         return None
 

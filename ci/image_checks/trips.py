@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from ci.checks.address import address_defects
-from ci.checks.ping_record import YAML_RECORD, PingRecord, find_records, strip_ansi
+from ci.checks.ping_record import UNIT, PingRecord, find_records, strip_ansi
 from ci.image_checks.base import Answer, Behaviour
 from ci.model import Contract
 from ci.suites.transport_judgement import NEGOTIATED
@@ -69,18 +68,8 @@ def one_result(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
         yield f"the dialer printed {count} results"
 
 
-def _extent(text: str, record: PingRecord) -> str:
-    """The text of a record."""
-    rest = text[record.at :]
-    if rest.startswith("{"):
-        return rest[: json.JSONDecoder().raw_decode(rest)[1]]
-    match = YAML_RECORD.match(text, record.at)
-    return match[0] if match is not None else ""
-
-
 def result_form(seen: Behaviour, trip: RoundTrip) -> Iterator[str]:
-    text, records = _records(trip.evidence)
-    written = _extent(text, records[0])
+    written = _records(trip.evidence)[1][0].text
     right = CLASSIC_RECORD if seen.contract is Contract.CLASSIC else UNIFIED_RECORD
     if not right.fullmatch(written):
         wanted = "one line of JSON" if seen.contract is Contract.CLASSIC else "YAML indented by two spaces"
@@ -90,6 +79,8 @@ def result_form(seen: Behaviour, trip: RoundTrip) -> Iterator[str]:
 def plausible_times(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
     record = _records(trip.evidence)[1][0]
     both, ping = record.handshake_plus_one_rtt, record.ping_rtt
+    if record.unit != UNIT:
+        yield f"the times are said to be in {record.unit!r}, not in {UNIT}"
     if ping <= 0:
         yield f"the ping is said to have taken {ping} ms"
     if both < ping:
@@ -101,7 +92,7 @@ def plausible_times(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
 def clean_stdout(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
     text, records = _records(trip.evidence)
     for record in reversed(records):
-        text = text[: record.at] + text[record.at + len(_extent(text, record)) :]
+        text = text[: record.at] + text[record.at + len(record.text) :]
     noise = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if noise:
         yield f"the dialer wrote {len(noise)} more lines to stdout, the first: {noise[0][:120]!r}"

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.checks import ping_record
-from ci.checks.ping_record import MOST_ATTEMPTS, MOST_BRACES, find_records, mentions_record, strip_ansi
+from ci.checks.ping_record import (
+    MOST_ATTEMPTS,
+    MOST_BRACES,
+    credible_metrics,
+    find_records,
+    mentions_record,
+    strip_ansi,
+)
 
 RECORD = '{"handshakePlusOneRTTMillis": 7.342, "pingRTTMilllis": 7.113}'
 YAML = "latency:\n  handshake_plus_one_rtt: 7.342\n  ping_rtt: 7.113\n  unit: ms\n"
@@ -144,6 +151,10 @@ def test_t7_yaml_at_any_indentation(outer: str, inner: str, end: str, handshake:
         "\x1b[32m" + YAML.replace(": 7", ": \x1b[33m7") + "\x1b[0m",
         "npm banner\n\n" + YAML + "done: true\n",
         "\n".join(reversed(YAML.splitlines()[1:3])).join(["latency:\n", "\n"]),
+        YAML.replace("  ping", "\n  ping"),
+        YAML.replace("latency:\n", "latency:\n\n \t\n"),
+        YAML.replace("  ping", "2026-11-26 04:00:00 [info] swarm: identify done\n  ping"),
+        YAML.replace("  ping", "INFO: latency: is known\n    at layer {a: 1}\n\n  ping"),
     ],
 )
 def test_t7_yaml_forms(text: str) -> None:
@@ -170,6 +181,53 @@ def test_t6_yaml_records_are_told_apart(indent: str) -> None:
     first = "".join(f"{indent}{line}\n" for line in YAML.splitlines())
 
     assert times(first + first.replace("7.342", "9")) == [(7.342, 7.113), (9, 7.113)]
+
+
+lines_between = st.lists(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\x1b"), max_size=30))
+
+
+@given(lines_between, lines_between)
+def test_t7_whatever_stands_between_the_lines(before: list[str], between: list[str]) -> None:
+    noise = ["\n".join(line for text in texts for line in text.splitlines()) for texts in (before, between)]
+    text = YAML.replace("  hand", f"{noise[0]}\n  hand").replace("  ping", f"{noise[1]}\n  ping")
+
+    assert times(text) == [(7.342, 7.113)]
+
+
+def test_t7_a_number_at_the_edge_of_what_is_looked_at_is_whole_or_not_there() -> None:
+    for filler in range(3900, 4100):
+        text = "latency:\n  handshake_plus_one_rtt: 7.342\n" + "x" * filler + "\n  ping_rtt: 7.113\n" + "y" * 200
+
+        assert times(text) in ([], [(7.342, 7.113)])
+
+
+# --- what of it can be true ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", ["us", "s", "seconds", "'s'"])
+def test_times_in_another_unit_are_no_milliseconds(unit: str) -> None:
+    [record] = find_records(YAML.replace("unit: ms", f"unit: {unit}"))
+    kept, (warning,) = credible_metrics(record, seconds=60)
+
+    assert kept == {}
+    assert warning == f"the result is in {unit.strip(chr(39))!r}, not in ms: its times are not kept"
+
+
+def test_milliseconds_are_kept_with_or_without_the_word() -> None:
+    for text in (YAML, YAML.replace("  unit: ms\n", ""), YAML.replace("ms", "'ms'"), RECORD):
+        [record] = find_records(text)
+
+        assert credible_metrics(record, seconds=60) == (record.metrics, ())
+
+
+@pytest.mark.parametrize("value", ["1e300", "60001"])
+def test_a_time_longer_than_the_attempt_is_none(value: str) -> None:
+    [record] = find_records(RECORD.replace("7.342", value))
+    kept, (warning,) = credible_metrics(record, seconds=60)
+
+    assert kept == {"pingRTTMilllis": 7.113}
+    assert warning.startswith("the result says handshakePlusOneRTTMillis ")
+    assert warning.endswith("longer than the whole attempt (60000 ms): it is not kept")
 
 
 # --- hostile output ---------------------------------------------------------------------------------------
