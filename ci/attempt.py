@@ -46,7 +46,11 @@ class _Watch:
         self.settled = settled
         self.exits: dict[Role, End] = {}
         self.published: list[str] = []
+        self.published_by: list[str] = []
         self.asked = False
+        self.received = False
+        self._there: Published | None = None
+        self._waiting: Asked | None = None
         self.ending: Ending | None = None
         self._unread = False
         self._until: dict[Ending, float] = {Ending.DEADLINE: scene.deadline}
@@ -74,13 +78,19 @@ class _Watch:
         match event:
             case Output():
                 self._unread = True
-            case Published(key, values) if key == self.scene.listener_key:
+            case Published(key, values, command) as news if key == self.scene.listener_key:
+                if command not in self.published_by:
+                    self.published_by.append(command)
+                self._there = news
+                self._may_receive(self._waiting)
                 room = MOST_PUBLISHED - len(self.published)
                 self.published += [value[:LONGEST_PUBLISHED] for value in values[:room]]
                 if (listener := self.exits.get("listener")) is not None:
                     self._listener_left(listener.exit_code)  # the news came late: it did publish before it left
-            case Asked(key) if key == self.scene.dialer_key:
+            case Asked(key) as question if key == self.scene.dialer_key:
                 self.asked = True
+                self._waiting = question if question.waits else None
+                self._may_receive(question)
             case Ended(role, exit_code, out_of_memory, at):
                 self.exits[role] = End(at=at, exit_code=exit_code, out_of_memory=out_of_memory)
                 if role == "dialer":
@@ -98,6 +108,10 @@ class _Watch:
                 )
             case _:
                 pass  # other keys are an application's own business
+
+    def _may_receive(self, question: Asked | None) -> None:
+        if question is not None and self._there is not None and question.kind == self._there.kind:
+            self.received = True
 
     def _listener_left(self, exit_code: int) -> None:
         if not self.published and exit_code != 0:
@@ -177,7 +191,9 @@ def attempt(
                 exits=dict(watch.exits),
                 streams=inbox.streams,
                 published=tuple(watch.published),
+                published_by=tuple(watch.published_by),
                 asked=watch.asked,
+                received=watch.received,
                 elapsed=elapsed,
             )
             if bystander.over(evidence):
@@ -189,7 +205,14 @@ def attempt(
             slot.rendezvous.end()
             list(pool.map(lambda actor: actor.remove(), actors))
     exits = {role: end if role in ended_alone else replace(end, stopped=True) for role, end in watch.exits.items()}
-    return replace(evidence, exits=exits, published=tuple(watch.published), asked=watch.asked)
+    return replace(
+        evidence,
+        exits=exits,
+        published=tuple(watch.published),
+        published_by=tuple(watch.published_by),
+        asked=watch.asked,
+        received=watch.received,
+    )
 
 
 def _sync(watch: _Watch, slot: Slot) -> None:

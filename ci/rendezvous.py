@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
@@ -27,29 +27,55 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Published", "Rendezvous", "RendezvousLost", "parse_monitor_line"]
 
+# What a key of Redis holds, as far as it matters here.
+Kind: TypeAlias = Literal["list", "string"]
+
 # The client may be `1.2.3.4:5`, `[::1]:5`, `unix:/path` or `lua`: what follows it always begins with a quote.
 LINE: Final = re.compile(rb'^[\d.]+ \[\d+ .*?\] (?P<words>".*)$', re.DOTALL)
 WORD: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 ESCAPE: Final = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
-PUSHES: Final = frozenset({"RPUSH", "LPUSH", "SET"})
-POPS: Final = frozenset({"BLPOP", "LPOP", "BRPOP", "RPOP", "LRANGE", "LINDEX", "GET", "BLMOVE", "LMOVE"})
+# The commands that put a value there, and what is there afterwards.
+PUBLISHES: Final[dict[str, Kind]] = {"RPUSH": "list", "LPUSH": "list", "SET": "string"}
+# The commands that ask for one, and what they take; those in WAITS do so until there is something.
+ASKS: Final[dict[str, Kind]] = {
+    **dict.fromkeys(("BLPOP", "BRPOP", "BLMOVE", "LPOP", "RPOP", "LMOVE", "LRANGE", "LINDEX"), "list"),
+    "GET": "string",
+}
+WAITS: Final = frozenset({"BLPOP", "BRPOP", "BLMOVE"})
 
 
 @dataclass(frozen=True)
 class Published:
-    """Somebody pushed values under `key`."""
+    """Somebody put values under `key`, by this command of Redis."""
 
     key: str
     values: tuple[str, ...]
+    command: str = "RPUSH"
+
+    @property
+    def kind(self) -> Kind:
+        """What lies there now: whoever asks for the other kind is refused (`WRONGTYPE`)."""
+        return PUBLISHES[self.command]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Somebody asked for what lies under `key`."""
+    """Somebody asked for what lies under `key`, by this command of Redis."""
 
     key: str
+    command: str = "BLPOP"
+
+    @property
+    def kind(self) -> Kind:
+        """What whoever asks can be given."""
+        return ASKS[self.command]
+
+    @property
+    def waits(self) -> bool:
+        """Whether the answer may come later: what is published after this still reaches whoever asked."""
+        return self.command in WAITS
 
 
 @dataclass(frozen=True)
@@ -209,20 +235,23 @@ class Rendezvous:
         command, key, values = words[0].upper(), words[1], words[2:]
         if command == "ECHO" and key == self._token:
             self._synced.set()
-        elif command in PUSHES:
+        elif command in PUBLISHES:
             values = values[:1] if command == "SET" else values
             bridge = self._bridge
             if bridge is not None and key == bridge.target:
-                return  # our own push, already reported when it came to the source
-            self._tell(Published(key, values))
+                return  # our own, already reported when it came to the source
+            self._tell(Published(key, values, command))
             if bridge is not None and key == bridge.source and self._observer is not None:
-                self._carry(bridge.target, values)
-        elif command in POPS:
-            self._tell(Asked(key))
+                self._carry(command, bridge.target, values)
+        elif command in ASKS:
+            # The commands that wait may name several keys, and end with how long.
+            for asked in words[1:-1] if command in ("BLPOP", "BRPOP") else (key,):
+                self._tell(Asked(asked, command))
 
-    def _carry(self, target: str, values: tuple[str, ...]) -> None:
+    def _carry(self, command: str, target: str, values: tuple[str, ...]) -> None:
+        """By the listener's own command: the dialer meets what it would meet without a bridge, mistakes included."""
         try:
-            self._client.rpush(target, *values)
+            self._client.execute_command(command, target, *values)  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
             self._tell(RendezvousLost(str(error)))
 

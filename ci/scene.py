@@ -88,7 +88,7 @@ class Actor:
 
 @dataclass(frozen=True, kw_only=True)
 class Bridge:
-    """Both sides use different Redis keys: whatever the listener pushes to `source` is pushed to `target`."""
+    """Both sides use different Redis keys: whatever the listener does to `source` is done to `target`."""
 
     source: str
     target: str
@@ -165,7 +165,9 @@ class Evidence:
     :param exits: how each side ended, by itself or stopped by the runner
     :param streams: what both sides wrote, by role and stream
     :param published: the values the listener pushed, as seen in Redis, in order
+    :param published_by: the commands of Redis by which it did so, each once; the contract has `RPUSH`
     :param asked: the dialer asked Redis for the address
+    :param received: it was given one: there when it asked or while it waited, and of the kind it asked for
     """
 
     ending: Ending
@@ -174,6 +176,8 @@ class Evidence:
     published: tuple[str, ...]
     asked: bool
     elapsed: float
+    published_by: tuple[str, ...] = ()
+    received: bool = False
 
     def own_end(self, role: Role) -> End | None:
         """How this side ended by itself; None if it ran until the runner stopped it."""

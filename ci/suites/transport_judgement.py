@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from ci.checks.address import address_defects
-from ci.checks.ping_record import PingRecord, find_records, mentions_record, strip_ansi
+from ci.checks.ping_record import PingRecord, credible_metrics, find_records, mentions_record, strip_ansi
 from ci.last_words import last_line
 from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
 from ci.scene import End, Ending, Evidence
@@ -26,6 +26,8 @@ NOT_AN_INTEROP_RESULT: Final = {
     132: ReasonCode.ILLEGAL_INSTRUCTION,
 }
 SIGNAL_NAMES: Final = {1: "SIGHUP", 2: "SIGINT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM"}  # fmt: skip  # noqa: E501
+
+AS_A_STRING: Final = "the listener published its address with SET, which leaves no list"
 
 # Bounded everywhere, and to one line: a peer may fill its stderr with whatever it likes.
 NEGOTIATED: Final = re.compile(
@@ -48,7 +50,8 @@ def judge(case: Case, evidence: Evidence, *, shared_loopback: bool = False, stri
     records = find_records(evidence.streams["dialer", "stdout"].text())
     record = records[0] if records else None
     negotiated, contradiction = _negotiated(case, evidence)
-    warnings = list(_warnings(case, evidence, records, shared_loopback=shared_loopback))
+    metrics, doubts = credible_metrics(record, seconds=evidence.elapsed) if record else ({}, ())
+    warnings = [*doubts, *_warnings(case, evidence, records, shared_loopback=shared_loopback)]
 
     reason = _broken_image(evidence) or contradiction
     if reason is None:
@@ -57,7 +60,7 @@ def judge(case: Case, evidence: Evidence, *, shared_loopback: bool = False, stri
     return Verdict(
         outcome=Outcome.PASSED if reason is None else _outcome(reason),
         reason=reason,
-        metrics=record.metrics if record else {},
+        metrics=metrics,
         negotiated=negotiated,
         warnings=tuple(warnings),
     )
@@ -105,17 +108,26 @@ def _dialer_ended(evidence: Evidence, dialer: End, listener: End | None, record:
         return _ended_badly(evidence, "dialer", dialer, "although it had printed a result")
     if not evidence.published:
         return _ended_badly(evidence, "dialer", dialer, "before the listener published an address")
-    return _ended_badly(
-        evidence, "dialer", dialer, "while dialing" if evidence.asked else "before asking for the address"
-    )
+    if not evidence.asked:
+        return _ended_badly(evidence, "dialer", dialer, "before asking for the address")
+    if evidence.received:
+        return _ended_badly(evidence, "dialer", dialer, "while dialing")
+    if _as_a_string(evidence) and not dialer.out_of_memory and dialer.signal is None:
+        words = f"the dialer got none and exited {dialer.exit_code}{_last_words(evidence, 'dialer')}"
+        return Reason(code=ReasonCode.NEVER_PUBLISHED, text=f"{AS_A_STRING}: {words}", side="listener")
+    return _ended_badly(evidence, "dialer", dialer, "without having been given the address it asked for")
 
 
 def _no_result(evidence: Evidence) -> Reason:
     """T8: exit 0 is not enough. A result that cannot be true is told apart from none at all."""
     code, what = ReasonCode.NO_RESULT, "printed no result"
     if mentions_record(evidence.streams["dialer", "stdout"].text()):
-        code, what = ReasonCode.BAD_RESULT, "printed a result without two finite, non-negative times"
+        code, what = ReasonCode.BAD_RESULT, "printed no result with two finite, non-negative times"
     return Reason(code=code, text=f"the dialer exited 0 and {what}{_last_words(evidence, 'dialer')}", side="dialer")
+
+
+def _as_a_string(evidence: Evidence) -> bool:
+    return "SET" in evidence.published_by
 
 
 def _listener_died(evidence: Evidence, listener: End) -> Reason:
@@ -158,6 +170,12 @@ def _deadline_passed(evidence: Evidence) -> Reason:
             text=f"the address was published, the dialer did not ask for it {waited}{words}",
             side="dialer",
         )
+    if not evidence.received:
+        if _as_a_string(evidence):
+            text = f"{AS_A_STRING}: the dialer got none {waited}{words}"
+            return Reason(code=ReasonCode.BEFORE_PUBLISH, text=text, side="listener")
+        text = f"the dialer asked for the address before it was there, and not again {waited}{words}"
+        return Reason(code=ReasonCode.NOT_CONSUMED, text=text, side="dialer")
     return Reason(
         code=ReasonCode.DIALING,
         text=f"the dialer had the address and neither connected nor gave up {waited}{words}",
@@ -213,6 +231,8 @@ def _warnings(
     case: Case, evidence: Evidence, records: tuple[PingRecord, ...], *, shared_loopback: bool
 ) -> tuple[str, ...]:
     found = list(address_defects(evidence.published, case.stack.transport, loopback_expected=shared_loopback))
+    if _as_a_string(evidence):
+        found.append(f"{AS_A_STRING} to wait for; the contract has RPUSH")
     if len(records) > 1:
         found.append(f"the dialer printed {len(records)} results, the first one counts")
     if records and records[0].handshake_plus_one_rtt < records[0].ping_rtt:

@@ -24,6 +24,7 @@ from ci.scene import CLASSIC_REDIS, MIB, Ending, Limits, Scene, Stream
 
 CLASSIC, UNIFIED = Contract.CLASSIC, Contract.UNIFIED
 ADDRESS = "/ip4/10.0.0.7/tcp/4001/p2p/QmListener"
+QUIC_ADDRESS = "/ip4/10.0.0.7/udp/4001/quic-v1/p2p/QmListener"
 # Of both generations; an image has variables of its own beside them.
 VARIABLES = frozenset(
     {"version", "transport", "security", "muxer", "is_dialer", "ip", "redis_addr", "test_timeout_seconds"}
@@ -47,8 +48,10 @@ def test_good_peers_pass_whatever_their_generation(
     assert played.verdict.metrics == {"handshakePlusOneRTTMillis": 7.342, "pingRTTMilllis": 7.113}
     asked = {"transport": stack.transport, "secureChannel": stack.secure_channel, "muxer": stack.muxer}
     assert played.verdict.negotiated == {name: word for name, word in asked.items() if word is not None}
-    assert played.evidence.published == (ADDRESS,)
+    assert played.evidence.published == ((QUIC_ADDRESS if stack.transport == "quic-v1" else ADDRESS),)
+    assert played.evidence.published_by == ("RPUSH",)
     assert played.evidence.asked
+    assert played.evidence.received
     assert played.evidence.ending is Ending.DIALER_ENDED
 
 
@@ -74,6 +77,20 @@ def test_the_dialer_gets_the_published_address_unchanged(play: Play, dialer: Con
     assert played.output("dialer", "stderr") == "got: /ip4/0.0.0.0/tcp/4001\n"
 
 
+@pytest.mark.parametrize("listener", Contract)
+@pytest.mark.parametrize("dialer", Contract)
+def test_a_listener_that_publishes_with_set_fails_whatever_the_dialers_generation(
+    play: Play, dialer: Contract, listener: Contract
+) -> None:
+    played = play("insists", "publishes-with-set", contracts=(dialer, listener))
+
+    assert played.verdict.outcome is Outcome.FAILED
+    assert played.verdict.reason is not None
+    assert (played.verdict.reason.code, played.verdict.reason.side) == (ReasonCode.NEVER_PUBLISHED, "listener")
+    assert "published its address with SET" in played.text
+    assert "WRONGTYPE" in played.text
+
+
 # --- how a case can end (T3–T20) --------------------------------------------------------------------------
 
 
@@ -89,9 +106,15 @@ class Row:
     says: str = ""  # part of the reason, or of a warning where it passed
     deadline: float = 30.0
     strict_exit: bool = False
+    metrics: tuple[str, ...] = ("handshakePlusOneRTTMillis", "pingRTTMilllis")
 
 
 PASSED_ROWS = {
+    "T7-yaml-with-log-lines-in-it": Row(dialer="logs-inside-yaml"),
+    "T7-seconds": Row(dialer="seconds", says="its times are not kept", metrics=()),
+    "T7-longer-than-the-attempt": Row(
+        dialer="for-ever", says="longer than the whole attempt", metrics=("pingRTTMilllis",)
+    ),
     "T3-noise-around-the-record": Row(dialer="noisy"),
     "T4-record-in-pieces": Row(dialer="split"),
     "T5-other-objects-around": Row(dialer="other-objects"),
@@ -200,7 +223,7 @@ def test_tolerated(play: Play, row: Row) -> None:
 
     assert played.verdict.outcome is Outcome.PASSED, played.text
     assert played.verdict.reason is None
-    assert set(played.verdict.metrics) == {"handshakePlusOneRTTMillis", "pingRTTMilllis"}
+    assert tuple(played.verdict.metrics) == row.metrics
     if row.says:
         assert row.says in " · ".join(played.verdict.warnings)
     else:

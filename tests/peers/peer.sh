@@ -9,7 +9,8 @@ else
     dialer=$is_dialer redis=${redis_addr:-redis:6379} key=listenerAddr ip=$ip transport=$transport
     channel=${security:-} muxer=${muxer:-}
 fi
-address=${PEER_ADDRESS:-/ip4/10.0.0.7/tcp/4001/p2p/QmListener}
+case $transport in quic-v1) carrier=udp/4001/quic-v1 ;; *) carrier=tcp/4001 ;; esac
+address=${PEER_ADDRESS:-/ip4/10.0.0.7/$carrier/p2p/QmListener}
 if [ -n "${REDIS_PASSWORD:-}" ]; then export REDISCLI_AUTH=$REDIS_PASSWORD; fi
 
 cli() { redis-cli -h "${redis%:*}" -p "${redis##*:}" "$@"; }
@@ -68,6 +69,7 @@ behave() {
         leaves) publish "$address"; sleep 0.2; exit 0 ;;
         crashes) publish "$address"; sleep 0.2; kill -SEGV $BASHPID ;;
         stubborn) publish "$address"; behave hang ;;
+        publishes-with-set) cli set "$key" "$address" >/dev/null; serve ;;
         # --- as a dialer --------------------------------------------------------------------------------
         noisy) # npm's banner, a test report, colours, log objects, an unclosed brace, then the record over two lines
             ask >/dev/null
@@ -84,6 +86,9 @@ behave() {
         integers) ask >/dev/null; echo '{"pingRTTMillis": 3, "handshakePlusOneRTTMillis": 12}' ;;
         exponents) ask >/dev/null; echo '{"handshakePlusOneRTTMillis": 1.2e1, "pingRTTMilllis": 300E-2}' ;;
         yaml) ask >/dev/null; printf '# from the dialer\nlatency:\n    handshake_plus_one_rtt: 12\n    ping_rtt: 3\n' ;;
+        logs-inside-yaml) ask >/dev/null; printf 'latency:\nINFO done\n\n  handshake_plus_one_rtt: 7\nx: 1\n  ping_rtt: 3\n' ;;
+        seconds) ask >/dev/null; printf 'latency:\n  handshake_plus_one_rtt: 0.007\n  ping_rtt: 0.003\n  unit: s\n' ;;
+        for-ever) ask >/dev/null; echo '{"handshakePlusOneRTTMillis": 1e300, "pingRTTMilllis": 3}' ;;
         two-records) ask >/dev/null; record; record ;;
         no-record) ask >/dev/null ;;
         bad-record) ask >/dev/null; printf '{"handshakePlusOneRTTMillis": NaN, "pingRTTMilllis": -1}\n' ;;
@@ -93,6 +98,11 @@ behave() {
         record-then-exit-*) ask >/dev/null; record; exit "${1#record-then-exit-}" ;;
         slow) ask >/dev/null; sleep 0.6; record ;;
         never-asks) serve ;;
+        insists) # on an address, and says why it has none
+            until address=$(cli blpop "$key" 1); [[ $address == */ip4/* ]]; do
+                [[ $address != *WRONGTYPE* ]] || { echo "no address: $address" >&2; exit 1; }
+            done
+            negotiated; record ;;
         tells) address=$(ask); echo "got: $address" >&2; record ;;
         announces) echo ready; behave good ;;
         polls) # never lets Redis be quiet

@@ -94,6 +94,7 @@ def trip(
         },
         published=published,
         asked=True,
+        received=True,
         elapsed=1.0,
     )
     verdict = judge(Case("image", "image", stack), evidence)

@@ -37,7 +37,9 @@ def evidence(
     stdout: str = RECORD,
     output: Output | None = None,
     published: tuple[str, ...] = (ADDRESS,),
+    published_by: tuple[str, ...] = ("RPUSH",),
     asked: bool = True,
+    received: bool = True,
     ending: Ending = Ending.DIALER_ENDED,
     elapsed: float = 1.0,
 ) -> Evidence:
@@ -49,7 +51,9 @@ def evidence(
         exits={"dialer": dialer, "listener": listener},
         streams={(role, stream): captured(wrote.get((role, stream), b"")) for role in ROLES for stream in streams},
         published=published,
+        published_by=published_by,
         asked=asked,
+        received=received,
         elapsed=elapsed,
     )
 
@@ -118,6 +122,16 @@ def test_t6_several_records() -> None:
 
     assert verdict.metrics == METRICS
     assert verdict.warnings == ("the dialer printed 2 results, the first one counts",)
+
+
+def test_a_time_longer_than_the_attempt_is_no_latency() -> None:
+    verdict = judge(CASE, evidence(stdout=RECORD.replace("7.342", "1e300"), elapsed=2.5))
+
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.metrics == {"pingRTTMilllis": 7.113}
+    assert verdict.warnings == (
+        "the result says handshakePlusOneRTTMillis 1e+300, longer than the whole attempt (2500 ms): it is not kept",
+    )
 
 
 def test_times_that_contradict_each_other() -> None:
@@ -198,6 +212,56 @@ def test_when_the_dialer_failed_is_told(published: tuple[str, ...], asked: bool,
 
     assert reason_of(verdict) == (Outcome.FAILED, ReasonCode.DIALER_EXIT, "dialer")
     assert text_of(verdict) == f"the dialer exited 1 {when}; it wrote nothing"
+
+
+BY_SET = "the listener published its address with SET, which leaves no list"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [(End(at=1, exit_code=1), ReasonCode.NEVER_PUBLISHED), (STOPPED, ReasonCode.BEFORE_PUBLISH)],
+)
+def test_a_listener_that_publishes_with_set_is_named(end: End, code: ReasonCode) -> None:
+    output: Output = {("dialer", "stderr"): "WRONGTYPE\n"}
+    ending = Ending.DEADLINE if end is STOPPED else Ending.DIALER_ENDED
+    verdict = judge(
+        CASE,
+        evidence(dialer=end, stdout="", published_by=("SET",), received=False, ending=ending, output=output),
+    )
+
+    assert reason_of(verdict)[1:] == (code, "listener")
+    assert text_of(verdict).startswith(f"{BY_SET}: the dialer got none ")
+    assert text_of(verdict).endswith("its last line: WRONGTYPE")
+    assert verdict.warnings == (f"{BY_SET} to wait for; the contract has RPUSH",)
+
+
+def test_a_listener_that_publishes_with_set_is_told_of_where_it_did_no_harm() -> None:
+    verdict = judge(CASE, evidence(published_by=("SET",)))
+
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.warnings == (f"{BY_SET} to wait for; the contract has RPUSH",)
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "says"),
+    [
+        (End(at=1, exit_code=1), ReasonCode.DIALER_EXIT, "exited 1 without having been given the address it asked for"),
+        (STOPPED, ReasonCode.NOT_CONSUMED, "asked for the address before it was there, and not again within"),
+    ],
+)
+def test_a_dialer_that_was_given_no_address_was_not_dialing(end: End, code: ReasonCode, says: str) -> None:
+    ending = Ending.DEADLINE if end is STOPPED else Ending.DIALER_ENDED
+    verdict = judge(CASE, evidence(dialer=end, stdout="", received=False, ending=ending))
+
+    assert reason_of(verdict)[1:] == (code, "dialer")
+    assert says in text_of(verdict)
+
+
+def test_out_of_memory_is_the_dialers_own_whatever_the_listener_did() -> None:
+    end = End(at=1, exit_code=137, out_of_memory=True)
+    verdict = judge(CASE, evidence(dialer=end, stdout="", published_by=("SET",), received=False))
+
+    assert reason_of(verdict)[1:] == (ReasonCode.OUT_OF_MEMORY, "dialer")
 
 
 def test_t13_a_listener_that_fails_before_publishing() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis_servers import RedisServer, free_port, redis_process
@@ -107,11 +108,11 @@ def test_what_is_pushed_is_what_is_published(rendezvous: Rendezvous, peer: Peer,
     ("command", "event"),
     [
         (("RPUSH", "k", "a", "b"), Published("k", ("a", "b"))),
-        (("lpush", "k", "a"), Published("k", ("a",))),
-        (("SET", "k", "a", "EX", "60"), Published("k", ("a",))),
-        (("LPOP", "k"), Asked("k")),
-        (("LRANGE", "k", "0", "-1"), Asked("k")),
-        (("GET", "s"), Asked("s")),
+        (("lpush", "k", "a"), Published("k", ("a",), "LPUSH")),
+        (("SET", "k", "a", "EX", "60"), Published("k", ("a",), "SET")),
+        (("LPOP", "k"), Asked("k", "LPOP")),
+        (("LRANGE", "k", "0", "-1"), Asked("k", "LRANGE")),
+        (("GET", "s"), Asked("s", "GET")),
     ],
 )
 def test_commands(rendezvous: Rendezvous, peer: Peer, command: tuple[str, ...], event: Event) -> None:
@@ -236,6 +237,30 @@ def test_a_bridge_serves_a_dialer_that_already_waits(rendezvous: Rendezvous, pee
 
     assert popped.get(timeout=10) == [BRIDGE.target.encode(), b"address"]
     dialer.join()
+
+
+def test_a_bridge_repairs_nothing(rendezvous: Rendezvous, peer: Peer) -> None:
+    """What a listener publishes with SET is refused to whoever waits for a list, with a bridge as without."""
+    seen = Seen()
+    rendezvous.begin(seen, bridge=BRIDGE)
+
+    peer.set(BRIDGE.source, "address")
+    rendezvous.sync()
+
+    assert seen.next() == Published(BRIDGE.source, ("address",), "SET")
+    assert peer.get(BRIDGE.target) == b"address"
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        peer.blpop([BRIDGE.target], timeout=10)
+
+
+def test_whoever_waits_for_several_keys_has_asked_for_each(rendezvous: Rendezvous, peer: Peer) -> None:
+    seen = Seen()
+    rendezvous.begin(seen)
+    peer.rpush("second", "address")
+
+    peer.blpop(["first", "second"], timeout=10)
+
+    assert [event for event in seen.all(rendezvous) if isinstance(event, Asked)] == [Asked("first"), Asked("second")]
 
 
 def test_a_bridge_belongs_to_one_case(rendezvous: Rendezvous, peer: Peer) -> None:

@@ -135,3 +135,41 @@ def test_cancelled() -> None:
 
     with pytest.raises(Cancelled):
         watch_of(ended("dialer")).wait(cancelled)
+
+
+# --- whether the dialer was given the address -------------------------------------------------------------
+
+RPUSH, SET = Published(KEY, ("address",)), Published(KEY, ("address",), "SET")
+BLPOP, LPOP, GET = Asked(KEY), Asked(KEY, "LPOP"), Asked(KEY, "GET")
+
+
+@pytest.mark.parametrize(
+    ("events", "received"),
+    [
+        ((RPUSH, BLPOP), True),
+        ((BLPOP, RPUSH), True),  # it waited
+        ((LPOP, RPUSH), False),  # it did not
+        ((LPOP, RPUSH, LPOP), True),
+        ((BLPOP, LPOP, RPUSH), False),
+        ((SET, BLPOP), False),  # WRONGTYPE
+        ((BLPOP, SET), False),
+        ((SET, GET), True),
+        ((RPUSH, GET), False),
+        ((BLPOP,), False),
+        ((RPUSH,), False),
+    ],
+)
+def test_an_address_is_received_when_it_is_there_and_of_the_kind_asked_for(
+    events: tuple[object, ...], received: bool
+) -> None:
+    watch = watch_of(*events, ended("dialer", 1))
+    wait(watch)
+
+    assert watch.received is received
+
+
+def test_every_command_that_published_is_known_once() -> None:
+    watch = watch_of(RPUSH, SET, RPUSH, ended("dialer"))
+    wait(watch)
+
+    assert watch.published_by == ["RPUSH", "SET"]
