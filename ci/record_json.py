@@ -31,7 +31,7 @@ from ci.records import (
     shard_numbers,
 )
 from ci.signature import signature
-from ci.text import clip
+from ci.text import clip_middle
 
 __all__ = [
     "REASON_LIMIT",
@@ -134,7 +134,7 @@ def _role(ran: RoleRecord) -> dict[str, Json]:
 
 
 def reason_to_json(reason: Reason) -> dict[str, Json]:
-    text = clip(reason.text, REASON_LIMIT)
+    text = clip_middle(reason.text, REASON_LIMIT)
     return {
         "code": reason.code.value,
         "text": text,

@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 from ci.image_checks.base import Answer, Check, ImageFacts, Level, Result, Status, count
 from ci.model import Outcome, ReasonCode, Verdict
 from ci.scene import End
+from ci.text import clip_middle
 
 __all__ = [
     "ENDPOINT_CHECKS",
@@ -233,7 +234,7 @@ def _qlog(seen: EndpointBehaviour) -> Answer:
 
 
 def _words(said: str) -> str:
-    return f"; its last line: {said[:300]}" if said else "; it wrote nothing"
+    return f"; its last line: {clip_middle(said, 300)}" if said else "; it wrote nothing"
 
 
 # --- the table --------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Final
 
 from ci.image_checks.base import Answer, Check, ImageFacts, Level
 from ci.scene import MIB
+from ci.text import clip
 
 __all__ = ["ENDPOINT_IMAGE_CHECKS", "IMAGE_CHECKS"]
 
@@ -31,7 +32,7 @@ def _user(image: ImageFacts) -> Answer:
 def _entrypoint(image: ImageFacts) -> Answer:
     shell = image.entrypoint[:2] in (("/bin/sh", "-c"), ("/bin/bash", "-c"), ("sh", "-c"), ("bash", "-c"))
     if shell and not " ".join(image.entrypoint[2:]).lstrip().startswith("exec "):
-        return Answer(wrong=(f"a shell runs the program: {' '.join(image.entrypoint)[:120]}",))
+        return Answer(wrong=(f"a shell runs the program: {clip(' '.join(image.entrypoint), 120)}",))
     return Answer()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ci.image_checks.base import Level, Status, count, last_line
 from ci.model import ROLES
 from ci.scene import MIB
-from ci.text import printable_lines
+from ci.text import clip_middle, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ def _refusal(it: Acceptance) -> str:
     for role, trace in it.traces.items():
         if not it.accepted(role):
             ending = "neither accepted nor refused" if trace.end is None else f"exit code {trace.end.exit_code}"
-            return f"{role}: {ending}; {last_line(trace)[:160]}"
+            return f"{role}: {ending}; {clip_middle(last_line(trace), 160)}"
     return ""
 
 

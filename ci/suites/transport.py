@@ -84,12 +84,12 @@ def _address_key(contract: Contract, test_key: str) -> str:
 
 
 def _application_timeout(*versions: Version) -> int | None:
-    """The longer of the two sides, as the contract has it; None where neither declares one."""
-    declared = [version.timeout_seconds for version in versions if version.timeout_seconds is not None]
-    # A side that declares nothing waits for its own default, so a shorter one must not cut it off.
-    if declared and len(declared) < len(versions):
-        declared.append(DEFAULT_TIMEOUT_SECONDS)
-    return max(declared, default=None)
+    """The larger of the limits that the two sides declare, which both are given; None where neither declares one.
+
+    A row without a limit has no say, as in the established runner: its image is told the other row's, and images rely
+    on being given the same one on both sides.
+    """
+    return max((it.timeout_seconds for it in versions if it.timeout_seconds is not None), default=None)
 
 
 def _environment(

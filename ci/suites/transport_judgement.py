@@ -104,18 +104,21 @@ def _dialer_ended(evidence: Evidence, dialer: End, listener: End | None, record:
     # A dialer fails when its listener has died under it: then the listener is the one to name.
     if listener is not None and listener.exit_code != 0 and listener.at < dialer.at:
         return _ended_badly(evidence, "listener", listener, "while the dialer was busy with it")
-    if record is not None:  # T11
-        return _ended_badly(evidence, "dialer", dialer, "although it had printed a result")
-    if not evidence.published:
-        return _ended_badly(evidence, "dialer", dialer, "before the listener published an address")
-    if not evidence.asked:
-        return _ended_badly(evidence, "dialer", dialer, "before asking for the address")
-    if evidence.received:
-        return _ended_badly(evidence, "dialer", dialer, "while dialing")
-    if _as_a_string(evidence) and not dialer.out_of_memory and dialer.signal is None:
+    chose_to_end = not dialer.out_of_memory and dialer.signal is None
+    if record is None and chose_to_end and _refused(evidence):
         words = f"the dialer got none and exited {dialer.exit_code}{_last_words(evidence, 'dialer')}"
         return Reason(code=ReasonCode.NEVER_PUBLISHED, text=f"{AS_A_STRING}: {words}", side="listener")
-    return _ended_badly(evidence, "dialer", dialer, "without having been given the address it asked for")
+    return _ended_badly(evidence, "dialer", dialer, _how_far_the_dialer_came(evidence, record))
+
+
+def _how_far_the_dialer_came(evidence: Evidence, record: PingRecord | None) -> str:
+    if record is not None:  # T11
+        return "although it had printed a result"
+    if not evidence.published:
+        return "before the listener published an address"
+    if not evidence.asked:
+        return "before asking for the address"
+    return "while dialing" if evidence.received else "without having been given the address it asked for"
 
 
 def _no_result(evidence: Evidence) -> Reason:
@@ -128,6 +131,11 @@ def _no_result(evidence: Evidence) -> Reason:
 
 def _as_a_string(evidence: Evidence) -> bool:
     return "SET" in evidence.published_by
+
+
+def _refused(evidence: Evidence) -> bool:
+    """Whether Redis had nothing for the dialer because the address was no list."""
+    return _as_a_string(evidence) and evidence.asked and not evidence.received
 
 
 def _listener_died(evidence: Evidence, listener: End) -> Reason:
@@ -171,7 +179,7 @@ def _deadline_passed(evidence: Evidence) -> Reason:
             side="dialer",
         )
     if not evidence.received:
-        if _as_a_string(evidence):
+        if _refused(evidence):
             text = f"{AS_A_STRING}: the dialer got none {waited}{words}"
             return Reason(code=ReasonCode.BEFORE_PUBLISH, text=text, side="listener")
         text = f"the dialer asked for the address before it was there, and not again {waited}{words}"

@@ -183,7 +183,7 @@ def test_t6_yaml_records_are_told_apart(indent: str) -> None:
     assert times(first + first.replace("7.342", "9")) == [(7.342, 7.113), (9, 7.113)]
 
 
-lines_between = st.lists(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\x1b"), max_size=30))
+lines_between = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x1b"), max_size=30))
 
 
 @given(lines_between, lines_between)

@@ -90,7 +90,7 @@ def test_a_long_reason_is_cut_with_a_mark() -> None:
     assert isinstance(back, Attempt)
     assert back.reason is not None
     assert byte_length(back.reason.text) <= REASON_LIMIT
-    assert "bytes more]" in back.reason.text
+    assert "bytes left out]" in back.reason.text
     assert read_back(back) == back
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from record_strategies import unhurried
 
 from ci.signature import VERSION, normalise, signature
+from ci.text import clip_middle
 
 PEER = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
 
@@ -17,6 +18,11 @@ PEER = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
         (f"/ip4/10.0.0.2/tcp/38121/p2p/{PEER}", "/ip4/*/tcp/*/p2p/*"),
         (f"/ip4/10.0.0.2/udp/4/quic-v1/p2p/{PEER}", "/ip4/*/udp/*/quic-v1/p2p/*"),
         ("peer QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N left", "peer * left"),
+        (
+            "/ip4/10.0.0.2/udp/4/quic-v1/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/certhash/x",
+            "/ip4/*/udp/*/quic-v1/webtransport/certhash/*/certhash/*",
+        ),
+        ("certificate uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g is unknown", "certificate * is unknown"),
         ("timed out after 1m30.5s", "timed out after *"),
         ("waited 180 seconds, then 12 ms", "waited *, then * ms"),
         ("at 0xc000123abc", "at *"),
@@ -50,3 +56,13 @@ def test_normalising_does_not_grow_the_text(text: str) -> None:
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.ip_addresses(v=4), st.ip_addresses(v=4))
 def test_runs_that_differ_only_in_numbers_agree(a: int, b: int, here: object, there: object) -> None:
     assert signature(f"dial {here}: {a} of 7 failed in {a}ms") == signature(f"dial {there}: {b} of 9 failed in {b}ms")
+
+
+@unhurried
+@given(st.ip_addresses(v=4), st.ip_addresses(v=4), st.integers(1, 65535))
+def test_texts_that_were_cut_at_another_place_agree(here: object, there: object, port: int) -> None:
+    def text(host: object) -> str:
+        return clip_middle(f"dialing {host}:{port}: " + "the handshake failed and nobody knows why, " * 60, 1024)
+
+    assert signature(text(here)) == signature(text(there))
+    assert len(signature(text(here))) < 400

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.text import byte_length, clip, printable, printable_lines
+from ci.text import byte_length, clip, clip_middle, printable, printable_lines
 
 ANY_TEXT = st.text(st.characters())  # with lone surrogates
 
@@ -54,3 +54,23 @@ def test_clip_counts_what_is_gone() -> None:
     cut = clip("x" * 2000, 1024)
     kept = cut.index("…")
     assert cut == "x" * kept + f"… [{2000 - kept} bytes more]"
+
+
+@unhurried
+@given(ANY_TEXT, st.integers(0, 200))
+def test_clip_middle_keeps_its_promise(text: str, limit: int) -> None:
+    cut = clip_middle(text, limit)
+    assert byte_length(cut) <= max(limit, len("…".encode()))
+    assert clip_middle(cut, limit) == cut
+    assert (cut == text) == (byte_length(text) <= limit) or text == "…"
+    assert cut == text or "…" in cut
+
+
+def test_clip_middle_keeps_the_beginning_and_the_end() -> None:
+    text = "dialing " + "x" * 2000 + ": connection refused"
+    cut = clip_middle(text, 800)
+    head, tail = cut.split("… [")
+    count, tail = tail.split(" bytes left out] …")
+    assert text.startswith(head + "x")
+    assert tail.endswith("x: connection refused")
+    assert len(head) + int(count) + len(tail) == len(text)

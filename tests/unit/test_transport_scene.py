@@ -132,7 +132,7 @@ def test_a_password_of_redis_is_told_to_both_sides_of_both_generations(contract:
         (None, None, None, 190),
         (30, 60, "60", 70),
         (60, 30, "60", 70),
-        (30, None, "180", 190),  # the other side waits for its own default
+        (30, None, "30", 40),  # a row without a limit has no say
         (None, 300, "300", 310),
     ],
 )
