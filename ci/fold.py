@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ci.errors import ExitCode
-from ci.model import Outcome, Reason, ReasonCode
+from ci.model import Outcome, Proof, Reason, ReasonCode
 from ci.records import Attempt
 
-__all__ = ["CaseVerdict", "Flaky", "Result", "fold_attempts", "fold_run", "superseded", "verdict"]
+__all__ = ["CaseVerdict", "Flaky", "Result", "fold_attempts", "fold_run", "proof_in", "superseded", "verdict"]
 
 
 class CaseVerdict(str, Enum):
@@ -45,12 +45,14 @@ class Result:
 
     :param reason: of the first attempt that did not pass, also where the case is flaky
     :param metrics: of the first attempt that passed
+    :param proof: believed if any attempt that passed is; None where nothing passed, or there is nothing to prove
     """
 
     outcome: Outcome
     reason: Reason | None = None
     flaky: Flaky | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    proof: Proof | None = None
 
 
 def superseded(attempts: Sequence[Attempt]) -> frozenset[int]:
@@ -104,13 +106,20 @@ def fold_attempts(attempts: Sequence[Attempt]) -> Result | None:
     if not passed:
         return Result(outcome=others[0].outcome, reason=others[0].reason)
     if not others:
-        return Result(outcome=Outcome.PASSED, metrics=passed[0].metrics)
+        return Result(outcome=Outcome.PASSED, metrics=passed[0].metrics, proof=proof_in(passed))
     return Result(
         outcome=Outcome.PASSED,
         reason=others[0].reason,
         flaky=Flaky(passed=len(passed), of=len(conclusive)),
         metrics=passed[0].metrics,
+        proof=proof_in(passed),
     )
+
+
+def proof_in(attempts: Iterable[Attempt]) -> Proof | None:
+    """Of several attempts the weakest proof; None where none has any."""
+    found = {attempt.proof for attempt in attempts}
+    return next((proof for proof in (Proof.BELIEVED, Proof.PROVED) if proof in found), None)
 
 
 def verdict(result: Result) -> CaseVerdict:
@@ -138,13 +147,15 @@ def fold_run(
     shards_complete: bool,
     require_complete: bool = False,
     fail_on_flaky: bool = False,
+    require_proof: bool = False,
     accept_red: bool = False,
 ) -> ExitCode:
     """The exit code of a run: the first of these that applies.
 
     70 a bug of ours, 3 nothing selected, 1 a case is unexpectedly red, 6 the engine was lost for good (a case
     could not be tried because of it), 5 an image was not built, 4 anything else is missing, 0 otherwise.
-    `accept_red` passes over the third, for runs whose purpose is to publish red cells too.
+    `require_proof` takes a case that passed on its word alone for red; `accept_red` passes over the third, for runs
+    whose purpose is to publish red cells too.
     What the plan left out is missing only with `require_complete`, or if that is all there was: a run that
     tried nothing is not green.
     """
@@ -152,13 +163,14 @@ def fold_run(
     verdicts = {verdict(result) for result in results}
     errors = [result for result in results if result.outcome is Outcome.ERROR]
     red = {CaseVerdict.UNEXPECTED, CaseVerdict.FLAKY} if fail_on_flaky else {CaseVerdict.UNEXPECTED}
+    unproved = require_proof and any(result.proof is Proof.BELIEVED for result in results)
     incomplete = {CaseVerdict.INCOMPLETE, CaseVerdict.ERROR}
     if require_complete or verdicts == {CaseVerdict.GREY}:
         incomplete.add(CaseVerdict.GREY)
     rules = (
         (any(_because(result, ReasonCode.BUG) for result in errors), ExitCode.BUG),
         (not results, ExitCode.NOTHING_SELECTED),
-        (bool(verdicts & red) and not accept_red, ExitCode.FAILED),
+        ((bool(verdicts & red) or unproved) and not accept_red, ExitCode.FAILED),
         (any(_because(result, ReasonCode.ENGINE_LOST) for result in errors), ExitCode.ENGINE),
         (any(_because(result, ReasonCode.BUILD_FAILED) for result in results), ExitCode.BUILD),
         (bool(verdicts & incomplete) or not shards_complete, ExitCode.INCOMPLETE),

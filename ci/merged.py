@@ -16,10 +16,10 @@ from typing import Final
 from ci.atomic import write_atomically
 from ci.case_json import case_from_json, pair_to_json, params_from_json, params_to_json, suite_from_json
 from ci.errors import ConfigurationError, ExitCode
-from ci.fold import CaseVerdict, Flaky, Result, fold_run, verdict
+from ci.fold import CaseVerdict, Flaky, Result, fold_run, proof_in, verdict
 from ci.given_files import read_given
 from ci.json_fields import Fields, Json, canonical, decode
-from ci.model import Case, Outcome, Params, Stack, SuiteName
+from ci.model import Case, Outcome, Params, Proof, Stack, SuiteName
 from ci.record_json import attempt_from_json, reason_from_json, reason_to_json, to_json
 from ci.records import Attempt, shard_numbers
 
@@ -93,12 +93,16 @@ class MergedCase:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many cases had each outcome. `passed` includes the flaky ones, `not_run` the planned-out ones."""
+    """How many cases had each outcome.
+
+    `passed` includes the flaky ones and those whose stack is only believed, `not_run` the planned-out ones.
+    """
 
     planned: int = 0
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     flaky: int = 0
     planned_out: int = 0
+    believed: int = 0
 
     def of(self, outcome: Outcome) -> int:
         return self.outcomes.get(outcome, 0)
@@ -125,19 +129,27 @@ class Merged:
     @cached_property
     def counts(self) -> Counts:
         outcomes = dict.fromkeys(Outcome, 0)
-        flaky = planned_out = 0
+        flaky = planned_out = believed = 0
         for case in self.cases:
             outcomes[case.result.outcome] += 1
             flaky += case.result.flaky is not None
             planned_out += case.verdict is CaseVerdict.GREY
-        return Counts(planned=len(self.cases), outcomes=outcomes, flaky=flaky, planned_out=planned_out)
+            believed += case.result.proof is Proof.BELIEVED
+        return Counts(
+            planned=len(self.cases), outcomes=outcomes, flaky=flaky, planned_out=planned_out, believed=believed
+        )
 
     @property
     def shards_complete(self) -> bool:
         return not self.unreadable and all(shard.state is ShardState.COMPLETE for shard in self.shards)
 
     def exit_code(
-        self, *, require_complete: bool = False, fail_on_flaky: bool = False, accept_red: bool = False
+        self,
+        *,
+        require_complete: bool = False,
+        fail_on_flaky: bool = False,
+        require_proof: bool = False,
+        accept_red: bool = False,
     ) -> ExitCode:
         """What the run comes to; see `ci.fold.fold_run`."""
         return fold_run(
@@ -145,6 +157,7 @@ class Merged:
             shards_complete=self.shards_complete,
             require_complete=require_complete,
             fail_on_flaky=fail_on_flaky,
+            require_proof=require_proof,
             accept_red=accept_red,
         )
 
@@ -168,6 +181,7 @@ class Merged:
                 **{outcome.value: counts.of(outcome) for outcome in Outcome},
                 "flaky": counts.flaky,
                 "plannedOut": counts.planned_out,
+                "believed": counts.believed,
             },
             "exitCode": int(self.exit_code()),
             "shards": [_shard_to_json(shard) for shard in self.shards],
@@ -271,6 +285,7 @@ def _case_to_json(case: MergedCase) -> dict[str, Json]:
         "reason": None if result.reason is None else reason_to_json(result.reason),
         "flaky": None if result.flaky is None else {"passed": result.flaky.passed, "of": result.flaky.of},
         "metrics": dict(result.metrics),
+        "proof": None if result.proof is None else result.proof.value,
         "attempts": [to_json(attempt) for attempt in case.attempts],
         "superseded": sorted(case.superseded),
     }
@@ -283,15 +298,19 @@ def _case_from_json(document: object, suite: SuiteName) -> MergedCase:
     attempts = tuple(attempt_from_json(item) for item in fields.sequence("attempts"))
     if not all(type(position) is int and 0 <= position < len(attempts) for position in positions):
         raise fields.refusal("superseded", "must hold only positions in `attempts`")
+    outcome = fields.word("outcome", Outcome)
+    passed = [it for at, it in enumerate(attempts) if at not in positions and outcome is Outcome.PASSED]
     return MergedCase(
         name=fields.text("case"),
         key=fields.text("key"),
         case=case_from_json(fields, params_from_json(params, suite)),
         result=Result(
-            outcome=fields.word("outcome", Outcome),
+            outcome=outcome,
             reason=fields.optional("reason", reason_from_json),
             flaky=fields.optional("flaky", _flaky),
             metrics=fields.numbers("metrics"),
+            # Computed again, so that results of before this was written have it too.
+            proof=proof_in(passed),
         ),
         attempts=attempts,
         superseded=frozenset(positions),  # type: ignore[arg-type]

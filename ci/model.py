@@ -33,6 +33,7 @@ __all__ = [
     "Outcome",
     "Params",
     "Part",
+    "Proof",
     "PublishedImage",
     "Reason",
     "ReasonCode",
@@ -43,6 +44,7 @@ __all__ = [
     "Transport",
     "Verdict",
     "Version",
+    "proof_of",
 ]
 
 # --- capability words -------------------------------------------------------------------------------------
@@ -180,6 +182,12 @@ class Stack:
         """The stack's words in the order of a case's name."""
         return tuple(word for word in (self.transport, self.secure_channel, self.muxer) if word is not None)
 
+    @property
+    def layers(self) -> dict[str, str]:
+        """The stack's words by the names that reports and results have for them."""
+        named = {"transport": self.transport, "secureChannel": self.secure_channel, "muxer": self.muxer}
+        return {name: word for name, word in named.items() if word is not None}
+
     def __str__(self) -> str:
         return ", ".join(self.words)
 
@@ -267,6 +275,23 @@ class Outcome(str, Enum):
     def conclusive(self) -> bool:
         """Whether the attempt says something about the two implementations."""
         return self not in (Outcome.NOT_RUN, Outcome.ERROR)
+
+
+class Proof(str, Enum):
+    """What says that a passed attempt's connection had the stack that was asked for."""
+
+    PROVED = "proved"  # a side reported every layer of it, read from the live connection
+    BELIEVED = "believed"  # neither side did: all that is known is that both were asked for it
+
+    __str__ = str.__str__
+
+
+def proof_of(params: Params, outcome: Outcome, negotiated: Mapping[str, str] | None) -> Proof | None:
+    """None for what did not pass, and over a simulated network, where captures are judged instead of words."""
+    if outcome is not Outcome.PASSED or not isinstance(params, Stack):
+        return None
+    proved = params.layers.items() <= dict(negotiated or {}).items()
+    return Proof.PROVED if proved else Proof.BELIEVED
 
 
 class ReasonCode(str, Enum):

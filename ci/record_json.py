@@ -1,6 +1,7 @@
 """Records of `ci.records` as JSON documents and back; JSON names are in camelCase.
 
-Every key is written. Reading ignores unknown keys, takes absent optional ones as empty, refuses wrong types.
+Every key is written. Reading ignores unknown keys and `proof`, which follows from the others, takes absent optional
+ones as empty, refuses wrong types.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
         "durations": durations,
         "metrics": metrics,
         "negotiated": None if attempt.negotiated is None else dict(attempt.negotiated),
+        "proof": None if attempt.proof is None else attempt.proof.value,
         "published": list(attempt.published),
         "warnings": [*attempt.warnings, *odd_metrics, *odd_durations],
         "engine": dict(attempt.engine),

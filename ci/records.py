@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from ci.errors import ConfigurationError
 from ci.json_fields import Json
-from ci.model import Case, Outcome, Params, Reason, Role, SuiteName
+from ci.model import Case, Outcome, Params, Proof, Reason, Role, SuiteName, proof_of
 
 __all__ = [
     "KINDS",
@@ -201,6 +201,11 @@ class Attempt:
     repro: str | None = None
     reused: Reused | None = None
     schema: int = SCHEMA
+
+    @property
+    def proof(self) -> Proof | None:
+        """Whether the stack of a passed attempt was reported by a side or is believed; see `ci.model.proof_of`."""
+        return proof_of(self.params, self.outcome, self.negotiated)
 
     @property
     def reference(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
-__all__ = ["address_defects"]
+__all__ = ["address_defects", "other_transport"]
 
 # What may ride on the way to the listener: `/ip4/…/tcp/…/ws` is no address for a case about plain tcp.
 CARRIERS: Final = frozenset(
@@ -38,6 +38,17 @@ def address_defects(published: tuple[str, ...], transport: str, *, loopback_expe
     for address in published[:1]:
         findings += _defects(address, transport, loopback_expected=loopback_expected)
     return tuple(findings)
+
+
+def other_transport(published: tuple[str, ...], transport: str) -> str | None:
+    """The address a listener published, if it names transports and not the one that was asked for.
+
+    What is no multiaddr, or names no transport known here, contradicts nothing.
+    """
+    split = [address.strip().split("/") for address in published]
+    if any(_speaks(parts, transport) or not CARRIERS.intersection(parts) for parts in split):
+        return None
+    return published[0].strip() if published else None
 
 
 def _defects(address: str, transport: str, *, loopback_expected: bool) -> list[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.backends import Backend, open_backend
 from ci.commands.build_images import archives, print_report
-from ci.commands.merge_results import merge_run, report
+from ci.commands.merge_results import add_proof_argument, merge_run, report
 from ci.commands.run_shard import (
     Images,
     add_run_arguments,
@@ -59,6 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--all", action="store_true", help="all selected cases, also where --quick is the default: on local processes"
     )
     add_run_arguments(parser)
+    add_proof_argument(parser)
     parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md")
     parser.add_argument("--write", action="store_true", help="update the README itself, not a scratch copy of it")
     parser.add_argument(
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     merged = merge_run(workspace, [folder])
     write_merged(folder.parent / "merged.json", merged)
     matrix_table(console, merged)
-    report(merged, console)
+    report(merged, console, require_proof=arguments.require_proof)
     console.info(_pace(merged, began, summary.first_at), style="bold")
 
     readme: Path = arguments.readme
@@ -107,7 +108,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     red = [case.name for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED]
     for name in red[:MOST_REPRO_LINES]:
         console.info(f"to see a red cell again: {repro_command(arguments, name)}")
-    return merged.exit_code(accept_red=arguments.accept_red) or exit_code(summary, accept_red=True)
+    verdict = merged.exit_code(require_proof=arguments.require_proof, accept_red=arguments.accept_red)
+    return verdict or exit_code(summary, accept_red=True)
 
 
 def _cut_to_size(workspace: Workspace, backend: Backend, arguments: argparse.Namespace, console: Console) -> Workspace:

@@ -11,7 +11,8 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.fold import CaseVerdict
 from ci.given_files import read_given
 from ci.merge import find_shards, merge, plan_of_shards
-from ci.merged import Merged, write_merged
+from ci.merged import Merged, MergedCase, write_merged
+from ci.model import Proof
 from ci.plan_document import read_plan
 from ci.records import shard_numbers
 from ci.report.published import green_cases
@@ -24,9 +25,10 @@ from ci.workspace import Workspace, add_selection_arguments, weights_of
 if TYPE_CHECKING:
     from ci.console import Console
 
-__all__ = ["add_parser", "merge_run", "report", "run"]
+__all__ = ["add_parser", "add_proof_argument", "merge_run", "report", "run"]
 
 MOST_NAMES = 40
+UNPROVED = "passed, but neither side reported the stack that it negotiated"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,6 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--accept-red", action="store_true", help="exit 0 although cells are red")
     parser.add_argument("--require-complete", action="store_true", help="exit 4 if any image could not be had")
     parser.add_argument("--fail-on-flaky", action="store_true", help="exit 1 if a case passed only on a retry")
+    add_proof_argument(parser)
     parser.add_argument(
         "--no-worse-than", type=Path, metavar="README", help="exit 1 if a case is not green that is green there"
     )
@@ -54,6 +57,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="keep how long each case took, by which later runs are balanced; to be committed",
     )
     parser.set_defaults(run=run)
+
+
+def add_proof_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--require-proof",
+        action="store_true",
+        help="exit 1 if a case passed although neither side reported the stack that it negotiated",
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
@@ -74,7 +85,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         )
     if arguments.matrix:
         matrix_table(console, merged)
-    report(merged, console)
+    report(merged, console, require_proof=arguments.require_proof)
     console.info(f"merged: {run_folder / 'merged.json'}")
     if arguments.record_weights:
         _record_weights(merged, weights_of(merged.suite))
@@ -84,6 +95,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     return merged.exit_code(
         require_complete=arguments.require_complete,
         fail_on_flaky=arguments.fail_on_flaky,
+        require_proof=arguments.require_proof,
         accept_red=arguments.accept_red,
     )
 
@@ -108,8 +120,11 @@ def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     return merge(shards, plan, shard_of=owed)
 
 
-def report(merged: Merged, console: Console) -> None:
-    """What a person wants to know, the worst last so that it stays on the screen."""
+def report(merged: Merged, console: Console, *, require_proof: bool = False) -> None:
+    """What a person wants to know, the worst last so that it stays on the screen.
+
+    :param require_proof: a case whose stack is only believed is red
+    """
     closing_table(console, merged)
     reasons: dict[str, int] = {}
     for case in merged.cases:
@@ -117,19 +132,28 @@ def report(merged: Merged, console: Console) -> None:
             reasons[case.result.reason.text] = reasons.get(case.result.reason.text, 0) + 1
     for text, count in sorted(reasons.items()):
         console.info(f"not run: {count} cases: {text}")
+    believed = [f"{case.name}: {UNPROVED}" for case in merged.cases if case.result.proof is Proof.BELIEVED]
+    _list(console, "red" if require_proof else "believed", believed)
     for verdict, title in (
         (CaseVerdict.FLAKY, "flaky"),
         (CaseVerdict.UNEXPECTED, "red"),
         (CaseVerdict.ERROR, "error"),
         (CaseVerdict.INCOMPLETE, "missing"),
     ):
-        cases = [case for case in merged.cases if case.verdict is verdict]
-        for case in cases[:MOST_NAMES]:
-            # The tail of a build log is told once, with the image, not with each of its cells.
-            why = case.result.reason.text.splitlines()[0] if case.result.reason else ""
-            console.info(f"{title}: {case.name}{f': {why}' if why else ''}")
-        if len(cases) > MOST_NAMES:
-            console.info(f"{title}: and {len(cases) - MOST_NAMES} more, all of them in merged.json")
+        _list(console, title, [_with_reason(case) for case in merged.cases if case.verdict is verdict])
+
+
+def _with_reason(case: MergedCase) -> str:
+    # The tail of a build log is told once, with the image, not with each of its cells.
+    why = case.result.reason.text.splitlines()[0] if case.result.reason else ""
+    return f"{case.name}{f': {why}' if why else ''}"
+
+
+def _list(console: Console, title: str, lines: list[str]) -> None:
+    for line in lines[:MOST_NAMES]:
+        console.info(f"{title}: {line}")
+    if len(lines) > MOST_NAMES:
+        console.info(f"{title}: and {len(lines) - MOST_NAMES} more, all of them in merged.json")
 
 
 def _record_weights(merged: Merged, path: Path) -> None:

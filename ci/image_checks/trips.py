@@ -10,7 +10,7 @@ from ci.checks.address import address_defects
 from ci.checks.ping_record import UNIT, PingRecord, find_records, strip_ansi
 from ci.image_checks.base import Answer, Behaviour
 from ci.model import Contract
-from ci.suites.transport_judgement import NEGOTIATED
+from ci.suites.transport_stack import reports
 from ci.text import clip
 
 if TYPE_CHECKING:
@@ -125,5 +125,5 @@ def reports_stack(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
     for (role, stream), capture in trip.evidence.streams.items():
         if stream == "stdout" or (role == "listener" and trip.peer):
             continue
-        if not NEGOTIATED.search(strip_ansi(capture.text())):
+        if not reports(capture):
             yield f"the {role} wrote no `negotiated: …` line to stderr"

@@ -18,11 +18,13 @@ from ci.report.markdown import template
 from ci.report.order import by_code_unit, words_order
 from ci.report.runs import paragraph, read_runs
 
-__all__ = ["CORNER", "WHITE", "Board", "Cells", "colour_of", "read_board", "row_of", "tables_text"]
+__all__ = ["BELIEVED", "CORNER", "WHITE", "Board", "Cells", "colour_of", "read_board", "row_of", "tables_text"]
 
 # Both arrows carry U+FE0F, and two spaces follow the backslash.
 CORNER: Final = "⬇️ dialer 📞 \\  ➡️ listener 🎧"
 WHITE: Final = ":white_circle:"
+# Behind the symbol of a cell that passed although neither side reported the stack it negotiated.
+BELIEVED: Final = "†"
 HEADING: Final = re.compile(r"^## Using: (?P<stack>.+)$")
 # Alone, or linked to the run it came from; what may follow is a footnote's sign.
 SYMBOL: Final = re.compile(r"^\[?:(?P<colour>[a-z]+)_circle:(?:\]\([^)]*\))?\S{0,8}$")
@@ -64,6 +66,9 @@ class Board:
             incomplete=self.incomplete,
             absent=self.absent,
             runs=paragraph(self.runs, self._total),
+            believed=sum(symbol.endswith(BELIEVED) for cells in self.tables.values() for symbol in cells.values()),
+            passed=self.colours["green"] + self.colours["yellow"],
+            sign=BELIEVED,
         )
 
     @property

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from typing_extensions import assert_never
 
 from ci.merged import Merged, MergedCase
-from ci.model import Outcome
-from ci.report.board import WHITE, Board, tables_text
+from ci.model import Outcome, Proof
+from ci.report.board import BELIEVED, WHITE, Board, tables_text
 from ci.report.lacking import incomplete, notes, shown_and_absent, why
 from ci.report.markdown import cell, linkable
 from ci.report.runs import run_sentence
@@ -35,11 +35,15 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
 
 def tables(merged: Merged, *, run_url: str | None = None) -> str:
     """Only the tables: byte for byte what the established renderer makes of the same cells, in our order."""
-    return tables_text(board_of(merged, run_url=run_url))
+    return tables_text(board_of(merged, run_url=run_url, believed=""))
 
 
-def board_of(merged: Merged, *, run_url: str | None = None) -> Board:
-    """:raises ConfigurationError: see `render`"""
+def board_of(merged: Merged, *, run_url: str | None = None, believed: str = BELIEVED) -> Board:
+    """The run as a dashboard.
+
+    :param believed: what follows the symbol of a cell whose stack is not proved; the established format has nothing
+    :raises ConfigurationError: see `render`
+    """
     shown, absent = shown_and_absent(merged)
     symbols = {colour: _symbol(colour, run_url) for colour in _COLOURS} | {"white": WHITE}
     groups: dict[tuple[str, ...], list[MergedCase]] = {}
@@ -48,7 +52,7 @@ def board_of(merged: Merged, *, run_url: str | None = None) -> Board:
             groups.setdefault(tuple(map(cell, case.stack.words)), []).append(case)
     return Board(
         tables={
-            words: {(cell(case.dialer), cell(case.listener)): symbols[_colour(case)] for case in cases}
+            words: {(cell(case.dialer), cell(case.listener)): _cell(case, symbols, believed) for case in cases}
             for words, cases in groups.items()
         },
         notes={words: note for words, cases in groups.items() if (note := "; ".join(notes(cases)))},
@@ -64,6 +68,10 @@ def board_of(merged: Merged, *, run_url: str | None = None) -> Board:
 def _symbol(colour: str, run_url: str | None) -> str:
     symbol = f":{colour}_circle:"
     return symbol if run_url is None else f"[{symbol}]({linkable(run_url)})"
+
+
+def _cell(case: MergedCase, symbols: Mapping[str, str], believed: str) -> str:
+    return symbols[_colour(case)] + (believed if case.result.proof is Proof.BELIEVED else "")
 
 
 def _colour(case: MergedCase) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from rich.text import Text
 
 from ci.merged import Counts, Merged, MergedCase
-from ci.model import Outcome
+from ci.model import Outcome, Proof
 from ci.progress import OUTCOME_STYLES
 from ci.report import interop_terminal
 from ci.report.order import by_code_unit, stack_order
@@ -30,16 +30,19 @@ _SIGNS: Final = {
     "not-run": ("·", "-"),
     "error": ("!", "error"),
 }
+_BELIEVED: Final = ("†", "?")
 
 
 def closing_table(console: Screen, results: Merged | Counts) -> None:
-    """How many cases had each outcome; every number is there, zeros too."""
+    """How many cases had each outcome; every number is there, zeros too, but for those whose stack is believed."""
     counts = results.counts if isinstance(results, Merged) else results
     rows: list[tuple[str, int, str]] = []
     for outcome in Outcome:
         rows.append((str(outcome), counts.of(outcome), OUTCOME_STYLES[outcome]))
         if outcome is Outcome.PASSED:
             rows.append(("  of these flaky", counts.flaky, OUTCOME_STYLES["flaky"]))
+            if counts.believed:  # nothing to prove in the suites over a simulated network
+                rows.append(("  of these believed", counts.believed, OUTCOME_STYLES["flaky"]))
         if outcome is Outcome.NOT_RUN:
             rows.append(("  of these planned out", counts.planned_out, OUTCOME_STYLES["not-run"]))
     rows.append(("planned", counts.planned, "bold"))
@@ -81,6 +84,8 @@ def matrix_table(console: Screen, merged: Merged) -> None:
                 [[names[dialer], *(cells.get((dialer, listener), Text()) for listener in part)] for dialer in dialers],
             )
     signs = ", ".join(f"{console.symbol(*signs)} {outcome}" for outcome, signs in _SIGNS.items())
+    if merged.counts.believed:
+        signs += f", {console.symbol(*_BELIEVED)} stack believed, not proved"
     console.info(f"{signs}; numbers are milliseconds from dial to first pong")
 
 
@@ -88,4 +93,6 @@ def _cell(console: Screen, case: MergedCase) -> Text:
     word = "flaky" if case.result.flaky is not None else str(case.result.outcome)
     latency = case.result.metrics.get(LATENCY)
     sign = console.symbol(*_SIGNS[word])
+    if case.result.proof is Proof.BELIEVED:
+        sign += console.symbol(*_BELIEVED)
     return console.styled(sign if latency is None else f"{sign} {latency:.0f}", OUTCOME_STYLES[word])

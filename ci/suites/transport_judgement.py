@@ -6,14 +6,14 @@ telling apart the ways in which that can fail to happen, so that a red cell says
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from ci.checks.address import address_defects
-from ci.checks.ping_record import PingRecord, credible_metrics, find_records, mentions_record, strip_ansi
+from ci.checks.ping_record import PingRecord, credible_metrics, find_records, mentions_record
 from ci.last_words import last_line
 from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
 from ci.scene import End, Ending, Evidence
+from ci.suites.transport_stack import judge_stack
 
 __all__ = ["judge", "settled"]
 
@@ -29,13 +29,6 @@ SIGNAL_NAMES: Final = {1: "SIGHUP", 2: "SIGINT", 4: "SIGILL", 6: "SIGABRT", 7: "
 
 AS_A_STRING: Final = "the listener published its address with SET, which leaves no list"
 
-# Bounded everywhere, and to one line: a peer may fill its stderr with whatever it likes.
-NEGOTIATED: Final = re.compile(
-    r"^[^\w\r\n]{0,16}negotiated: "
-    r"(?P<pairs>[a-zA-Z]{1,32}=[\w./-]{1,64}(?: [a-zA-Z]{1,32}=[\w./-]{1,64}){0,7})[ \t]*\r?$",
-    re.MULTILINE | re.ASCII,
-)
-
 
 def settled(stdout: str) -> bool:
     """Whether the dialer has printed its result, though it may still be running."""
@@ -49,7 +42,7 @@ def judge(case: Case, evidence: Evidence, *, shared_loopback: bool = False, stri
     """
     records = find_records(evidence.streams["dialer", "stdout"].text())
     record = records[0] if records else None
-    negotiated, contradiction = _negotiated(case, evidence)
+    negotiated, contradiction = judge_stack(case, evidence)
     metrics, doubts = credible_metrics(record, seconds=evidence.elapsed) if record else ({}, ())
     warnings = [*doubts, *_warnings(case, evidence, records, shared_loopback=shared_loopback)]
 
@@ -204,32 +197,6 @@ def _broken_image(evidence: Evidence) -> Reason | None:
             words = _last_words(evidence, role)
             return Reason(code=code, text=f"the {role} {what}: exit code {end.exit_code}{words}", side=role)
     return None
-
-
-# --- the negotiated stack ---------------------------------------------------------------------------------
-
-
-def _negotiated(case: Case, evidence: Evidence) -> tuple[dict[str, str] | None, Reason | None]:
-    """What the sides report of the live connection, and a reason to fail where it is not what was asked.
-
-    Images that report nothing are believed: the line is this project's addition to the contract.
-    """
-    asked = {
-        "transport": case.stack.transport,
-        "secureChannel": case.stack.secure_channel,
-        "muxer": case.stack.muxer,
-    }
-    seen: dict[str, str] | None = None
-    for role in reversed(ROLES):  # the dialer's own report is the one to keep
-        for line in NEGOTIATED.finditer(strip_ansi(evidence.streams[role, "stderr"].text())):
-            seen = dict(pair.split("=", 1) for pair in line["pairs"].split(" "))
-            wrong = {name: value for name, value in seen.items() if name in asked and asked[name] != value}
-            if wrong:
-                got = ", ".join(f"{name} {value}" for name, value in wrong.items())
-                wanted = ", ".join(str(asked[name]) for name in wrong)
-                text = f"the {role} reports a connection with {got}, asked for was {wanted}"
-                return seen, Reason(code=ReasonCode.WRONG_STACK, text=text, side=role)
-    return seen, None
 
 
 # --- words ------------------------------------------------------------------------------------------------

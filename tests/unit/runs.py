@@ -37,6 +37,8 @@ def attempt(
 ) -> Attempt:
     if outcome is PASSED and "metrics" not in fields:
         fields["metrics"] = {"handshakePlusOneRTTMillis": 12.5, "pingRTTMilllis": 0.5}
+    if outcome is PASSED and "negotiated" not in fields and isinstance(case.params, Stack):
+        fields["negotiated"] = case.params.layers
     if reason is None and outcome in (FAILED, Outcome.TIMED_OUT):
         reason = RED
     return dataclasses.replace(attempt_for(of or start(), case, outcome, reason), **fields)

@@ -443,6 +443,41 @@ def test_a_standalone_transport_has_no_secure_channel() -> None:
     assert judge(case, evidence(published=published, output=odd)).outcome is Outcome.FAILED
 
 
+def test_what_both_sides_report_is_laid_together() -> None:
+    output: Output = {
+        ("dialer", "stderr"): "negotiated: transport=tcp\n",
+        ("listener", "stderr"): "negotiated: secureChannel=noise muxer=yamux\n",
+    }
+
+    assert judge(CASE, evidence(output=output)).negotiated == CASE.stack.layers
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_two_sides_that_report_different_stacks_are_both_quoted(role: Role) -> None:
+    other: Role = "listener" if role == "dialer" else "dialer"
+    output: Output = {(role, "stderr"): RIGHT.replace("yamux", "mplex"), (other, "stderr"): RIGHT}
+    verdict = judge(CASE, evidence(output=output))
+
+    assert reason_of(verdict) == (Outcome.FAILED, ReasonCode.WRONG_STACK, role)
+    assert text_of(verdict) == (
+        f"the {role} reports a connection with muxer mplex, asked for was yamux; the {other} reports muxer yamux"
+    )
+
+
+@pytest.mark.parametrize("said", ["", RIGHT])
+def test_an_address_of_another_transport_is_another_stack_whatever_is_said(said: str) -> None:
+    address = ADDRESS.replace("tcp/4001", "tcp/4001/ws")
+    verdict = judge(CASE, evidence(published=(address,), output={("dialer", "stderr"): said}))
+
+    assert reason_of(verdict) == (Outcome.FAILED, ReasonCode.WRONG_STACK, "listener")
+    assert text_of(verdict) == f"the listener published an address of another transport than tcp: {address}"
+
+
+@pytest.mark.parametrize("published", [("nonsense",), ("/ip4/10.0.0.7/udp/4001/quic_v1",), (ADDRESS + "/ws", ADDRESS)])
+def test_an_address_that_names_no_other_transport_contradicts_nothing(published: tuple[str, ...]) -> None:
+    assert judge(CASE, evidence(published=published)).outcome is Outcome.PASSED
+
+
 def test_images_that_report_nothing_are_believed() -> None:
     verdict = judge(CASE, evidence(output={("dialer", "stderr"): "renegotiated: muxer=mplex\nnegotiated: nothing\n"}))
 

@@ -109,3 +109,15 @@ def test_hostile_names_are_only_text() -> None:
     assert "\x1b" not in file.text
     assert "[red]x[/]" in file.text
     assert not any(line.strip().startswith("::") for line in file.text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sign", "legend"), [("utf-8", "✔† 12", "† stack believed"), ("ascii", "ok? 12", "? stack believed")]
+)
+def test_a_believed_stack_is_marked_and_explained(encoding: str, sign: str, legend: str) -> None:
+    case = Case("go-v1", "go-v1", QUIC)
+    file = File(encoding=encoding)
+    matrix_table(file.console, merged_of({case: [attempt(case, negotiated=None)]}))
+
+    assert sign in file.text
+    assert legend in file.text
