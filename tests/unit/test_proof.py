@@ -17,6 +17,7 @@ from ci.merged import Merged, read_merged, write_merged
 from ci.model import Case, Exercise, Outcome, Proof, Stack, proof_of
 from ci.record_json import from_json, to_json
 from ci.records import Attempt
+from ci.report.board import read_board
 from ci.report.dashboard import render, tables
 from ci.report.published import green_cases, published_cells
 
@@ -134,6 +135,7 @@ def test_the_established_tables_have_no_such_sign() -> None:
 def test_a_marked_dashboard_is_read_back(run_url: str | None) -> None:
     text = render(mixed(), run_url=run_url)
 
+    assert read_board(text).text() == text
     assert green_cases(text) == {CASE, OTHER}
     assert set(published_cells(text).values()) == {"green", "white"}
 
