@@ -42,7 +42,7 @@ from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.security.tls.transport import PROTOCOL_ID as TLS
-from libp2p.security.tls.transport import IdentityConfig, TLSTransport
+from libp2p.security.tls.transport import TLSTransport
 from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID as MPLEX
 from libp2p.stream_muxer.mplex.mplex import Mplex
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from libp2p.abc import IHost
-    from libp2p.crypto.keys import KeyPair
     from libp2p.custom_types import TMuxerOptions, TSecurityOptions
 
 # Transports whose connections are still to be secured and muxed, and those which bring both along.
@@ -216,7 +215,7 @@ def build_node(settings: Settings) -> IHost:
         noise_key = create_new_noise_key().private_key
         secure_channels = {NOISE: NoiseTransport(key_pair, noise_privkey=noise_key)}
     elif stack.secure_channel == "tls":
-        secure_channels = {TLS: tls_transport(key_pair)}
+        secure_channels = {TLS: TLSTransport(key_pair)}
     muxers: TMuxerOptions = {}
     if stack.muxer == "yamux":
         muxers = {TProtocol(YAMUX): Yamux}
@@ -236,28 +235,6 @@ def build_node(settings: Settings) -> IHost:
     )
 
 
-def tls_transport(key_pair: KeyPair) -> TLSTransport:
-    """Use a certificate whose only extension is the libp2p one.
-
-    The library's own template puts two others before it, which it marks critical up to 0.5; js-libp2p
-    looks at the first extension only, and rust-libp2p refuses critical ones it does not know.
-    """
-    return TLSTransport(key_pair, identity_config=IdentityConfig(cert_template=certificate_template()))
-
-
-def certificate_template() -> x509.CertificateBuilder:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "libp2p")])
-    now = datetime.now(timezone.utc)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-    )
-
-
 def unverified_client_context() -> ssl.SSLContext:
     """Dial secure WebSockets without verification: everybody's certificates are self-signed here."""
     context = ssl.create_default_context()
@@ -268,7 +245,18 @@ def unverified_client_context() -> ssl.SSLContext:
 
 def self_signed_server_context() -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = certificate_template().public_key(key.public_key()).sign(key, hashes.SHA256())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "libp2p")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .public_key(key.public_key())
+        .sign(key, hashes.SHA256())
+    )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     # The ssl module reads certificates from files only.
     with tempfile.TemporaryDirectory() as folder:
