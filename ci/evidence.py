@@ -71,7 +71,9 @@ def _facts(
         "metrics": verdict.metrics,
         "negotiated": verdict.negotiated,
         "published": list(evidence.published),
+        "publishedBy": list(evidence.published_by),
         "asked": evidence.asked,
+        "received": evidence.received,
         "ending": evidence.ending.value,
         "redisKeys": {"listener": scene.listener_key, "dialer": scene.dialer_key},
         "roles": {

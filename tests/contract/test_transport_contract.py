@@ -19,7 +19,7 @@ from waiting import eventually
 from ci.engines.base import Engine
 from ci.errors import EngineError
 from ci.inbox import Bystander, Cancelled
-from ci.model import ROLES, Contract, Outcome, ReasonCode, Role, Stack
+from ci.model import ROLES, Contract, Outcome, Proof, ReasonCode, Role, Stack, proof_of
 from ci.scene import CLASSIC_REDIS, MIB, Ending, Limits, Scene, Stream
 
 CLASSIC, UNIFIED = Contract.CLASSIC, Contract.UNIFIED
@@ -89,6 +89,20 @@ def test_a_listener_that_publishes_with_set_fails_whatever_the_dialers_generatio
     assert (played.verdict.reason.code, played.verdict.reason.side) == (ReasonCode.NEVER_PUBLISHED, "listener")
     assert "published its address with SET" in played.text
     assert "WRONGTYPE" in played.text
+
+
+@pytest.mark.parametrize(("dialer", "proof"), [("good", Proof.PROVED), ("slow", Proof.BELIEVED)])
+def test_a_stack_is_proved_by_a_report_and_believed_without_one(play: Play, dialer: str, proof: Proof) -> None:
+    played = play(dialer)
+
+    assert proof_of(STACK, played.verdict.outcome, played.verdict.negotiated) is proof
+
+
+def test_an_address_of_another_transport_does_not_pass_whatever_the_dialer_says(play: Play) -> None:
+    played = play("good", "unreachable", stack=Stack("quic-v1"))
+
+    assert played.verdict.outcome is Outcome.FAILED
+    assert played.text == "the listener published an address of another transport than quic-v1: /ip4/0.0.0.0/tcp/4001"
 
 
 # --- how a case can end (T3–T20) --------------------------------------------------------------------------
