@@ -15,6 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import zstandard
 
+from ci.given_files import open_given
+
 if TYPE_CHECKING:
     from ci.engines.daemon import Daemon
 
@@ -97,7 +99,7 @@ class ArchiveFolder:
 
 @contextmanager
 def _content(source: Path) -> Iterator[IO[bytes]]:
-    with source.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
+    with open_given(source) as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
         yield reader
 
 

@@ -30,7 +30,7 @@ from ci.fold import CaseVerdict
 from ci.merged import write_merged
 from ci.progress import humane
 from ci.provision import Image, ImageReport, Unavailable
-from ci.report.markers import update_file
+from ci.report.markers import check_file, update_file
 from ci.report.readme import body_of, refuse_part, render
 from ci.report.terminal import matrix_table
 from ci.results import shard_folder
@@ -73,6 +73,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     began = time.monotonic()
     workspace = Workspace.from_arguments(arguments)
+    # Before anything has run: a README that is not there, or has no place for the dashboard, would lose it.
+    check_file(arguments.readme, "", workspace.suite)
     # A run of its own each time, so that a second one measures again instead of finding everything finished.
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"

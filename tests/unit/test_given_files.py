@@ -65,6 +65,7 @@ COMMANDS = [
     "merge-results {shard} --results {results} --no-worse-than {}",
     "merge-results {}",
     "init zig --versions {}",
+    "interop --engine local --readme {}",
 ]
 
 
