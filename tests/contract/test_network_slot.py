@@ -26,7 +26,6 @@ from ci.stage import Take
 from ci.suites.network import Cast
 
 CLAIMS = "ENV CLAIMS=handshake"
-PAIR: tuple[Role, ...] = ("client", "server")
 CASE = Case("a", "b", Exercise("quic", "handshake"))
 
 
@@ -293,6 +292,16 @@ def test_what_is_too_much_is_cut_and_said(network_play: Play, tmp_path: Path) ->
 # --- who answers 127 --------------------------------------------------------------------------------------
 
 
+def cast_of(endpoints: DockerPeers, *, client: str, server: str, **operator: str) -> Cast:
+    """:param operator: variables of whoever runs the matrix"""
+    players: dict[Role, tuple[str, str]] = {
+        "client": ("a", client),
+        "server": ("b", server),
+        "simulator": ("simulator", endpoints("stays")),
+    }
+    return Cast(players, seeded=False, operator=operator)
+
+
 @pytest.mark.parametrize(
     ("client", "server", "side"),
     [(True, True, None), (False, True, "client"), (True, False, "server")],
@@ -302,12 +311,11 @@ def test_an_endpoint_that_claims_everything_is_found_out(
     client: bool, server: bool, side: Role | None,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("ci.compliance.LIMIT_SECONDS", 2.0)
-    players: dict[Role, tuple[str, str]] = {
-        "client": ("a", endpoints("stays", dockerfile=CLAIMS if client else "")),
-        "server": ("b", endpoints("fails", dockerfile=CLAIMS if server else "")),
-        "simulator": ("simulator", endpoints("stays")),
-    }
-    cast = Cast(players, seeded=False)
+    cast = cast_of(
+        endpoints,
+        client=endpoints("stays", dockerfile=CLAIMS if client else ""),
+        server=endpoints("fails", dockerfile=CLAIMS if server else ""),
+    )
     take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
     objection = Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event())
     if side is None:
@@ -337,10 +345,9 @@ def test_a_slow_start_is_no_answer(
 ) -> None:
     """The host is busy for longer than the first question lasts."""
     monkeypatch.setattr("ci.compliance.LIMIT_SECONDS", 2.0)
-    players: dict[Role, tuple[str, str]] = {role: ("a", endpoints("stays", dockerfile=CLAIMS)) for role in PAIR}
-    players["simulator"] = ("simulator", endpoints("stays"))
+    image = endpoints("stays", dockerfile=CLAIMS)
     take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
-    cast = Cast(players, seeded=False, operator={"CLIENT_PARAMS": f"{time.time() + 5:.0f}"})
+    cast = cast_of(endpoints, client=image, server=image, CLIENT_PARAMS=f"{time.time() + 5:.0f}")
     assert Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event()) is None
 
 
@@ -359,12 +366,11 @@ def test_an_endpoint_that_does_nothing_at_all_is_an_error(
     behaviour: str, dockerfile: str, said: str | None,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("ci.compliance.PROGRAM_LIMIT_SECONDS", 2.0)
-    players: dict[Role, tuple[str, str]] = {
-        "client": ("a", endpoints(behaviour, dockerfile=dockerfile)),
-        "server": ("b", endpoints("stays", dockerfile=CLAIMS)),
-        "simulator": ("simulator", endpoints("stays")),
-    }
-    given = Cast(players, seeded=False), Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
+    client, server = endpoints(behaviour, dockerfile=dockerfile), endpoints("stays", dockerfile=CLAIMS)
+    given = (
+        cast_of(endpoints, client=client, server=server),
+        Take(number=1, identity="x", folder=tmp_path, started_at="", labels={}),
+    )
     compliance, cancelled = Compliance(tmp_path), threading.Event()
     assert compliance.objection(network_play.slot, CASE, *given, cancelled) is None
     exits: dict[Role, End] = {"client": End(at=0.1, exit_code=127), "server": End(at=0.1, exit_code=143, stopped=True)}

@@ -46,12 +46,22 @@ FEWER: Final = 10
 SLOW: Final = ("--bandwidth=10Mbps", "--bandwidth=200kbps")
 
 
-# Endpoints that do something besides: the version whose image they are made from, and how.
+AIOQUIC: Final = "aioquic/quic/connection.py"
+ANSWER_SECOND: Final = (
+    "s/^        # Append the new path challenge unless.*/"
+    '        self._forgot = not getattr(self, "_forgot", False)\\n        if self._forgot:\\n            return/'
+)
+# Endpoints that do something besides, or otherwise: the version whose image they are made from, and how.
 VARIANTS: Final = {
     "aioquic-validating": ("aioquic-v1.7", """RUN sed -i 's/retry=task[^,]*/retry=True/' /opt/qns/server.py"""),
     "aioquic-chatty": (
         "aioquic-v1.7",
         "COPY chatter.py /opt/qns/\nRUN sed -i 's/^async def run/from . import chatter\\n&/' /opt/qns/server.py",
+    ),
+    # Of two challenges it answers the second, as some clients do that read both at once.
+    "aioquic-forgetful": (
+        "aioquic-v1.7",
+        f"RUN sed -i '{ANSWER_SECOND}' /opt/venv/lib/python3*/site-packages/{AIOQUIC}",
     ),
 }
 
@@ -110,6 +120,7 @@ def recordings() -> Mapping[str, Recording]:
             go, "aioquic-chatty", slowed(replace(paths.REBIND_PORT, scenario=soon), 30 * KIB)
         ),
     }
+    found["two-challenges"] = Recording("aioquic-forgetful", "nginx-v1.26", slowed(paths.REBIND_PORT, 30 * KIB))
     for test in WEBTRANSPORT_CASES:
         small = small_session(test) if test.sizes else test
         found[f"webtransport-{test.name}"] = Recording("webtransport-go-v0.13", "webtransport-go-v0.13", small)
