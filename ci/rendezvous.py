@@ -21,6 +21,7 @@ from redis.retry import Retry
 from typing_extensions import Self
 
 from ci.errors import EngineError
+from ci.redis_rights import OPTIONAL
 
 if TYPE_CHECKING:
     from ci.scene import Address, Bridge
@@ -108,14 +109,19 @@ class Rendezvous:
     """A Redis that belongs to one worker. Use as a context manager; `begin` before each case.
 
     :param address: where the runner reaches it
+    :param username: the runner's own, where cases are somebody else there
     :param patience: seconds Redis may take to answer the first PING
     """
 
-    def __init__(self, address: Address, *, password: str | None = None, patience: float = 15.0) -> None:
+    def __init__(
+        self, address: Address, *, username: str | None = None, password: str | None = None, patience: float = 15.0
+    ) -> None:
         self._address = address
+        self._username = username
         self._connect: dict[str, Any] = {
             "host": address.host,
             "port": address.port,
+            "username": username,
             "password": password,
             # redis-py tries again for seconds by itself: too slow to wait for a start, too late to notice an end.
             "retry": Retry(NoBackoff(), 0),
@@ -129,13 +135,17 @@ class Rendezvous:
 
     def __enter__(self) -> Self:
         self._await_ping()
-        self._client = redis.Redis(**self._connect, socket_timeout=10, protocol=2)
+        self._client: Any = redis.Redis(**self._connect, socket_timeout=10, protocol=2)
         connection: Any = redis.Connection  # redis-py leaves its connections untyped
         self._monitor = connection(**self._connect, socket_timeout=None, protocol=2)
         try:
+            if self._username is not None:
+                for command in OPTIONAL:
+                    self._if_known("ACL", "SETUSER", "default", f"+{command}")
             self._monitor.connect()
             self._monitor.send_command("MONITOR")
             self._monitor.read_response()
+            self._settings = self._look()
         except redis.RedisError as error:
             self._monitor.disconnect()
             self._client.close()
@@ -195,6 +205,40 @@ class Rendezvous:
         """Stop reporting."""
         self._observer = None
 
+    def change(self) -> str | None:
+        """What a case has changed that a flush does not undo, in words; None where all is as it was at the start.
+
+        Whoever is still connected as another user is disconnected: no case is under way.
+
+        :raises EngineError: Redis does not answer
+        """
+        try:
+            for client in self._client.client_list() if self._username else ():
+                if client["user"] != self._username:
+                    self._client.client_kill_filter(_id=client["id"])
+            now = self._look()
+        except redis.RedisError as error:
+            raise self._lost(error) from error
+        changed = [name for name, found in now.items() if found != self._settings[name]]
+        return f"its {' and '.join(changed)} are not what they were" if changed else None
+
+    def _look(self) -> dict[str, object]:
+        """Everything that one client can set for others, by what it is called."""
+        return {
+            "settings": self._client.config_get("*"),
+            "users": self._client.acl_list(),
+            "role": self._client.execute_command("ROLE")[0],
+            "modules": self._client.module_list(),
+            "functions": self._if_known("FUNCTION", "LIST"),
+        }
+
+    def _if_known(self, *words: str) -> object:
+        """The answer to a command; None from a server that is too old to know it."""
+        try:
+            return self._client.execute_command(*words)
+        except redis.ResponseError:
+            return None
+
     def _await_ping(self) -> None:
         """Wait until PING is answered; some applications connect exactly once (contract, T1)."""
         until = time.monotonic() + self._patience
@@ -251,7 +295,7 @@ class Rendezvous:
     def _carry(self, command: str, target: str, values: tuple[str, ...]) -> None:
         """By the listener's own command: the dialer meets what it would meet without a bridge, mistakes included."""
         try:
-            self._client.execute_command(command, target, *values)  # type: ignore[no-untyped-call]
+            self._client.execute_command(command, target, *values)
         except redis.RedisError as error:
             self._tell(RendezvousLost(str(error)))
 

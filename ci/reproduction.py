@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from ci.redis_rights import BOUNDS, participant_rules
 from ci.scene import CLASSIC_REDIS, MIB
 
 if TYPE_CHECKING:
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["REDIS_SERVER", "docker_lines", "process_lines"]
 
-# Bound to every address because it sits on two networks; no data is ever written to disk.
+# No data is ever written to disk.
+_SETTINGS: Final = [
+    *("--appendonly", "no", "--save", ""),
+    *(word for name, value in BOUNDS.items() for word in (f"--{name}", value)),
+]
+# Bound to every address because it sits on two networks.
 REDIS_SERVER: Final = [
     *("redis-server", "--protected-mode", "no", "--bind", "0.0.0.0"),  # noqa: S104
-    *("--appendonly", "no", "--save", ""),
+    *(*_SETTINGS, "--user", *participant_rules()),
 ]
 _CONTINUED: Final = " \\\n    "
 
@@ -75,10 +81,10 @@ def process_lines(
     :param environment: what every program gets, unless it or the scene says otherwise
     """
     redis, password = surroundings.redis, surroundings.redis_password
-    server = [redis_server, "--bind", redis.host, "--port", str(redis.port), "--appendonly", "no", "--save", ""]
+    server = [redis_server, "--bind", redis.host, "--port", str(redis.port), *_SETTINGS]
     lines = [
         "home=$(mktemp -d)",
-        f"{_words(*server, *(['--requirepass', password] if password else []))} > /dev/null & redis=$!",
+        f"{_words(*server, '--user', *participant_rules(password))} > /dev/null & redis=$!",
         "sleep 1",
     ]
     if scene.bridge is not None:

@@ -40,6 +40,7 @@ class Limits:
     memory_bytes: int = 1024 * MIB
     processes: int = 512
     log_bytes: int = 2 * MIB
+    disk_bytes: int = 2048 * MIB
 
 
 @dataclass(frozen=True, kw_only=True)

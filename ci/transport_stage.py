@@ -68,6 +68,7 @@ class TransportStage:
         self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
     ) -> Performance:
         """See `ci.stage.Stage`."""
+        self.slot.restore()
         scene = self.suite.scene(
             ready.case,
             images={version: image.digest for version, image in ready.images.items()},

@@ -206,6 +206,7 @@ class Play:
         case = Case("dialing", "listening", stack)
         self._count += 1
         behaviours = {"dialing": dialer, "listening": listener}
+        self.slot.restore()
         made = {side: (images or {}).get(side) or self.peer(behaviour) for side, behaviour in behaviours.items()}
         surroundings = self.slot.surroundings
         described = suite.scene(case, images=made, surroundings=surroundings, attempt=str(self._count))

@@ -12,6 +12,8 @@ from ci.doctor.asking import Trouble
 from ci.doctor.finding import Finding, State
 from ci.doctor.host import gigabytes
 from ci.engines.daemon import TROUBLE, Daemon, connect
+from ci.engines.sealed_network import create_network, seal
+from ci.errors import EngineError
 from ci.helper_image import BASE, BUILD_BASE, helper_tag
 
 __all__ = ["DockerFacts", "judge_docker", "look_at_docker"]
@@ -30,6 +32,7 @@ class DockerFacts:
     :param root: where it stores images, if that folder is this host's
     :param images: every tag, digest reference and id it has
     :param ipv6: whether a container got an IPv6 loopback; None where there was no image to try with
+    :param sealed: whether a network can be kept free of the host's addresses; None as above
     """
 
     address: str
@@ -43,6 +46,7 @@ class DockerFacts:
     root: Path | None
     images: frozenset[str]
     ipv6: bool | Trouble | None
+    sealed: bool | Trouble | None
 
 
 def look_at_docker(environment: Mapping[str, str]) -> DockerFacts:
@@ -65,6 +69,7 @@ def look_at_docker(environment: Mapping[str, str]) -> DockerFacts:
             root=_visible(info["DockerRootDir"]) if client.address.is_local else None,
             images=images,
             ipv6=_try_ipv6(daemon, images),
+            sealed=_try_to_seal(daemon, images),
         )
     finally:
         client.close()
@@ -111,6 +116,21 @@ def _try_ipv6(daemon: Daemon, images: frozenset[str]) -> bool | Trouble | None:
         return Trouble(str(error))
 
 
+def _try_to_seal(daemon: Daemon, images: frozenset[str]) -> bool | Trouble | None:
+    """Make a network as slots have them."""
+    helper = helper_tag()
+    if helper not in images:
+        return None
+    try:
+        network = create_network(daemon, daemon.name("doctor"), internal=True)
+        try:
+            return seal(daemon, helper, [network])
+        finally:
+            daemon.quietly(daemon.api.remove_network, network)
+    except EngineError as error:
+        return Trouble(error.message)
+
+
 # --- judgement --------------------------------------------------------------------------------------------
 
 
@@ -130,6 +150,7 @@ def judge_docker(facts: DockerFacts) -> tuple[Finding, ...]:
         Finding(name="cgroup", state=State.OK, value=f"version {facts.cgroup}"),
         _storage(facts),
         _ipv6(facts),
+        _isolation(facts),
         _image("base image", BASE, facts),
         _image("build base", BUILD_BASE, facts),
         _image("helper image", helper_tag(), facts),
@@ -168,6 +189,21 @@ def _ipv6(facts: DockerFacts) -> Finding:
         value="a container has no IPv6 loopback (tried)",
         costs="peers that use ::1 fail",
         advice="look at net.ipv6.conf.all.disable_ipv6 in a container",
+    )
+
+
+def _isolation(facts: DockerFacts) -> Finding:
+    if facts.sealed is True:
+        return Finding(name="isolation", state=State.OK, value="the host has no address on a case's network (tried)")
+    if facts.sealed is None:
+        return Finding(name="isolation", state=State.OK, value="not tried: there is no helper image yet")
+    why = f": {facts.sealed.text}" if isinstance(facts.sealed, Trouble) else " (tried)"
+    return Finding(
+        name="isolation",
+        state=State.WARN,
+        value=f"the host keeps a link-local IPv6 address on a case's network{why}",
+        costs="images under test reach services of this host that listen at all IPv6 addresses",
+        advice="let the engine run containers with `--network host --cap-add NET_ADMIN`, or run only images you trust",
     )
 
 

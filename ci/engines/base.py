@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from ci.rendezvous import Rendezvous
     from ci.scene import Actor, Scene, Stream, Surroundings
 
-__all__ = ["Engine", "RunningActor", "Sink", "Slot"]
+__all__ = ["KILLED_FROM_OUTSIDE", "Engine", "RunningActor", "Sink", "Slot"]
+
+# What is told of an actor that neither chose to end nor was ended by the runner.
+KILLED_FROM_OUTSIDE: Final = (
+    "it was killed (SIGKILL) within its limits: by somebody else, or because this machine ran out of memory"
+)
 
 
 class Sink(Protocol):
@@ -44,6 +49,9 @@ class RunningActor(Protocol):
 
 class Slot(Protocol):
     """A place where one case at a time runs: it owns a network and a Redis."""
+
+    def restore(self) -> None:
+        """Make anew what is not as it was made; before a case, so that none pays for another. Raises `EngineError`."""
 
     @property
     def rendezvous(self) -> Rendezvous: ...

@@ -3,46 +3,86 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import docker.errors
 from docker.types import LogConfig, Ulimit
 
 from ci.engines.absent import UNSTARTABLE, AbsentActor, report_unstartable
-from ci.engines.base import RunningActor, Sink
+from ci.engines.base import KILLED_FROM_OUTSIDE, RunningActor, Sink
 from ci.engines.daemon import TROUBLE, Daemon
+from ci.engines.disk_watch import DiskWatch
+from ci.errors import EngineError
 from ci.model import Role
-from ci.scene import Actor
+from ci.scene import Actor, Limits
 
-__all__ = ["DockerActor", "bounded", "create_actor"]
+__all__ = ["DockerActor", "Pod", "create_actor"]
 
 # How the engine's own init says that it was given a program it cannot start; it then exits with 127.
 INIT_FAILED: Final = b"[FATAL tini "
+KILLED: Final = 128 + 9
+# What the engine answers with where something is not there that should be, or has a name that is taken.
+NOT_THERE: Final = 404
+CONFLICT: Final = 409
 
 
-def bounded(actor: Actor, *ulimits: Ulimit) -> dict[str, Any]:
-    """What holds for every container of a case: no more rights than it starts with, and an end to what it may use."""
-    return {
-        "security_opt": ["no-new-privileges"],
-        "init": True,
-        "mem_limit": actor.limits.memory_bytes,
-        "memswap_limit": actor.limits.memory_bytes,
-        "pids_limit": actor.limits.processes,
-        "ulimits": [Ulimit(name="core", soft=0, hard=0), *ulimits],
-        # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.
-        "log_config": LogConfig(type="none"),
-    }
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """Where containers of one role run.
+
+    :param container: the one whose network namespace they join
+    :param helper: reference of the image that holds `true`
+    """
+
+    daemon: Daemon
+    container: str
+    helper: str
+
+    @property
+    def network_mode(self) -> str:
+        return f"container:{self.container}"
+
+    def works(self) -> bool:
+        """Whether a container of our own starts here: if so, one that does not is itself to blame."""
+        api = self.daemon.api
+        try:
+            container = api.create_container(
+                self.helper,
+                ["true"],
+                labels=self.daemon.labels(role="helper"),
+                host_config=api.create_host_config(network_mode=self.network_mode, cap_drop=["ALL"], init=True),
+            )["Id"]
+            try:
+                api.start(container)
+                return bool(api.wait(container)["StatusCode"] == 0)
+            finally:
+                self.daemon.remove(container)
+        except TROUBLE:
+            return False
+
+    def refusal(self, error: Exception) -> EngineError | None:
+        """What it means that the engine refused a container: trouble of its own, or None where the image is to blame.
+
+        The engine's answers do not say which: an image without such a user is an internal error of the server to it, a
+        pod that has died a conflict.
+        """
+        answered = isinstance(error, docker.errors.APIError) and error.status_code not in (NOT_THERE, CONFLICT)
+        return None if answered and self.works() else self.daemon.trouble(str(error))
 
 
 def create_actor(
-    daemon: Daemon,
+    pod: Pod,
     actor: Actor,
     sink: Sink,
     *,
     name: str,
-    host_config: Any,
     labels: Mapping[str, str],
+    cap_add: Sequence[str] = (),
+    cap_drop: Sequence[str] = (),
+    ulimits: Sequence[Ulimit] = (),
     unstartable: int = UNSTARTABLE,
 ) -> RunningActor:
     """Create the actor's container, not started.
@@ -50,19 +90,36 @@ def create_actor(
     :param unstartable: the exit code to report where the image is not there or does not start
     :raises EngineError: the engine is in trouble
     """
+    daemon = pod.daemon
     try:
         created = daemon.api.create_container(
             actor.image,
             name=name,
             environment=dict(actor.environment),
-            host_config=host_config,
+            host_config=daemon.api.create_host_config(
+                network_mode=pod.network_mode,
+                cap_add=list(cap_add),
+                cap_drop=list(cap_drop),
+                # No more rights than it starts with, and an end to what it may use.
+                security_opt=["no-new-privileges"],
+                init=True,
+                mem_limit=actor.limits.memory_bytes,
+                memswap_limit=actor.limits.memory_bytes,
+                pids_limit=actor.limits.processes,
+                ulimits=[Ulimit(name="core", soft=0, hard=0), *ulimits],
+                # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.
+                log_config=LogConfig(type="none"),
+            ),
             labels=daemon.labels(role=actor.role, **labels),
         )
     except docker.errors.ImageNotFound as error:
         return AbsentActor(str(error.explanation), actor.role, sink, unstartable=unstartable)
     except TROUBLE as error:
-        raise daemon.trouble(str(error)) from error
-    return DockerActor(daemon, str(created["Id"]), actor.role, sink, unstartable=unstartable)
+        trouble = pod.refusal(error)
+        if trouble is not None:
+            raise trouble from error
+        return AbsentActor(_words(error), actor.role, sink, unstartable=unstartable)
+    return DockerActor(pod, str(created["Id"]), actor.role, sink, limits=actor.limits, unstartable=unstartable)
 
 
 class DockerActor:
@@ -72,16 +129,27 @@ class DockerActor:
     """
 
     def __init__(
-        self, daemon: Daemon, container: str, role: Role, sink: Sink, *, unstartable: int = UNSTARTABLE
+        self,
+        pod: Pod,
+        container: str,
+        role: Role,
+        sink: Sink,
+        *,
+        limits: Limits,
+        unstartable: int = UNSTARTABLE,
     ) -> None:
-        self._daemon = daemon
-        self._api = daemon.api
+        self._pod = pod
+        self._daemon = pod.daemon
+        self._api = pod.daemon.api
         self.container = container
         self._unstartable = unstartable
         self._role = role
         self._sink = sink
         self._output: Any = None
         self._reader: threading.Thread | None = None
+        # Set before we end it, so that its end is known to be our doing.
+        self._asked = threading.Event()
+        self._disk = DiskWatch(limits.disk_bytes, measure=self._written, end=self._end_for)
 
     def start(self) -> None:
         # Attached before it starts, so that not one byte is missed.
@@ -91,13 +159,15 @@ class DockerActor:
         try:
             self._api.start(self.container)
         except TROUBLE as error:
-            if isinstance(error, docker.errors.APIError) and error.is_client_error():
-                # The image, not the engine: no such program, wrong architecture (contract, T20).
-                report_unstartable(self._sink, self._role, str(error.explanation), exit_code=self._unstartable)
-                return
-            raise self._daemon.trouble(str(error)) from error
+            trouble = self._pod.refusal(error)
+            if trouble is not None:
+                raise trouble from error
+            # The image, not the engine: no such user, wrong architecture (contract, T20).
+            report_unstartable(self._sink, self._role, _words(error), exit_code=self._unstartable)
+            return
         self._reader = threading.Thread(target=self._read, name=f"read-{self._role}", daemon=True)
         self._reader.start()
+        self._disk.start()
 
     def _read(self) -> None:
         """Report all there is to report: whoever waits for the end must not wait in vain, whatever comes up."""
@@ -119,15 +189,60 @@ class DockerActor:
         # The stream may end before the program does, if that closes its output.
         exit_code = self._api.wait(self.container, timeout=None)["StatusCode"]
         state = self._api.inspect_container(self.container)["State"]
-        if state["Status"] in ("removing", "dead"):
-            # Killed by whoever removes it: that signal says nothing about the program.
-            self._sink.lost(self._role, "somebody else removed its container")
+        foreign = None if self._asked.is_set() else self._ended_by_others(exit_code, state)
+        if foreign is not None:
+            self._sink.lost(self._role, foreign)
             return
         if exit_code == UNSTARTABLE and first.startswith(INIT_FAILED):
             exit_code = self._unstartable
         self._sink.ended(self._role, exit_code, out_of_memory=bool(state.get("OOMKilled")))
 
+    def _ended_by_others(self, exit_code: int, state: Mapping[str, Any]) -> str | None:
+        """Why its end says nothing about the program; None where it ended by itself, or at a limit of its own."""
+        if state["Status"] in ("removing", "dead"):
+            return "somebody else removed its container"
+        for event in self._events(state):
+            if event["Action"] == "kill":
+                return f"somebody else sent signal {event['Actor']['Attributes'].get('signal', '?')} to its container"
+        if exit_code == KILLED and not state.get("OOMKilled"):
+            return KILLED_FROM_OUTSIDE
+        return None
+
+    def _events(self, state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """What the engine has noted about this container from its start to its death."""
+        started, finished = (int(_moment(state[name])) for name in ("StartedAt", "FinishedAt"))
+        stream = self._api.events(
+            since=started,
+            until=finished + 5,  # reached only where the engine has forgotten its death already
+            filters={"container": self.container, "event": ["kill", "die", "destroy"]},
+            decode=True,
+        )
+        events: list[Mapping[str, Any]] = []
+        try:
+            for event in stream:
+                events.append(event)
+                if event["Action"] in ("die", "destroy"):
+                    break
+        finally:
+            stream.close()
+        return events
+
+    def _written(self) -> int:
+        """Bytes in the container's own layer."""
+        try:
+            listed = self._api.containers(all=True, size=True, filters={"id": self.container})
+        except TROUBLE:
+            return 0  # the reader will notice, too, and tell
+        return sum(int(it.get("SizeRw") or 0) for it in listed)
+
+    def _end_for(self, why: str) -> None:
+        self._asked.set()
+        self._sink.output(self._role, "stderr", f"\n{why}\n".encode())
+        self._daemon.quietly(self._api.kill, self.container, "SIGKILL")
+
     def stop(self, grace: float) -> None:
+        self._asked.set()
+        self._disk.stop()
         if self._reader is None:
             return
         if self._reader.is_alive():
@@ -138,9 +253,21 @@ class DockerActor:
             self._reader.join(10)
 
     def remove(self) -> None:
+        self._asked.set()
+        self._disk.stop()
         self._daemon.remove(self.container)
         if self._reader is not None:
             self._reader.join(10)
         if self._output is not None:
             # The SDK leaves the hijacked connection open, and what it offers to close it closes but half of it.
             self._daemon.quietly(self._output._response.close)  # noqa: SLF001
+
+
+def _words(error: Exception) -> str:
+    """The engine's own words."""
+    return str(getattr(error, "explanation", None) or error)
+
+
+def _moment(stamp: str) -> float:
+    """Seconds since 1970 of an engine's timestamp, which has more digits than a datetime holds."""
+    return datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp()

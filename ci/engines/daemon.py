@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import time
@@ -108,6 +109,11 @@ class Daemon:
         self._pid = os.getpid()
         # Two runs of the same name on one host must not meet.
         self.prefix = f"interop-{run[:12]}-{self._pid}"
+        self._serial = itertools.count(1)
+
+    def name(self, what: str) -> str:
+        """A name that nothing has had: what the engine did not manage to remove may still have its own."""
+        return f"{self.prefix}-{what}.{next(self._serial)}"
 
     def labels(self, **more: str) -> dict[str, str]:
         """Labels that say what a thing is and whose: whether its owner still lives can be told from them alone."""

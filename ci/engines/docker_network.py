@@ -3,7 +3,8 @@
 Each slot has two networks of its own, with whatever private subnets the engine gives them, and a *pod* for every place
 in the contract: an idle container whose interface is given the contract's address inside its own namespace. The
 containers of a case join the pods. So the same addresses exist once per slot, and no packet gets from one to another:
-the networks are different bridges, nothing is masqueraded, and no pod keeps a route out of its network.
+the networks are different bridges, nothing is masqueraded, and no pod keeps a route out of its network. Participants
+may set addresses and routes here: what keeps them from the host's services is that it has no address on the networks.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from docker.types import LogConfig, Ulimit
 
 from ci.engines.base import RunningActor, Sink
 from ci.engines.container_files import put_folders, take_folder
-from ci.engines.containers import DockerActor, bounded, create_actor
+from ci.engines.containers import DockerActor, Pod, create_actor
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.docker import describe
 from ci.engines.rivals import rivals
+from ci.engines.sealed_network import create_network, seal
 from ci.errors import EngineError
 from ci.model import Role
 from ci.network_scene import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
@@ -68,18 +70,17 @@ class NetworkEngine:
         """
         daemon = self.daemon
         self._refuse_masquerading()
-        prefix = f"{daemon.prefix}-{number}"
+        prefix = daemon.name(str(number))
         with ExitStack() as stack:
             networks = {}
             for side in ("left", "right"):
-                networks[side] = daemon.call(
-                    daemon.api.create_network,
+                networks[side] = create_network(
+                    daemon,
                     f"{prefix}-{side}",
-                    driver="bridge",
                     options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
-                    labels=daemon.labels(role="network"),
-                )["Id"]
+                )
                 stack.callback(daemon.quietly, daemon.api.remove_network, networks[side])
+            seal(daemon, self.helper, networks.values())
             slot = NetworkSlot(self, prefix, networks)
             stack.callback(slot.close)
             slot.open("simulator", *ENDPOINTS)
@@ -134,27 +135,47 @@ class NetworkSlot:
         self.containers: dict[Role, str] = {}
 
     def open(self, *roles: Role) -> None:
-        """Make the pods of these roles where they are not there yet."""
-        new = [role for role in roles if role not in self.pods]
+        """Make the pods of these roles where they are not there, or not what they were.
+
+        :raises EngineError: the engine refuses
+        """
+        whole = self._whole()
+        new = [role for role in roles if role not in whole]
         for role in new:
-            self.pods[role] = self._pod(role)
+            if role in self.pods:
+                self._daemon.remove(self.pods.pop(role))
+            self._make_pod(role)
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda role: self._daemon.call(self._daemon.api.start, self.pods[role]), new))
+
+    def _whole(self) -> set[Role]:
+        """Whose pods run, in all networks they belong to."""
+        if not self.pods:
+            return set()
+        listed = self._daemon.call(self._daemon.api.containers, filters={"id": list(self.pods.values())})
+        joined = {
+            it["Id"]: {network["NetworkID"] for network in it["NetworkSettings"]["Networks"].values()} for it in listed
+        }
+        return {
+            role
+            for role, pod in self.pods.items()
+            if {self._networks[side.network] for side in _sides(role)} <= joined.get(pod, set())
+        }
 
     def close(self) -> None:
         for pod in self.pods.values():
             self._daemon.remove(pod)
 
-    def _pod(self, role: Role) -> str:
+    def _make_pod(self, role: Role) -> None:
         api = self._daemon.api
-        sides = SIDES_OF_SIMULATOR if role == "simulator" else (PLACES[role],)
+        sides = _sides(role)
         # As a list of lines, because a name may stand for an address of each family.
         hosts = [f"{name}:{address}" for name, address in HOSTS[role]]
         pod = self._daemon.call(
             api.create_container,
             self._engine.helper,
             ["sleep", "infinity"],
-            name=f"{self._prefix}-pod-{role.replace('_', '-')}",
+            name=self._daemon.name(f"pod-{role.replace('_', '-')}"),
             hostname="sim" if role == "simulator" else role,
             labels=self._daemon.labels(role="helper"),
             host_config=api.create_host_config(
@@ -170,9 +191,10 @@ class NetworkSlot:
                 log_config=LogConfig(type="none"),
             ),
         )["Id"]
+        # Noted before anything else is done with it, which may fail.
+        self.pods[role] = str(pod)
         for side in sides[1:]:
             self._daemon.call(api.connect_container_to_network, pod, self._networks[side.network])
-        return str(pod)
 
     def reset(self, *roles: Role) -> None:
         """Give the pods of these roles the contract's addresses and nothing else: no route, no rule of a case before.
@@ -184,7 +206,7 @@ class NetworkSlot:
             list(pool.map(self._reset, roles))
 
     def _reset(self, role: Role) -> None:
-        sides = SIDES_OF_SIMULATOR if role == "simulator" else (PLACES[role],)
+        sides = _sides(role)
         macs = self._macs(role, sides)
         script = _addressing(macs, sides)
         api = self._daemon.api
@@ -206,18 +228,14 @@ class NetworkSlot:
         """Create the actor's container, not started, with what it is given in it."""
         self._count += 1
         endpoint = actor.role in ENDPOINTS
-        host_config = self._daemon.api.create_host_config(
-            network_mode=f"container:{self.pods[actor.role]}",
-            cap_add=["NET_ADMIN", "NET_RAW"] if actor.role == "simulator" else ["NET_ADMIN"],
-            **bounded(actor, *(self._engine.memlock if endpoint else ())),
-        )
         running = create_actor(
-            self._daemon,
+            Pod(daemon=self._daemon, container=self.pods[actor.role], helper=self._engine.helper),
             actor,
             sink,
             name=f"{self._prefix}-{self._count}-{actor.role.replace('_', '-')}",
-            host_config=host_config,
             labels=labels,
+            cap_add=["NET_ADMIN", "NET_RAW"] if actor.role == "simulator" else ["NET_ADMIN"],
+            ulimits=self._engine.memlock if endpoint else (),
             unstartable=UNSTARTABLE,
         )
         if isinstance(running, DockerActor):
@@ -232,6 +250,11 @@ class NetworkSlot:
         if container is None:
             return True
         return take_folder(self._daemon, container, source, target, most_bytes=most_bytes)
+
+
+def _sides(role: Role) -> tuple[Place, ...]:
+    """The places a role has: the simulator stands in both networks."""
+    return SIDES_OF_SIMULATOR if role == "simulator" else (PLACES[role],)
 
 
 def _addressing(macs: list[str], sides: tuple[Place, ...]) -> str:

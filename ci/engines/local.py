@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.engines.absent import AbsentActor
-from ci.engines.local_redis import LOOPBACK, LocalRedis, redis_process, redis_version
+from ci.engines.disk_watch import DiskWatch
+from ci.engines.local_redis import LOOPBACK, redis_process, redis_version
 from ci.engines.process import Process
-from ci.engines.scratch import remove_tree, scratch_folder, sweep_folders
+from ci.engines.scratch import remove_tree, scratch_folder, sweep_folders, tree_size
+from ci.errors import EngineError
+from ci.redis_rights import RUNNER
 from ci.rendezvous import Rendezvous
 from ci.reproduction import process_lines
 from ci.scene import Surroundings
@@ -83,25 +86,51 @@ class LocalEngine:
         """A folder and a Redis; both gone when the block ends."""
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder(f"{self._run}-{number}"))
-            home = folder / "redis"
-            home.mkdir(mode=0o700)
-            redis = stack.enter_context(redis_process(self._redis_server, home))
-            rendezvous = stack.enter_context(Rendezvous(redis.address, password=redis.password))
-            yield LocalSlot(self._programs, folder, redis, rendezvous)
+            slot = LocalSlot(self._programs, self._redis_server, folder)
+            stack.callback(slot.close)
+            slot.open()
+            yield slot
 
 
 class LocalSlot:
     """Where one case at a time runs."""
 
-    def __init__(
-        self, programs: Callable[[str], Program | None], folder: Path, redis: LocalRedis, rendezvous: Rendezvous
-    ) -> None:
+    def __init__(self, programs: Callable[[str], Program | None], redis_server: str, folder: Path) -> None:
         self._programs = programs
+        self._redis_server = redis_server
         self._folder = folder
-        self.rendezvous = rendezvous
+        self._stack = ExitStack()
+
+    def open(self) -> None:
+        """Start a Redis.
+
+        :raises EngineError: it does not start
+        """
+        home = self._folder / "redis"
+        home.mkdir(mode=0o700, exist_ok=True)
+        redis = self._stack.enter_context(redis_process(self._redis_server, home))
         self.surroundings = Surroundings(
             redis=redis.address, redis_password=redis.password, listen_ip=LOOPBACK, shared_loopback=True
         )
+        self.rendezvous = self._stack.enter_context(
+            Rendezvous(redis.address, username=RUNNER, password=redis.runner_password)
+        )
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def restore(self) -> None:
+        """See that Redis is as it was made, and start another one where it is not.
+
+        :raises EngineError: it does not start
+        """
+        try:
+            whole = self.rendezvous.change() is None
+        except EngineError:
+            whole = False
+        if not whole:
+            self.close()
+            self.open()
 
     def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> RunningActor:
         """Start the actor's warden, which waits for the word to start the program."""
@@ -123,6 +152,7 @@ class LocalActor:
 
     def __init__(self, actor: Actor, program: Program, home: Path, sink: Sink) -> None:
         self._home = home
+        watcher = _OneRole(actor.role, sink)
         self._process = Process(
             program.command,
             environment={
@@ -134,16 +164,25 @@ class LocalActor:
             },
             folder=Path(program.folder) if program.folder is not None else home,
             limits=actor.limits,
-            watcher=_OneRole(actor.role, sink),
+            watcher=watcher,
         )
+        self._watcher = watcher
+        self._disk = DiskWatch(actor.limits.disk_bytes, measure=lambda: tree_size(home), end=self._end_for)
+
+    def _end_for(self, why: str) -> None:
+        self._watcher.output("stderr", f"\n{why}\n".encode())
+        self._process.kill()
 
     def start(self) -> None:
         self._process.start()
+        self._disk.start()
 
     def stop(self, grace: float) -> None:
+        self._disk.stop()
         self._process.stop(grace)
 
     def remove(self) -> None:
+        self._disk.stop()
         self._process.close()
         remove_tree(self._home)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ci.capture import Capture
 from ci.engines.process import Process
 from ci.errors import EngineError
+from ci.redis_rights import BOUNDS, participant_rules, runner_rules
 from ci.scene import MIB, Address, Limits
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ TAKEN: Final = "Address already in use"
 
 @dataclass(frozen=True, kw_only=True)
 class LocalRedis:
-    """A Redis that answers whoever knows the password."""
+    """A Redis that answers whoever knows a password: that of the sides of a case, or the runner's own."""
 
     address: Address
     password: str = field(repr=False)
+    runner_password: str = field(repr=False)
 
 
 @contextmanager
@@ -49,7 +51,11 @@ def redis_process(server: str, folder: Path) -> Iterator[LocalRedis]:
     :raises EngineError: it does not start
     """
     for _ in range(TRIES):
-        redis = LocalRedis(address=Address(host=LOOPBACK, port=free_port()), password=secrets.token_hex(16))
+        redis = LocalRedis(
+            address=Address(host=LOOPBACK, port=free_port()),
+            password=secrets.token_hex(16),
+            runner_password=secrets.token_hex(16),
+        )
         # A command line can be read by everybody on this host.
         configuration = folder / "redis.conf"
         configuration.touch(mode=0o600)
@@ -109,7 +115,9 @@ def _configuration(redis: LocalRedis) -> str:
     lines = [
         f"bind {redis.address.host}",
         f"port {redis.address.port}",
-        f"requirepass {redis.password}",
+        *(f"{name} {value}" for name, value in BOUNDS.items()),
+        " ".join(["user", *participant_rules(redis.password)]),
+        " ".join(["user", *runner_rules(redis.runner_password)]),
         'save ""',
         "appendonly no",
         "daemonize no",

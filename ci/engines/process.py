@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ci.engines.absent import UNSTARTABLE
+from ci.engines.base import KILLED_FROM_OUTSIDE
 from ci.errors import EngineError
 
 if TYPE_CHECKING:
@@ -159,8 +160,11 @@ class Process:
                 self._watcher.output("stderr", f"{why}\n".encode())
                 self._watcher.ended(UNSTARTABLE, out_of_memory=False)
             case [["started", _], ["ended", how]]:
-                code, out_of_memory = how.split()
-                self._watcher.ended(int(code), out_of_memory=out_of_memory == "1")
+                code, out_of_memory, foreign = how.split()
+                if foreign == "1":
+                    self._watcher.lost(KILLED_FROM_OUTSIDE)
+                else:
+                    self._watcher.ended(int(code), out_of_memory=out_of_memory == "1")
             case lines:
                 if lines and lines[0][0] == "started":
                     with contextlib.suppress(OSError):  # the kernel has killed the program; these are its children

@@ -19,7 +19,7 @@ from typing import Final
 
 from ci.errors import EngineError
 
-__all__ = ["remove_tree", "scratch_folder", "sweep_folders"]
+__all__ = ["remove_tree", "scratch_folder", "sweep_folders", "tree_size"]
 
 PREFIX: Final = "interop-local-"
 # A folder gets its name only once it is locked: before that, its owner cannot be told from a dead one.
@@ -72,6 +72,16 @@ def sweep_folders(parent: Path | None = None) -> int:
         finally:
             os.close(lock)
     return removed
+
+
+def tree_size(folder: Path) -> int:
+    """Bytes that a folder takes up on disk; what goes away meanwhile is not counted."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(path, name).lstat().st_blocks * 512
+    return total
 
 
 def remove_tree(folder: Path) -> None:

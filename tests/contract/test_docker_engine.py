@@ -16,7 +16,7 @@ import pytest
 from fake_peers import DockerPeers, Play
 
 from ci.engines.daemon import LABEL, Daemon, EngineClient, sweep
-from ci.engines.docker import DockerEngine
+from ci.engines.docker import DockerEngine, DockerSlot
 from ci.errors import EngineError
 from ci.model import ROLES, Outcome, Role
 
@@ -35,6 +35,13 @@ def docker_peers(daemon: Daemon, helper_image: str) -> Iterator[DockerPeers]:
 @pytest.fixture(scope="module")
 def docker_play(daemon: Daemon, helper_image: str, docker_peers: DockerPeers) -> Iterator[Play]:
     with DockerEngine(daemon, helper=helper_image).slot(7) as slot:
+        yield Play(slot, docker_peers)
+
+
+@pytest.fixture
+def own_play(daemon: Daemon, helper_image: str, docker_peers: DockerPeers) -> Iterator[Play]:
+    """On a slot of the test's own, which it may break."""
+    with DockerEngine(daemon, helper=helper_image).slot(8) as slot:
         yield Play(slot, docker_peers)
 
 
@@ -72,10 +79,12 @@ def test_no_new_privileges(reports: dict[Role, Report], role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_one_network_and_that_one_is_internal(reports: dict[Role, Report], daemon: Daemon, role: Role) -> None:
+def test_one_network_and_that_one_is_internal(
+    reports: dict[Role, Report], docker_play: Play, daemon: Daemon, role: Role
+) -> None:
     """Internal means that the host drops what would leave it; older engines still set a default route."""
-    [network] = daemon.api.networks(names=[f"{daemon.prefix}-7-net"])
-    assert network["Internal"]
+    [network] = daemon.api.inspect_container(pods_of(docker_play)[role])["NetworkSettings"]["Networks"].values()
+    assert daemon.api.inspect_network(network["NetworkID"])["Internal"]
     assert reports[role]["interfaces"] == "eth0 lo"
 
 
@@ -89,7 +98,7 @@ def test_no_way_out(docker_play: Play, docker_peers: DockerPeers, daemon: Daemon
     played = docker_play("report", "report", images={"dialing": image, "listening": image})
 
     for role in ROLES:
-        assert Report(played.output(role, "stderr"))["outside"] == "out of reach"
+        assert Report(played.output(role, "stderr"))[f"outside {outside}"] == "out of reach"
 
 
 def reachable_outside(daemon: Daemon, helper_image: str) -> str:
@@ -159,6 +168,25 @@ def test_t20_a_missing_image_is_that_images_error_and_leaves_the_slot_usable(doc
     assert docker_play("good").verdict.outcome is Outcome.PASSED
 
 
+@pytest.mark.parametrize(
+    ("instruction", "said"),
+    [
+        ("USER nobody-of-that-name", "nobody-of-that-name"),  # told while it starts, as an internal error
+        ("WORKDIR /proc/self/no-such-folder", "no-such-folder"),  # told while it starts
+        ("ENTRYPOINT []\nCMD []", "No command specified"),  # told while it is made
+    ],
+)
+def test_t20_an_image_that_the_engine_refuses_is_that_images_error(
+    docker_play: Play, docker_peers: DockerPeers, instruction: str, said: str
+) -> None:
+    """The engine answers these as it answers trouble of its own."""
+    played = docker_play("good", images={"dialing": docker_peers("good", dockerfile=instruction)})
+
+    assert (played.verdict.outcome, played.code) == (Outcome.ERROR, "container-start")
+    assert said in played.text
+    assert docker_play("good").verdict.outcome is Outcome.PASSED
+
+
 @pytest.mark.parametrize("side", ["dialing", "listening"])
 def test_t20_an_entrypoint_that_is_not_there(docker_play: Play, docker_peers: DockerPeers, side: str) -> None:
     image = docker_peers("good", dockerfile='ENTRYPOINT ["/no/such/program"]')
@@ -186,17 +214,110 @@ def test_a_container_removed_from_outside_is_an_engine_error(docker_play: Play, 
     assert docker_play("good").verdict.outcome is Outcome.PASSED
 
 
-def test_redis_killed_from_outside_is_an_engine_error(
-    daemon: Daemon, helper_image: str, docker_peers: DockerPeers
-) -> None:
+def pods_of(play: Play) -> dict[Role, str]:
+    assert isinstance(play.slot, DockerSlot)
+    return play.slot.pods
+
+
+def redis_of(play: Play) -> str:
+    assert isinstance(play.slot, DockerSlot)
+    return play.slot.redis
+
+
+def test_redis_killed_from_outside_is_an_engine_error(own_play: Play, daemon: Daemon) -> None:
     def kill(_: str) -> bool:
-        daemon.api.kill(f"{daemon.prefix}-8-redis")
+        daemon.api.kill(redis_of(own_play))
         return False
 
-    with DockerEngine(daemon, helper=helper_image).slot(8) as slot, pytest.raises(EngineError) as caught:
-        Play(slot, docker_peers)("announces", "silent", settled=kill)
+    with pytest.raises(EngineError) as caught:
+        own_play("announces", "silent", settled=kill)
 
     assert caught.value.reference == "redis-lost"
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGUSR1", "SIGKILL"])
+def test_a_signal_from_outside_is_never_what_the_program_chose(docker_play: Play, daemon: Daemon, number: str) -> None:
+    """`docker stop` and `docker kill`: a listener that handles SIGTERM leaves with 0, and was yet ended by others."""
+
+    def kill(_: str) -> bool:
+        [container] = daemon.api.containers(filters={"label": [f"{LABEL}.role=listener", *mine(daemon)]})
+        daemon.api.kill(container["Id"], number)
+        return False
+
+    with pytest.raises(EngineError, match="somebody else sent signal") as caught:
+        docker_play("announces", "silent", settled=kill)
+
+    assert caught.value.reference == "engine-lost"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_dead_pod_is_made_anew_before_the_next_case(own_play: Play, daemon: Daemon, role: Role) -> None:
+    before = pods_of(own_play)
+    daemon.api.kill(before[role])
+
+    assert own_play("good").verdict.outcome is Outcome.PASSED
+    assert pods_of(own_play) != before
+
+
+@pytest.mark.parametrize("part", ["pod", "redis"])
+def test_what_was_taken_off_its_network_is_made_anew(own_play: Play, daemon: Daemon, part: str) -> None:
+    container = pods_of(own_play)["dialer"] if part == "pod" else redis_of(own_play)
+    [network] = daemon.api.inspect_container(pods_of(own_play)["dialer"])["NetworkSettings"]["Networks"].values()
+    daemon.api.disconnect_container_from_network(container, network["NetworkID"])
+
+    assert own_play("good").verdict.outcome is Outcome.PASSED
+
+
+class Nobody:
+    """A sink that must not be told anything."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+def test_a_pod_that_dies_in_between_is_the_engines_trouble_and_not_the_images(own_play: Play, daemon: Daemon) -> None:
+    actor = own_play("good").scene.dialer
+    running = own_play.slot.prepare(actor, Nobody(), {})
+    try:
+        daemon.api.kill(pods_of(own_play)["dialer"])
+
+        with pytest.raises(EngineError, match="cannot join network of a non running container"):
+            running.start()
+    finally:
+        running.remove()
+
+    assert own_play("good").verdict.outcome is Outcome.PASSED
+
+
+# Has the engine's socket, and a loopback interface that is not the one the engine publishes ports on.
+ELSEWHERE = """
+import sys
+from ci.engines.daemon import Daemon, connect
+from ci.engines.docker import DockerEngine
+from ci.errors import EngineError
+client = connect()
+try:
+    with DockerEngine(Daemon(client, run="elsewhere"), helper=sys.argv[1]).slot(0):
+        pass
+except EngineError as error:
+    print(error.reference, error, sep="\\n")
+client.close()
+"""
+
+
+def test_an_engine_of_another_machine_is_refused_with_the_reason(daemon: Daemon, helper_image: str) -> None:
+    """Another network namespace is like another machine: the engine answers, and its loopback is not ours."""
+    assert daemon
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user may make no network namespaces")
+    script = f'ip link set lo up; exec {sys.executable} -c "$0" {helper_image}'
+    command = ["unshare", "-n", "sh", "-c", script, ELSEWHERE]
+
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+
+    assert done.stdout.startswith("remote-engine\n"), done.stdout + done.stderr
+    assert "is on another machine" in done.stdout
+    assert "run the command where the engine is" in done.stdout
 
 
 def test_a_slot_that_cannot_be_made_leaves_nothing(daemon: Daemon) -> None:

@@ -33,6 +33,7 @@ def test_an_engine_that_runs_cases_is_found_to_do_so(daemon: Daemon, helper_imag
     assert {helper_image, BASE} <= facts.images
     # The slots of the other tests could not be made without this.
     assert facts.ipv6 is True
+    assert facts.sealed is True
     assert all(it.state is not State.MISSING for it in judge_docker(facts))
 
 

@@ -393,6 +393,34 @@ def test_an_endpoint_that_does_nothing_at_all_is_an_error(
     assert any(said in line for answer in answers.values() for line in answer["lastLines"]["stderr"])
 
 
+# --- pods that are not what they were ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["client", "server", "simulator"])
+def test_a_dead_pod_is_made_anew_for_the_next_case(
+    network_engine: NetworkEngine, endpoints: DockerPeers, daemon: Daemon, tmp_path: Path, role: Role
+) -> None:
+    with network_engine.slot(2) as slot:
+        daemon.api.kill(slot.pods[role])
+        evidence = Play(slot, endpoints, tmp_path)({"client": "good"})
+
+    assert evidence.first == "client"
+    assert evidence.exits["client"].exit_code == 0
+
+
+def test_a_pod_that_cannot_be_connected_is_not_left_behind(network_engine: NetworkEngine, daemon: Daemon) -> None:
+    network = daemon.api.create_network(daemon.name("left"), labels=daemon.labels(role="network"))["Id"]
+    slot = NetworkSlot(network_engine, daemon.name("9"), {"left": network, "right": "no-such-network"})
+    try:
+        with pytest.raises(EngineError, match="no-such-network"):
+            slot.open("simulator")
+        assert slot.pods
+    finally:
+        slot.close()
+        daemon.api.remove_network(network)
+    # What is left is looked for after every test.
+
+
 # --- other networks ---------------------------------------------------------------------------------------
 
 

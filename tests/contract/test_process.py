@@ -18,6 +18,7 @@ from processes import NEEDS_PS, is_running
 from waiting import eventually
 
 from ci.engines import process
+from ci.engines.base import KILLED_FROM_OUTSIDE
 from ci.engines.process import Process
 from ci.engines.warden import from_proc, from_ps
 from ci.scene import MIB, Limits
@@ -120,9 +121,17 @@ def test_an_exit_code(run: Run, code: int) -> None:
     assert run(f"exit {code}").end() == (code, False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP, signal.SIGPIPE])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP, signal.SIGPIPE])
 def test_a_signal(run: Run, number: signal.Signals) -> None:
     assert run(f"kill -{number.value} $$").end() == (128 + number, False)
+
+
+def test_killed_from_outside_is_no_end_of_its_own(run: Run) -> None:
+    """Whoever kills a program, the kernel out of memory included, tells nobody who it was."""
+    running = run("kill -9 $$")
+
+    assert running.told.over.wait(30)
+    assert (running.told.ends, running.told.losses) == ([], [KILLED_FROM_OUTSIDE])
 
 
 def test_both_streams_to_their_end(run: Run) -> None:

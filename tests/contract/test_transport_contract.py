@@ -7,6 +7,7 @@ that need no engine are in tests/unit.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -386,10 +387,8 @@ def test_redis_lost_in_the_middle_is_an_engine_error(engine: Engine, peer_image:
         play = Play(slot, peer_image)
 
         def end_redis(_: str) -> bool:
-            address = slot.rendezvous._address
-            password = slot.surroundings.redis_password
-            with redis.Redis(host=address.host, port=address.port, password=password) as client:
-                client.shutdown(nosave=True)
+            with contextlib.suppress(redis.ConnectionError):
+                slot.rendezvous._client.shutdown(nosave=True)
             return False
 
         with pytest.raises(EngineError) as caught:
@@ -409,6 +408,108 @@ def test_an_error_in_a_reader_is_that_error_and_not_a_wait_for_the_deadline(play
     with pytest.raises(LookupError, match="unheard of"):
         play("announces", "silent", bystander=Stumbles())
     assert play("good").verdict.outcome is Outcome.PASSED
+
+
+VANDALISM = """
+ACL SETUSER default -rpush -blpop
+ACL SETUSER default >secret
+CONFIG SET requirepass secret
+CONFIG SET maxmemory 1
+CONFIG SET maxclients 1
+CONFIG GET *
+REPLICAOF 127.0.0.1 1
+SLAVEOF 127.0.0.1 1
+SHUTDOWN NOSAVE
+DEBUG SEGFAULT
+FLUSHALL
+SWAPDB 0 1
+CLIENT LIST
+CLIENT KILL TYPE normal
+CLIENT PAUSE 100000
+SCRIPT FLUSH
+EVAL while(true)do(nothing)end 0
+MODULE LIST
+SAVE
+MIGRATE 127.0.0.1 6379 key 0 10
+SLOWLOG GET
+LATENCY RESET
+FAILOVER
+""".strip()
+
+
+def test_nobody_changes_redis_for_those_after_it(play: Play) -> None:
+    """A dialer that took the right to push from everybody painted others red and stayed green itself."""
+
+    def told(scene: Scene) -> Scene:
+        return replace(
+            scene, dialer=replace(scene.dialer, environment={**scene.dialer.environment, "VANDALISM": VANDALISM})
+        )
+
+    played = play("vandal", change=told)
+
+    said = played.output("dialer", "stderr").splitlines()
+    answers = {command: line for command in VANDALISM.splitlines() for line in said if line.startswith(f"{command}: ")}
+    assert set(answers) == set(VANDALISM.splitlines())
+    assert [line for line in answers.values() if "NOPERM" not in line and "not allowed" not in line] == []
+    assert play("good").verdict.outcome is Outcome.PASSED
+
+
+def test_what_is_too_much_for_redis_is_refused_and_gone_with_its_case(play: Play) -> None:
+    played = play("hoard", "hoard")
+
+    assert "OOM command not allowed" in played.output("dialer", "stderr"), played.text
+    assert play("good").verdict.outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        ("CONFIG", "SET", "maxmemory", "1"),
+        ("ACL", "SETUSER", "default", "-rpush"),
+        ("REPLICAOF", "127.0.0.1", "1"),
+        ("SHUTDOWN", "NOSAVE"),
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_a_slot_whose_redis_is_not_what_it_was_gets_another_before_the_next_case(
+    engine: Engine, peer_image: PeerImage, spoil: tuple[str, ...]
+) -> None:
+    with engine.slot(4) as slot:
+        play = Play(slot, peer_image)
+        first = slot.rendezvous
+        with contextlib.suppress(redis.ConnectionError):
+            first._client.execute_command(*spoil)
+
+        assert play("good").verdict.outcome is Outcome.PASSED
+        second = slot.rendezvous
+        assert second is not first
+        assert play("good").verdict.outcome is Outcome.PASSED
+        assert slot.rendezvous is second
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_side_killed_by_somebody_else_is_nobodys_failure(
+    play: Play, kill_side: Callable[[Role], None], role: Role
+) -> None:
+    def kill(_: str) -> bool:
+        kill_side(role)
+        return False
+
+    with pytest.raises(EngineError) as caught:
+        play("announces", "hang", settled=kill)
+
+    assert caught.value.reference == "engine-lost"
+    assert f"lost sight of the {role}" in caught.value.message
+    assert play("good").verdict.outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_side_that_fills_the_disk_is_ended_with_that_reason(play: Play, role: Role) -> None:
+    sides = ("litter", "good") if role == "dialer" else ("never-asks", "litter")
+    played = play(*sides, change=limited(role, Limits(disk_bytes=200 * MIB)))
+
+    assert (played.verdict.outcome, played.code) == (Outcome.FAILED, ReasonCode.SIGNAL), played.text
+    assert "to its disk, 200 MiB are allowed" in played.text
 
 
 def test_cancelled_in_the_middle(play: Play) -> None:

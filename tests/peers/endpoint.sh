@@ -41,6 +41,15 @@ case $BEHAVIOUR in
         ip address add 10.9.9.9/24 dev eth0
         exit 0
         ;;
+    intrudes) # gives itself addresses and routes, and says which of INTRUSIONS (address/port) it reaches then
+        for address in $ADDRESSES; do ip address add "$address" dev eth0; done
+        for place in $INTRUSIONS; do
+            case $place in fe80:*) ;; *) ip route replace "${place%/*}" dev eth0 ;; esac
+            timeout 2 bash -c ": >/dev/tcp/$place" && echo "reached: $place"
+        done
+        echo tried
+        exit 0
+        ;;
     asks) # whether anybody is at ASKED: whoever is refuses
         timeout 2 bash -c ": >/dev/tcp/$ASKED/1" 2>&1 | grep -q refused && echo reached
         exit 0

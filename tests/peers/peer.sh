@@ -22,9 +22,9 @@ report() { # what the engine has given this side, for the tests to read
         echo "init: $(cat /proc/1/comm)"
         grep -E '^(Cap|NoNewPrivs)' /proc/self/status
         echo "interfaces: $(tail -n +3 /proc/net/dev | cut -d : -f 1 | tr -d ' ' | sort | tr '\n' ' ')"
-        if [ -n "${OUTSIDE:-}" ]; then
-            echo "outside: $(timeout 2 bash -c ": >/dev/tcp/$OUTSIDE" 2>/dev/null && echo reached || echo out of reach)"
-        fi
+        for place in ${OUTSIDE:-}; do # address/port
+            echo "outside $place: $(timeout 2 bash -c ": >/dev/tcp/$place" 2>/dev/null && echo reached || echo out of reach)"
+        done
         env | sed 's/^/env: /'
         echo "mounts: $(cut -d ' ' -f 4 /proc/self/mountinfo | tr '\n' ' ')"
     } >&2
@@ -51,15 +51,23 @@ behave() {
         binary) head -c 65536 /dev/urandom; printf '\xff\xfe\n'; head -c 65536 /dev/urandom >&2; behave good ;;
         hog) x=; while :; do x=$x$(head -c 1000000 /dev/zero | tr '\0' x); done ;;
         double-fork | double-fork-silent) # leaves a process of another session, without a parent, deaf to SIGTERM, talking to Redis
-            (setsid bash -c 'trap "" TERM HUP; printf "client setname orphan\nblpop orphan 0\n" | redis-cli -h $0 -p $1' \
+            (setsid bash -c 'trap "" TERM HUP; printf "client setname orphan\nset orphan is-here\nblpop orphans 0\n" | redis-cli -h $0 -p $1' \
                 "${redis%:*}" "${redis##*:}" &)
-            until cli client list | grep -q name=orphan; do sleep 0.05; done
+            until [ "$(cli exists orphan)" = 1 ]; do sleep 0.05; done
             if [ "$1" = double-fork ]; then behave good; else serve; fi ;;
         fork) while :; do sleep 1000 & done ;;
         # Neither traps nor ignores SIGTERM: it ends at once unless the kernel takes it for an init.
         untrapped) if [ "$dialer" = false ]; then publish "$address"; fi; exec sleep 1000 ;;
         report) report; behave good ;;
         kills-redis) pkill -KILL -f "redis-server $redis"; serve ;;
+        vandal) # tries to change the server for whoever comes after it, and says what it was answered
+            while read -r command; do echo "$command: $(cli $command 2>&1 </dev/null | head -n 1)" >&2; done <<< "$VANDALISM"
+            behave good ;;
+        hoard) # puts 200 MB into Redis
+            for _ in $(seq 200); do head -c 1000000 /dev/zero | tr '\0' x | cli -x rpush hoard; done 2>&1 | grep -m 1 OOM >&2
+            behave good ;;
+        litter) # fills the disk with file after file
+            for number in $(seq 1000); do head -c 20000000 /dev/zero > "${TMPDIR:-/tmp}/litter-$number"; sleep 0.05; done ;;
         # --- as a listener ------------------------------------------------------------------------------
         silent) serve ;;
         two-addresses) publish "$address" /ip4/127.0.0.1/tcp/4001; serve ;;

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ci.check_image import check
+from ci.engines.docker import DockerSlot
 from ci.errors import ConfigurationError, EngineError
 from ci.image_checks.base import Status
 from ci.model import Contract, Stack
@@ -162,7 +163,8 @@ def test_a_redis_that_goes_away_is_the_engine_s_trouble_not_the_image_s(
 
     def tell(what: str) -> None:
         if not said:
-            daemon.remove(f"{daemon.prefix}-7-redis")
+            assert isinstance(slot, DockerSlot)
+            daemon.remove(slot.redis)
         said.append(what)
 
     with engine.slot(7) as slot, pytest.raises(EngineError, match="Redis"):

@@ -231,7 +231,12 @@ BROWSER = version("chromium-js-v1", "chromium-js")
 VERSIONS = (PY, JS, RUST, OLD_RUST, BROWSER)
 
 
-def engine(*images: str, ipv6: bool | Trouble | None = True, storage: str = "overlay2") -> DockerFacts:
+def engine(
+    *images: str,
+    ipv6: bool | Trouble | None = True,
+    sealed: bool | Trouble | None = True,
+    storage: str = "overlay2",
+) -> DockerFacts:
     return DockerFacts(
         address="unix:///var/run/docker.sock",
         version="20.10.24",
@@ -244,6 +249,7 @@ def engine(*images: str, ipv6: bool | Trouble | None = True, storage: str = "ove
         root=None,
         images=frozenset(images),
         ipv6=ipv6,
+        sealed=sealed,
     )
 
 
@@ -390,6 +396,9 @@ def test_every_version_runs_or_its_loss_is_named(reasons: list[str | None]) -> N
         (engine(), "ipv6", State.OK, "tried"),
         (engine(ipv6=None), "ipv6", State.OK, "not tried"),
         (engine(ipv6=False), "ipv6", State.WARN, "no IPv6 loopback"),
+        (engine(sealed=None), "isolation", State.OK, "not tried"),
+        (engine(sealed=False), "isolation", State.WARN, "keeps a link-local IPv6 address"),
+        (engine(sealed=Trouble("no more networks")), "isolation", State.WARN, "no more networks"),
         (engine(ipv6=Trouble("no such sysctl")), "ipv6", State.MISSING, "no such sysctl"),
         (engine(BASE), "base image", State.OK, BASE),
         (engine(), "base image", State.OK, "not here yet"),

@@ -107,7 +107,7 @@ def test_redis_is_started_as_the_engine_starts_it_and_before_anybody_asks() -> N
 )
 def test_only_two_generations_need_somebody_to_carry_the_address(contracts: tuple[Contract, Contract]) -> None:
     scene = scene_of(contracts)
-    carrying = [line for line in lines_of(scene) if "blmove" in line]
+    carrying = [line for line in lines_of(scene) if " blmove " in line]
 
     assert len(carrying) == len(set(contracts)) - 1
     for line in carrying:
