@@ -46,7 +46,7 @@ class Output(io.RawIOBase):
             return os.write(self._descriptor, data)
         except BlockingIOError:  # somebody else has made it so; it is waited for as usual
             os.set_blocking(self._descriptor, True)
-            return os.write(self._descriptor, data)
+            return self.write(data)
         except OSError as error:
             self.trouble = error
             return size

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import resource
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from runs import attempt, plan_of, start, write_shard
 
 from ci.merged import read_merged
 from ci.model import Case, Outcome, Stack
+from ci.output import Output
 
 ROOT = Path(__file__).resolve().parents[2]
 RED = Case("py-v0.8", "py-v0.8", Stack("quic-v1"))
@@ -99,3 +103,18 @@ def test_no_file_takes_the_place_of_a_closed_stream() -> None:
     script = "import os; from ci.output import standard_output; standard_output(); exit(os.open('.', os.O_RDONLY))"
     done = subprocess.run(["bash", "-c", f'exec "{sys.executable}" -c "{script}" <&- >&- 2>&-'], cwd=ROOT, check=False)
     assert done.returncode == 3
+
+
+def test_a_pipe_that_somebody_made_not_wait_is_waited_for() -> None:
+    """Node does that to the pipe it shares with others, and a log would miss its middle."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    output = Output(writer)
+    text = io.BufferedWriter(output)
+    with ThreadPoolExecutor() as pool, os.fdopen(reader, "rb") as file:
+        read = pool.submit(file.read)
+        text.write(b"x" * (1 << 20))
+        text.flush()
+        os.close(writer)
+        assert len(read.result()) == 1 << 20
+    assert output.trouble is None
