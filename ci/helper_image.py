@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from ci import guarded
 from ci.engines.daemon import Daemon
 from ci.engines.docker_address import require_docker_command
 from ci.errors import BuildError
 
-__all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image", "helper_tag"]
+__all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image", "helper_tag", "make_missing"]
 
 BASE: Final = "interop/base:trixie"
 BUILD_BASE: Final = "interop/build-base:trixie"
+RECIPE: Final = Path(__file__).parent / "data" / "helper"
 
 
 def ensure_base(daemon: Daemon, root: Path, *, target: str = BUILD_BASE) -> None:
@@ -29,21 +29,11 @@ def ensure_base(daemon: Daemon, root: Path, *, target: str = BUILD_BASE) -> None
     require_docker_command(daemon.address.environment)
     goal = "base" if target == BASE else "build-base"
     command = ["make", "--no-print-directory", "-C", str(root / "impls/base"), goal]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=dict(daemon.address.environment),
-            check=False,
-        )
-    except OSError as error:
-        raise BuildError(
-            "make-missing", f"`make` could not be started: {error}", hint="install it (`apt-get install make`)"
-        ) from error
-    if done.returncode != 0:
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
+    code, said = guarded.run(command, environment=daemon.address.environment)
+    if code == guarded.NOT_STARTED:
+        raise make_missing()
+    if code != 0:
+        tail = "\n".join(said.strip().splitlines()[-10:])
         raise BuildError(
             "base-image",
             f"the base image {target} could not be made:\n{tail}",
@@ -58,7 +48,17 @@ def helper_tag() -> str:
 
 
 def _recipe() -> bytes:
-    return resources.files("ci").joinpath("data/helper/Dockerfile").read_bytes()
+    return (RECIPE / "Dockerfile").read_bytes()
+
+
+def make_missing() -> BuildError:
+    """What to raise where there is no `make`."""
+    return BuildError(
+        "make-missing",
+        "`make` could not be started",
+        why="it is not installed, or not on PATH",
+        hint="install it (`apt-get install make`)",
+    )
 
 
 def helper_image(daemon: Daemon, root: Path) -> str:
@@ -72,11 +72,10 @@ def helper_image(daemon: Daemon, root: Path) -> str:
         return tag
     require_docker_command(daemon.address.environment)
     ensure_base(daemon, root, target=BASE)
-    command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", "-"]
-    environment = dict(daemon.address.environment)
-    done = subprocess.run(command, input=_recipe(), capture_output=True, env=environment, check=False)
-    if done.returncode != 0:
-        tail = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-10:])
+    command = ["docker", "build", "-q", "-t", tag, "--build-arg", f"BASE={BASE}", str(RECIPE)]
+    code, said = guarded.run(command, environment=daemon.address.environment)
+    if code != 0:
+        tail = "\n".join(said.strip().splitlines()[-10:])
         raise BuildError(
             "helper-image",
             f"the helper image {tag} could not be built:\n{tail}",

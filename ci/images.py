@@ -7,9 +7,7 @@ any fault of a cache is a warning and a build; a hit costs one question to the e
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import threading
 import time
@@ -18,9 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ci import guarded
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.docker_address import require_docker_command
-from ci.errors import BuildError
+from ci.helper_image import make_missing
 from ci.model import BuildRecipe, PublishedImage, ReasonCode, Version
 from ci.provision import Image, ImageReport, ImageStatus, Unavailable
 
@@ -161,8 +160,11 @@ class Images:
         """See `Provider.stop`."""
         with self._lock:
             self._stopped.set()
-            if self._making is not None and self._making.poll() is None:
-                os.killpg(self._making.pid, signal.SIGTERM)
+        self._end_making()
+
+    def _end_making(self) -> None:
+        if (making := self._making) is not None:
+            guarded.end(making)
 
     def _fetch(self, version: Version) -> ImageReport:
         started = time.monotonic()
@@ -238,25 +240,14 @@ class Images:
             with log.open("wb") as output, self._lock:
                 if self._stopped.is_set():
                     return "interrupted"
-                # A group of its own, so that `stop` ends whatever make has started, and Ctrl-C leaves that to `stop`.
-                self._making = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    start_new_session=True,
-                )
-            code = self._making.wait()
-        except OSError as error:
-            raise BuildError(
-                "make-missing",
-                f"`make` could not be started: {error}",
-                why="it is not installed",
-                hint="install it (`apt-get install make`)",
-            ) from error
+                making = self._making = guarded.start(command, output=output, environment=environment)
+            code = making.wait()
+        finally:
+            self._end_making()
         if code == 0:
             return None
+        if code == guarded.NOT_STARTED:
+            raise make_missing()
         if self._stopped.is_set():
             return "interrupted"
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]

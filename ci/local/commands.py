@@ -5,23 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
+from ci import guarded
 from ci.errors import BuildError
 from ci.local.cache import Stopped
 
 __all__ = ["Commands", "build_environment"]
 
 LOG_TAIL_LINES: Final = 25
-_GUARD: Final = Path(__file__).with_name("guard.py")
 _PROBE_SECONDS: Final = 20.0
-_GRACE_SECONDS: Final = 2.0
 # A build gives way to the cases that run beside it.
 _NICENESS: Final = 10
 
@@ -117,7 +114,7 @@ class Commands:
         with log.open("ab") as output:
             output.write(f"$ {shlex.join(words)}\n".encode())
             output.flush()
-            code = self._run(words, output.fileno(), folder, {**self.environment, **(environment or {})})
+            code = self._run(words, output, folder, {**self.environment, **(environment or {})})
         if code == 0:
             return
         if self._stopped:
@@ -134,43 +131,19 @@ class Commands:
             self._stopped = True
             running = tuple(self._running)
         for process in running:
-            _end(process)
+            guarded.end(process)
 
-    def _run(self, words: Sequence[str], output: int, folder: Path, environment: Mapping[str, str]) -> int:
+    def _run(self, words: Sequence[str], output: IO[bytes], folder: Path, environment: Mapping[str, str]) -> int:
         with self._lock:
             if self._stopped:
                 raise Stopped
-            process = subprocess.Popen(
-                (sys.executable, "-I", "-S", str(_GUARD), *words),
-                # Never written to: it is closed when we end, however we end.
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                env=environment,
-                # A group of its own: Ctrl-C is for us to pass on, and its children end with it.
-                start_new_session=True,
-            )
+            process = guarded.start(words, output=output, environment=environment, folder=folder)
             self._running.add(process)
         try:
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PGRP, process.pid, _NICENESS)
             return process.wait()
-        except BaseException:
-            _end(process)
-            raise
         finally:
-            assert process.stdin is not None  # noqa: S101
-            process.stdin.close()
+            guarded.end(process)
             with self._lock:
                 self._running.discard(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number, seconds in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)

@@ -1,6 +1,6 @@
 """Runs one command and ends it, with all of its process group, once the other end of standard input is closed.
 
-Started by `Commands` as a program of its own: a run that is killed can end nothing any more, and what it was building
+Started by `guarded` as a program of its own: a run that is killed can end nothing any more, and what it was building
 would write on into a folder that the next run sweeps. Imports nothing of this package.
 """
 
