@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import IO, Any, Final
 
 import docker
@@ -22,6 +23,9 @@ __all__ = ["LABEL", "TROUBLE", "Daemon", "EngineClient", "connect", "owner_lives
 
 LABEL: Final = "org.interop-matrix"
 MINIMUM_API: Final = (1, 41)
+
+_BOOT: Final = "/proc/sys/kernel/random/boot_id"
+_PID_NAMESPACE: Final = "/proc/self/ns/pid"
 
 # What an API call may fail with when the engine itself is in trouble.
 TROUBLE: Final = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
@@ -119,7 +123,7 @@ class Daemon:
         """Labels that say what a thing is and whose: whether its owner still lives can be told from them alone."""
         words = {
             "run": self._run,
-            "host": socket.gethostname(),
+            **_here(),
             "pid": str(self._pid),
             "pid-started": _start_time(self._pid),
             "created": str(int(time.time())),
@@ -209,10 +213,32 @@ def _start_time(pid: int) -> str:
         return ""
 
 
+def _here() -> dict[str, str]:
+    """Where a process number means what it means to us.
+
+    A host's name alone is that of others, too: of another machine at the same engine, of a container with its network.
+    """
+    return {"host": socket.gethostname(), "boot": _read(_BOOT), "pid-namespace": _link(_PID_NAMESPACE)}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""  # not on Linux
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115 -- it is not the path of anything
+    except OSError:
+        return ""
+
+
 def owner_lives(labels: Mapping[str, str]) -> bool | None:
     """Whether the process named in the labels still runs; None where that cannot be told from this host."""
     pid = labels.get(f"{LABEL}.pid", "")
-    if labels.get(f"{LABEL}.host") != socket.gethostname() or not pid.isdigit():
+    if not pid.isdigit() or any(labels.get(f"{LABEL}.{name}") != value for name, value in _here().items()):
         return None
     try:
         os.kill(int(pid), 0)

@@ -69,7 +69,11 @@ def leftover(**more: Any) -> Leftover:
         (leftover(age=DAY - 1), Rule(older_than=DAY), "younger than 24 h"),
         (leftover(age=None), Rule(older_than=0), "its age is not known"),
         (leftover(owner=Owner.ALIVE), Rule(older_than=0, other_hosts=True), "its run lives"),
-        (leftover(owner=Owner.UNKNOWN), Rule(older_than=DAY), "its run was on another host (--other-hosts)"),
+        (
+            leftover(owner=Owner.UNKNOWN),
+            Rule(older_than=DAY),
+            "its run was on another host, or before a restart (--other-hosts)",
+        ),
         (leftover(owner=Owner.UNKNOWN), Rule(older_than=DAY, other_hosts=True), None),
         (leftover(needed="it is current"), Rule(older_than=0), "it is current"),
         (leftover(owner=Owner.SHARED), Rule(older_than=DAY), None),
