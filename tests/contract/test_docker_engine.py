@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ci.engines.daemon import LABEL, Daemon, EngineClient, sweep
 from ci.engines.docker import DockerEngine, DockerSlot
 from ci.errors import EngineError
 from ci.model import ROLES, Outcome, Role
+from ci.scene import MIB, Limits, Scene
 
 ROOT = Path(__file__).parents[2]
 
@@ -154,6 +155,19 @@ def test_by_hand_a_side_is_restricted_as_it_is_by_the_engine(
 
     of_engine, by_hand = ({name: seen[who].get(name) or None for name in RESTRICTIONS} for who in ("engine", "by hand"))
     assert by_hand == of_engine
+
+
+def test_volumes_of_an_image_are_no_way_round_the_limit_for_its_disk(
+    docker_play: Play, docker_peers: DockerPeers
+) -> None:
+    image = docker_peers("litter", dockerfile="USER root\nENV TMPDIR=/litter\nVOLUME /litter")
+
+    def limited(scene: Scene) -> Scene:
+        return replace(scene, dialer=replace(scene.dialer, limits=Limits(disk_bytes=200 * MIB)))
+
+    played = docker_play("litter", images={"dialing": image}, change=limited)
+
+    assert "to its disk, 200 MiB are allowed" in played.text
 
 
 # --- images that are not there, or do not start (T20) -----------------------------------------------------
@@ -382,9 +396,23 @@ def test_what_a_dead_owner_left_is_swept(docker_client: EngineClient, helper_ima
 
 def test_nothing_else_is_swept(docker_client: EngineClient, daemon: Daemon, helper_image: str) -> None:
     elsewhere = {f"{LABEL}.host": "another-host", f"{LABEL}.pid": "1", f"{LABEL}.pid-started": "0"}
+    dead = daemon.labels() | {f"{LABEL}.pid-started": "1"}
+    # Of the same name as this host, and not this one.
+    rebooted = dead | {f"{LABEL}.boot": "00000000-0000-0000-0000-000000000000"}
+    before_there_were_such_labels = {
+        name: value for name, value in dead.items() if name not in (f"{LABEL}.boot", f"{LABEL}.pid-namespace")
+    }
     without_pid = {LABEL: "1", f"{LABEL}.host": daemon.labels()[f"{LABEL}.host"]}
     meant_to_stay = Daemon(docker_client, run="tests", keep=True).labels() | {f"{LABEL}.pid-started": "1"}
-    kept = [daemon.labels(), daemon.labels() | elsewhere, without_pid, meant_to_stay, {}]
+    kept = [
+        daemon.labels(),
+        daemon.labels() | elsewhere,
+        without_pid,
+        meant_to_stay,
+        rebooted,
+        before_there_were_such_labels,
+        {},
+    ]
     api = docker_client.api
     with ExitStack() as stack:
         containers = []
@@ -395,6 +423,37 @@ def test_nothing_else_is_swept(docker_client: EngineClient, daemon: Daemon, help
         swept(docker_client)
 
         assert [exists(api.inspect_container, it) for it in containers] == [True] * len(kept)
+
+
+# Makes a container and lives until nothing more is said to it.
+LIVE = """
+import sys
+from ci.engines.daemon import Daemon, connect
+client = connect()
+daemon = Daemon(client, run="elsewhere")
+print(daemon.api.create_container(sys.argv[1], ["true"], labels=daemon.labels(role="dialer"))["Id"], flush=True)
+sys.stdin.read()
+client.close()
+"""
+
+
+def test_a_run_in_a_container_with_the_hosts_network_is_not_swept(
+    docker_client: EngineClient, daemon: Daemon, helper_image: str
+) -> None:
+    """Its host name is ours and its process numbers are not: here there is none of its number, or somebody else's."""
+    if subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user may make no process namespaces")
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", LIVE, helper_image]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        container = other.stdout.readline().strip()
+        try:
+            swept(docker_client)
+            assert exists(docker_client.api.inspect_container, container)
+        finally:
+            daemon.remove(container)
+            other.stdin.close()
 
 
 def test_a_process_number_used_again_does_not_protect_what_its_first_owner_left(
