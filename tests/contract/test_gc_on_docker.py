@@ -10,7 +10,6 @@ import io
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tarfile
@@ -110,12 +109,11 @@ def workshop(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(scope="module")
-def dead() -> dict[str, str]:
+def dead(daemon: Daemon) -> dict[str, str]:
     """Labels of a process of this host that is no more."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    names = {"run": "old", "host": socket.gethostname(), "pid": str(process.pid), "pid-started": "1"}
-    return {LABEL: "1", f"{LABEL}.created": LONG_AGO, **{f"{LABEL}.{name}": value for name, value in names.items()}}
+    return daemon.labels(**{"created": LONG_AGO, "pid": str(process.pid), "pid-started": "1"})
 
 
 @pytest.fixture
@@ -272,5 +270,7 @@ def test_whether_an_owner_lives(daemon: Daemon, dead: dict[str, str]) -> None:
     assert owner_lives(mine | {f"{LABEL}.pid-started": "1"}) is False
     assert owner_lives(dead) is False
     assert owner_lives(mine | {f"{LABEL}.pid": "9" * 30}) is False
-    assert owner_lives(mine | {f"{LABEL}.host": "elsewhere.example"}) is None
+    for name in ("host", "boot", "pid-namespace"):
+        assert owner_lives(mine | {f"{LABEL}.{name}": "elsewhere.example"}) is None
+        assert owner_lives({label: value for label, value in mine.items() if label != f"{LABEL}.{name}"}) is None
     assert owner_lives({LABEL: "1"}) is None
