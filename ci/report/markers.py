@@ -1,7 +1,7 @@
 """Replaces what stands between a dashboard's markers in a README and touches nothing else.
 
 Each suite has a pair of its own, and a README may hold any of them. A marker counts where a line consists of it
-alone; one quoted in a sentence or inside a fenced code block is text. Everything outside keeps its bytes, and the
+alone; one quoted in a sentence or inside code is text. Everything outside keeps its bytes, and the
 new text takes the line ends of the start marker's line. A file in which any pair is broken is left alone, whichever
 is asked for: nobody can tell then what belongs to whom.
 """
@@ -19,6 +19,7 @@ from ci.atomic import write_atomically
 from ci.errors import ConfigurationError
 from ci.given_files import read_given
 from ci.model import SuiteName
+from ci.report.code_lines import code_lines
 
 __all__ = ["MARKERS", "Body", "Pair", "check_file", "replace", "section", "update_file"]
 
@@ -43,7 +44,6 @@ MARKERS: Final[Mapping[SuiteName, Pair]] = {
 }
 
 _BOM: Final = b"\xef\xbb\xbf"
-_FENCE: Final = re.compile(rb" {0,3}(`{3,}|~{3,})(.*)", re.DOTALL)
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _DIFF_LINES: Final = 40
 
@@ -206,7 +206,7 @@ def _checked(markers: list[_Marker], pair: Pair) -> _Region:
             raise ConfigurationError(
                 "markers-missing",
                 f"no line consists of {word.decode()}",
-                why="a marker inside a fenced code block, or with other text on its line, does not count",
+                why="a marker inside code or `<pre>`, or with other text on its line, does not count",
                 hint="put both markers on lines of their own where the dashboard is to stand",
             )
         if len(found) > 1:
@@ -229,35 +229,25 @@ def _checked(markers: list[_Marker], pair: Pair) -> _Region:
 
 
 def _markers(text: bytes) -> list[_Marker]:
-    """Marker lines outside fenced code. A fence that opens between the markers is not looked at."""
+    """Marker lines outside code. What stands between a pair is not looked at: whatever it is, it will be replaced."""
+    lines = _LINE.findall(text.removeprefix(_BOM))
+    begin = len(text) - sum(map(len, lines))
+    words = [line.strip() for line in lines]
+    outside = list(lines)
+    code = code_lines(outside) if _WORDS.intersection(words) else frozenset()
     markers: list[_Marker] = []
-    fence: bytes | None = None
     ended_by: bytes | None = None
-    position = 0
-    for number, line in enumerate(_LINE.findall(text), 1):
-        begin, position = position, position + len(line)
-        content = line.removeprefix(_BOM) if number == 1 else line
-        word = content.strip()
-        if fence is None and word in _WORDS:
+    for number, (line, word) in enumerate(zip(lines, words, strict=True)):
+        if word in _WORDS and (ended_by is not None or number not in code):
             line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
-            markers.append(_Marker(word, number, begin, position, line_end))
+            markers.append(_Marker(word, number + 1, begin, begin + len(line), line_end))
             if word in _STARTS:
                 ended_by = _STARTS[word].end
+                end = words.index(ended_by, number) if ended_by in words[number:] else len(lines)
+                # Code that begins in between ends with it.
+                outside[number + 1 : end] = [b"\n"] * (end - number - 1)
+                code = code_lines(outside)
             elif word == ended_by:
                 ended_by = None
-        elif ended_by is None:
-            fence = _fence_after(fence, content)
+        begin += len(line)
     return markers
-
-
-def _fence_after(fence: bytes | None, line: bytes) -> bytes | None:
-    """The fence open behind this line: a block ends with at least as many of the marks it began with."""
-    found = _FENCE.match(line.rstrip(b"\r\n"))
-    if found is None:
-        return fence
-    marks, rest = found[1], found[2]
-    if fence is None:
-        # A line of backticks with more backticks behind them is code in a sentence.
-        return None if marks[:1] == b"`" and b"`" in rest else marks
-    closes = marks[:1] == fence[:1] and len(marks) >= len(fence) and not rest.strip()
-    return None if closes else fence

@@ -44,6 +44,7 @@ FENCES = {
     "requests": {"engines.daemon", "doctor.registries"},
     "yaml": {"yaml_source"},
     "jinja2": {"report.markdown"},
+    "markdown_it": {"report.code_lines"},
     "rich": {
         "console",
         "progress",

@@ -27,7 +27,11 @@ bodies = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4)
 
 
 def free_of_fences_and_markers(text: bytes) -> bool:
-    return b"```" not in text and b"~~~" not in text and not any(line.strip() in WORDS for line in text.split(b"\n"))
+    if any(line.strip() in WORDS for line in text.split(b"\n")):
+        return False
+    for word in WORDS:
+        text = text.replace(word, b"")
+    return b"```" not in text and b"~~~" not in text and b"<" not in text
 
 
 outside = any_bytes.filter(free_of_fences_and_markers)
@@ -76,7 +80,7 @@ def test_a_byte_order_mark_stays() -> None:
 
 
 def test_blank_space_beside_a_marker_stays() -> None:
-    assert replace(b"  " + START + b" \t\n\t" + END, "x") == b"  " + START + b" \t\nx\n\t" + END
+    assert replace(b"  " + START + b" \t\n   " + END, "x") == b"  " + START + b" \t\nx\n   " + END
 
 
 @pytest.mark.parametrize(
@@ -87,11 +91,46 @@ def test_blank_space_beside_a_marker_stays() -> None:
         b"~~~html\n" + START + b"\n```\n" + END + b"\n~~~~\n",
         b"  ````\n" + START + b"\n```\n" + END + b"\n````  \n",
         b"```not a fence``` " + b"\n",
+        # A fence that begins on the line of a list item, and one deep in a list.
+        b"- ```\n  " + START + b"\n  " + END + b"\n  ```\n",
+        b"1. one\n\n   * two\n\n     ~~~\n     " + START + b"\n     " + END + b"\n     ~~~\n",
+        # Such a fence ends with its item, closed or not.
+        b"* ```md\n  " + START + b"\n  " + END + b"\n\n",
+        b"> ```\n> x\n",
+        b"\n    " + START + b"\n    " + END + b"\n\n",
+        b"\n\t" + START + b"\n\t" + END + b"\n\n",
+        b"* a\n\n      " + START + b"\n      " + END + b"\n\n",
+        b"<pre>\n" + START + b"\n" + END + b"\n</pre>\n",
+        b"<PRE lang=x>\n\n" + START + b"\n\n" + END + b"\n</pre>\n",
+        b"<!-- like this:\n" + START + b"\n",
     ],
 )
-def test_quoted_markers_are_text(quoted: bytes) -> None:
-    text = quoted + README + b"\n" + quoted
-    assert replace(text, "new") == text.replace(b"\nold\n", b"\nnew\n")
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_quoted_markers_are_text(quoted: bytes, line_end: bytes) -> None:
+    text = (quoted + README + b"\n\n" + quoted).replace(b"\n", line_end)
+    old, new = (line_end + word + line_end for word in (b"old", b"new"))
+    assert replace(text, "new") == text.replace(old, new)
+
+
+def test_only_an_example_is_no_place(tmp_path: Path) -> None:
+    """What is shown as code stays an example, also where there is nothing else."""
+    path = tmp_path / "README.md"
+    for example in (
+        b"- ```\n  " + START + b"\n  " + END + b"\n  ```\n",
+        b"\n    " + START + b"\n    " + END + b"\n",
+        b"<pre>\n" + START + b"\n" + END + b"\n</pre>\n",
+    ):
+        path.write_bytes(example)
+        with pytest.raises(ConfigurationError) as caught:
+            update_file(path, "new")
+        assert caught.value.reference == "markers-missing"
+        assert path.read_bytes() == example
+
+
+def test_markers_in_other_html_and_in_lists_count() -> None:
+    for around in (b"<div align=center>\n%s\n</div>\n", b"- item\n\n%s\n", b"text\n%s\ntext\n"):
+        text = around % (START + b"\nold\n" + END)
+        assert replace(text, "new") == text.replace(b"old", b"new")
 
 
 def test_an_open_fence_between_the_markers_does_not_hide_the_end() -> None:
