@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +14,7 @@ from ci.atomic import write_atomically
 from ci.errors import ConfigurationError, ExitCode
 from ci.merged import read_merged
 from ci.report.interop_export import interop_export
+from ci.site import Site, lay_out
 from ci.suggest import did_you_mean, shown
 from ci.workspace import Workspace, add_selection_arguments
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from ci.merged import Merged
 
 __all__ = ["FORMATS", "add_parser", "run"]
+
+# A folder's name that is nothing else in a URL either.
+RUN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_selection_arguments(parser)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
-    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else the latest")
     group = parser.add_argument_group("of the format quic-interop-runner")
     group.add_argument(
         "--no-auto-unsupported",
@@ -48,6 +53,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "default: the only client or the only server",
     )
     group.add_argument("--log-dir", metavar="NAME", help="where readers find the logs; default: the run's name")
+    group.add_argument(
+        "--site",
+        type=Path,
+        metavar="FOLDER",
+        help="lay out what that runner's web page reads there: result.json and the logs, by names the page can show",
+    )
     parser.set_defaults(run=run)
 
 
@@ -55,12 +66,44 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     path: Path | None = arguments.merged
     if path is None:
-        path = arguments.results / workspace.run_name(arguments.run_name) / "merged.json"
-    document = FORMATS[arguments.format](read_merged(path), workspace, arguments)
-    output: Path = arguments.output or path.with_name("result.json")
-    _write(output, document)
-    console.info(f"{arguments.format}: {output}")
+        path = arguments.results / workspace.finished_run(arguments.run_name, arguments.results) / "merged.json"
+        console.info(f"results: {path}")
+    merged = read_merged(path)
+    document = FORMATS[arguments.format](merged, workspace, arguments)
+    if arguments.site is None:
+        output: Path = arguments.output or path.with_name("result.json")
+        _write(output, document)
+        console.info(f"{arguments.format}: {output}")
+        console.info("next: the same with --site FOLDER lays out what the web page reads, the logs with it")
+        return ExitCode.GREEN
+    if arguments.output is not None:
+        raise ConfigurationError(
+            "export-file", "--output and --site both say where to write", hint="leave one of them out"
+        )
+    site = _lay_out(merged, document, path.parent, arguments.site)
+    console.info(f"{arguments.format}: {site.folder}")
+    if site.without_logs:
+        console.warn(f"{len(site.without_logs)} cases have no logs beside {path}; the first is {site.without_logs[0]}")
+    console.info(f"next: serve {arguments.site} as `logs/SUITE` of the page")
     return ExitCode.GREEN
+
+
+def _lay_out(merged: Merged, document: dict[str, Json], results: Path, folder: Path) -> Site:
+    log_dir = str(document["log_dir"])
+    if not RUN.fullmatch(log_dir):
+        raise ConfigurationError(
+            "run-name",
+            f"{log_dir!r} cannot be the folder of a run in {folder}",
+            hint="give --log-dir letters, digits, `.`, `:`, `_` and `-`, and no `.` or `-` at its beginning",
+        )
+    try:
+        return lay_out(merged, document, results=results, site=folder, log_dir=log_dir)
+    except OSError as error:
+        raise ConfigurationError(
+            "export-file",
+            f"cannot write {error.filename or folder}: {error.strerror or error}",
+            hint="check the folder's owner and the space on its disk",
+        ) from error
 
 
 def _quic_interop_runner(merged: Merged, workspace: Workspace, arguments: argparse.Namespace) -> dict[str, Json]:
@@ -74,7 +117,7 @@ def _quic_interop_runner(merged: Merged, workspace: Workspace, arguments: argpar
 
 
 # How a format's document is made of merged results; more may come, so none is the default.
-FORMATS: Final[Mapping[str, Callable[[Merged, Workspace, argparse.Namespace], Json]]] = {
+FORMATS: Final[Mapping[str, Callable[[Merged, Workspace, argparse.Namespace], dict[str, Json]]]] = {
     "quic-interop-runner": _quic_interop_runner,
 }
 
@@ -96,7 +139,7 @@ def _named(words: str, merged: Merged) -> frozenset[str]:
     return frozenset(found)
 
 
-def _write(path: Path, document: Json) -> None:
+def _write(path: Path, document: dict[str, Json]) -> None:
     text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Merged results in the established runner's JSON (quic-interop contract, section 5.2), for programs that read that.
 
-Every planned case is in it exactly once. Names are sorted and what that format does not know stands in further keys
+Every planned case is in it exactly once, but for measurements without a value, which that runner leaves out too. Names
+are such that its page can select by them. They are sorted and what that format does not know stands in further keys
 (`docs/results-format.md`), so it depends on nothing but the merged results.
 """
 
@@ -14,6 +15,7 @@ from ci.model import Outcome
 from ci.report.auto_unsupported import auto_unsupported, default_exemption
 from ci.report.interop_matrix import rate
 from ci.report.order import by_code_unit
+from ci.report.page_names import page_names
 from ci.report.planned_tests import planned_tests
 
 if TYPE_CHECKING:
@@ -55,18 +57,21 @@ def interop_export(
     cells = {(case.dialer, case.listener, case.params.words[0]): case for case in merged.cases}
     pairs = [(client, server) for client in clients for server in servers]
 
+    names = page_names({*clients, *servers})
+
     def of(pair: tuple[str, str], what: list[TestCase]) -> list[Json]:
         found = ((test, cells.get((*pair, test.name))) for test in what)
-        return [_item(test, case, automatic) for test, case in found if case is not None]
+        items = [_item(test, case, automatic) for test, case in found if case is not None]
+        return [it for it in items if it["result"] is not None or "details" not in it]
 
     begin, end = _span(merged)
     return {
         "start_time": begin,
         "end_time": end,
         "log_dir": log_dir,
-        "servers": servers,
-        "clients": clients,
-        "urls": {name: urls.get(name, "") for name in {*clients, *servers}},
+        "servers": [names[server] for server in servers],
+        "clients": [names[client] for client in clients],
+        "urls": {name: urls.get(version, "") for version, name in names.items()},
         "tests": {test.abbreviation: {"name": test.name, "desc": test.description} for test in known},
         "quic_version": _QUIC_VERSION,
         "results": [of(pair, tests) for pair in pairs],
@@ -75,6 +80,7 @@ def interop_export(
         "suite": merged.suite,
         "plan": merged.plan,
         "runs": list(dict.fromkeys(shard.run for shard in merged.shards if shard.run is not None)),
+        "versions": {name: version for version, name in names.items()},
         "images": _images(merged),
         "noAutoUnsupported": sorted(exempt),
     }
