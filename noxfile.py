@@ -73,6 +73,22 @@ def writable(session: nox.Session) -> Path:
     )
 
 
+def started_as() -> str:
+    """How nox was started, so that a command can name the next one as it would be typed: `.venv/bin/nox`."""
+    program, name = sys.argv[0], Path(sys.argv[0]).name
+    if name == "__main__.py":
+        words = [Path(sys.executable).name, "-m", "nox"]
+    else:
+        words = [name if shutil.which(name) == program else program]
+    options = iter(sys.argv[1:])
+    for word in options:
+        if word == "--":
+            break
+        if word in ("-f", "--noxfile"):
+            words += ["-f", next(options, "noxfile.py")]
+    return shlex.join(words)
+
+
 def pipeline(session: nox.Session, command: str) -> None:
     """Forward to `python -m ci`: its exit status (docs/commands.md) becomes ours, and signals are its own business.
 
@@ -80,7 +96,7 @@ def pipeline(session: nox.Session, command: str) -> None:
     """
     words = [environment(session), "-m", "ci", command, *session.posargs]
     session.log(shlex.join(words))
-    child = subprocess.Popen(words, cwd=ROOT)
+    child = subprocess.Popen(words, cwd=ROOT, env={**os.environ, "INTEROP_NOX": started_as()})
     # The terminal sends Ctrl-C to both; a SIGTERM comes to us alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: child.send_signal(number))

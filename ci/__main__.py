@@ -27,6 +27,7 @@ from ci.console import Console
 from ci.errors import ExitCode, InteropError
 from ci.host_trouble import host_trouble
 from ci.output import Output, standard_output
+from ci.spelling import spelled
 from ci.text import printable_lines
 
 __all__ = ["command_line", "main", "program"]
@@ -93,7 +94,7 @@ def main(words: Sequence[str] | None = None, *, output: Output | None = None) ->
     except Exception as error:
         trouble = host_trouble(error) if isinstance(error, OSError) else error
         if isinstance(trouble, InteropError):
-            complain(f"{trouble}\n  reference: {trouble.reference}")
+            complain(spelled(f"{trouble}\n  reference: {trouble.reference}"))
             return int(trouble.exit_code)
         complain(f"this is a bug of this program, please report it with the following:\n{traceback.format_exc()}")
         return int(ExitCode.BUG)

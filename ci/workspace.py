@@ -15,6 +15,7 @@ from ci.config import Catalogue, load
 from ci.errors import ConfigurationError
 from ci.fingerprint import content_key
 from ci.given_files import read_given
+from ci.latest import latest_run
 from ci.model import SUITES, BuildRecipe, Case, Exercise, SuiteName, Version
 from ci.plan import Plan, make_plan
 from ci.results import checked_run
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     import argparse
 
 __all__ = [
+    "RUN_VARIABLE",
     "WEIGHTS",
     "Workspace",
     "add_selection_arguments",
     "add_version_arguments",
     "folders_of",
+    "selection_words",
     "version_words",
     "weights_of",
 ]
@@ -57,7 +60,9 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         "--ignore", action="append", default=[], metavar="EXPRESSION", help="not these cases; may be repeated"
     )
     group.add_argument(
-        "--quick", action="store_true", help="only as many of these as show each pair on each transport once"
+        "--quick",
+        action="store_true",
+        help="only as many of these as show each version dialing each other over each transport",
     )
     _add_files(group)
 
@@ -74,6 +79,16 @@ def version_words(arguments: argparse.Namespace) -> list[str]:
     words += [] if arguments.simulator is None else ["--simulator", arguments.simulator]
     words += [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
     return [*words, *(word for path in arguments.extra_versions for word in ("--extra-versions", str(path)))]
+
+
+def selection_words(arguments: argparse.Namespace) -> list[str]:
+    """The words of a command line that select the same cases once more."""
+    chosen = [("--select", it) for it in arguments.select] + [("--ignore", it) for it in arguments.ignore]
+    return [
+        *version_words(arguments),
+        *(word for option in chosen for word in option),
+        *(["--quick"] if arguments.quick else []),
+    ]
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
@@ -206,6 +221,13 @@ class Workspace:
         """
         digest = self.plan.digest if plan is None else plan
         return checked_run(given or os.environ.get(RUN_VARIABLE) or digest.partition(":")[2][:12])
+
+    def finished_run(self, given: str | None, results: Path) -> str:
+        """The run to read: as given, from the CI provider, else the one begun last, else that named after the plan.
+
+        :raises ConfigurationError: `run-name`
+        """
+        return self.run_name(given or os.environ.get(RUN_VARIABLE) or latest_run(results))
 
 
 def weights_of(suite: SuiteName) -> Path:

@@ -13,7 +13,8 @@ from ci.backends import Backend, add_engine_argument, open_backend
 from ci.errors import BuildError, ConfigurationError, ExitCode
 from ci.model import BuildRecipe, ReasonCode, Version
 from ci.provision import Image, ImageReport, ImageStatus, Unavailable
-from ci.workspace import Workspace, add_selection_arguments, folders_of
+from ci.spelling import say_next
+from ci.workspace import Workspace, add_selection_arguments, folders_of, selection_words
 
 if TYPE_CHECKING:
     from ci.console import Console
@@ -56,7 +57,10 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         versions = _built_in(arguments.folder, versions)
     backend = open_backend(arguments.engine, workspace, console, run="images", archives=archives(arguments))
     console.info(backend.why)
-    return build(backend, versions, console)
+    code = build(backend, versions, console)
+    if code is ExitCode.GREEN:
+        say_next(console, "interop", *selection_words(arguments))
+    return code
 
 
 def archives(arguments: argparse.Namespace) -> ArchiveFolder | None:

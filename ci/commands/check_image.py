@@ -135,6 +135,8 @@ def _show(
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
     else:
         console.info(text)
+        if passed:
+            console.info("next: a row for it (docs/versions.md), in a file of its own for --extra-versions")
     return ExitCode.GREEN if passed else ExitCode.FAILED
 
 

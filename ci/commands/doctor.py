@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ci.doctor.examine import Examined, examine
 from ci.errors import ConfigurationError, ExitCode
 from ci.report.doctor import as_data, show
+from ci.spelling import say_next
 from ci.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         sys.stdout.write(json.dumps(as_data(diagnosis), indent=2) + "\n")
     else:
         show(console, diagnosis)
+        if diagnosis.exit_code is ExitCode.GREEN:
+            say_next(console, "interop")
     return diagnosis.exit_code
 
 

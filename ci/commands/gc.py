@@ -22,6 +22,7 @@ from ci.leftovers import Leftover, Place, Rule, parse_age
 from ci.local_leftovers import LocalLeftovers, a_run_lives
 from ci.model import BuildRecipe
 from ci.report.leftovers import Decided, as_data, kept_lines, line, size_words, total
+from ci.spelling import spelled
 from ci.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -139,4 +140,4 @@ def _tell(console: Console, decided: Sequence[Decided], *, removed: bool) -> Non
             console.info(text)
     console.info("results/ is evidence and never touched")
     if going and not removed:
-        console.info("to remove them: the same command with --yes")
+        console.info(spelled("next: nox -s gc -- --yes   # and the other words of this command: removes them"))

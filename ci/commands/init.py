@@ -18,6 +18,7 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import BuildRecipe, Version
 from ci.row_text import NewRow, VersionsText, first_row
 from ci.skeleton import BUILD_RULES, Skeleton, has_rule, natural_key, new_family, new_version
+from ci.spelling import spelled
 from ci.suggest import near_matches, shown, shown_path
 from ci.version_row import is_plain, name_defect
 
@@ -353,7 +354,7 @@ def _print_steps(order: Order, skeleton: Skeleton, console: Console, *, written:
     steps += _trials(order)
     console.info("next:")
     for number, step in enumerate(steps, start=1):
-        console.info(f"  {number}. {step}")
+        console.info(spelled(f"  {number}. {step}"))
 
 
 def _checks(order: Order, place: str) -> Iterator[str]:

@@ -5,36 +5,37 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from ci.atomic import write_atomically
 from ci.backends import Backend, open_backend
 from ci.commands.build_images import archives, print_report
-from ci.commands.merge_results import add_proof_argument, merge_run, report
+from ci.commands.merge_results import add_proof_argument, merge_run, report, suite_words
 from ci.commands.run_shard import (
     Images,
     add_run_arguments,
     engine_to_go_on_with,
     exit_code,
-    repro_command,
+    repro_words,
     run_one_shard,
 )
 from ci.errors import ExitCode
-from ci.fold import CaseVerdict
 from ci.merged import write_merged
 from ci.progress import humane
 from ci.provision import Image, ImageReport, Unavailable
+from ci.report.baseline import read_baseline
 from ci.report.markers import check_file, update_file
-from ci.report.readme import body_of, refuse_part, render
+from ci.report.readme import body_of, refuse_part, standalone
 from ci.report.terminal import matrix_table
 from ci.results import shard_folder
 from ci.shard import Shard
+from ci.spelling import say_next, spelled
 from ci.support import support_for
 from ci.workspace import Workspace, add_selection_arguments
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from ci.model import Case
 
 __all__ = ["add_parser", "run"]
-
-MOST_REPRO_LINES: Final = 10
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,8 +59,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_run_arguments(parser)
     add_proof_argument(parser)
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md")
-    parser.add_argument("--write", action="store_true", help="update the README itself, not a scratch copy of it")
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        default=Path("README.md"),
+        metavar="FILE",
+        help="what is published, which cells are held against; default: README.md",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="update the README itself; else the dashboard is a file of its own beside the results",
+    )
     parser.add_argument(
         "--partial",
         action="store_true",
@@ -91,26 +100,33 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
     folder, summary = run_one_shard(arguments, workspace, Shard(1, 1), backend, provide, console)
     if summary.cancelled:
-        console.info(f"to go on: {_again(arguments)}")
+        console.info(spelled(f"to go on: {_again(arguments)}"))
         return ExitCode.INTERRUPTED
     merged = merge_run(workspace, [folder])
     write_merged(folder.parent / "merged.json", merged)
     matrix_table(console, merged)
-    report(merged, console, require_proof=arguments.require_proof)
+    baseline = read_baseline(arguments.readme, merged.suite)
+    report(merged, console, baseline, require_proof=arguments.require_proof)
     console.info(_pace(merged, began, summary.first_at), style="bold")
 
-    readme: Path = arguments.readme
-    body = body_of(merged, part=arguments.partial) if arguments.write else render(merged)
-    if not arguments.write:
-        readme = folder.parent / readme.name
-        shutil.copyfile(arguments.readme, readme)
-    update_file(readme, body, merged.suite)
+    if arguments.write:
+        readme: Path = arguments.readme
+        update_file(readme, body_of(merged, part=arguments.partial), merged.suite)
+    else:
+        readme = folder.parent / "README.md"
+        write_atomically(readme, standalone(merged).encode())
     console.info(f"dashboard: {readme}")
     console.info(f"results:   {folder}")
-    red = [case.name for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED]
-    for name in red[:MOST_REPRO_LINES]:
-        console.info(f"to see a red cell again: {repro_command(arguments, name)}")
-    verdict = merged.exit_code(require_proof=arguments.require_proof, accept_red=arguments.accept_red)
+    new = baseline.new(merged)
+    console.info(baseline.closing(merged), style="bold")
+    if new:
+        say_next(console, "repro", *repro_words(arguments, new[0].name), purpose="a red cell again")
+    else:
+        words = [*suite_words(merged), *(["--partial"] if merged.unselected else [])]
+        say_next(console, "update-readme", *words, purpose=f"into {arguments.readme}")
+    unproved = arguments.require_proof and merged.counts.believed
+    accepted = arguments.accept_red or not (new or unproved)
+    verdict = merged.exit_code(require_proof=arguments.require_proof, accept_red=accepted)
     return verdict or exit_code(summary, accept_red=True)
 
 
@@ -127,7 +143,7 @@ def _cut_to_size(workspace: Workspace, backend: Backend, arguments: argparse.Nam
     able = sum(not {it.case.dialer, it.case.listener} & set(unfit) for it in whole)
     quick = replace(workspace, quick=True, unfit=unfit)
     console.info(
-        f"quick: {len(quick.plan.selected)} of the {able} cases that can run here, enough for each version to meet "
+        f"quick: {len(quick.plan.selected)} of the {able} cases that can run here, enough for each version to dial "
         "each other over each transport they share; --all runs them all"
     )
     return quick

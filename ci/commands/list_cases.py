@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from ci.arguments import whole_number
 from ci.errors import ConfigurationError, ExitCode
 from ci.shard import MAXIMUM_SHARDS, Shard
+from ci.spelling import say_next
 from ci.suggest import shown
-from ci.workspace import Workspace, add_selection_arguments, folders_of
+from ci.workspace import Workspace, add_selection_arguments, folders_of, selection_words
 
 if TYPE_CHECKING:
     from ci.console import Console
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         seconds = sum(one.seconds for one in slice_)
         console.info(f"shard {shard}: {len(slice_)} cases, {seconds / 60:.1f} min")
     console.info(f"plan {plan.digest}")
+    say_next(console, "interop", *selection_words(arguments))
     return ExitCode.GREEN
 
 

@@ -19,13 +19,15 @@ from ci.report.published import green_cases
 from ci.report.terminal import closing_table, matrix_table
 from ci.results import read_shard
 from ci.shard import assign
+from ci.spelling import say_next
 from ci.weights import load_weights, save_weights
 from ci.workspace import Workspace, add_selection_arguments, weights_of
 
 if TYPE_CHECKING:
     from ci.console import Console
+    from ci.report.baseline import Baseline
 
-__all__ = ["add_parser", "add_proof_argument", "merge_run", "report", "run"]
+__all__ = ["add_parser", "add_proof_argument", "merge_run", "report", "run", "suite_words"]
 
 MOST_NAMES = 40
 UNPROVED = "passed, but neither side reported the stack that it negotiated"
@@ -42,7 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: the run's under --results")
     add_selection_arguments(parser)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
-    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else the latest")
     parser.add_argument("--accept-red", action="store_true", help="exit 0 although cells are red")
     parser.add_argument("--require-complete", action="store_true", help="exit 4 if any image could not be had")
     parser.add_argument("--fail-on-flaky", action="store_true", help="exit 1 if a case passed only on a retry")
@@ -69,11 +71,13 @@ def add_proof_argument(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
-    folders = arguments.folders or [arguments.results / workspace.run_name(arguments.run_name)]
-    merged = merge_run(workspace, folders)
+    given = arguments.folders
+    name = None if given else workspace.finished_run(arguments.run_name, arguments.results)
+    merged = merge_run(workspace, given or [arguments.results / str(name)])
     if merged.plan != workspace.plan.digest:
         console.info(f"plan: the shards' own, {merged.suite}, of {len(merged.cases)} cases")
-    run_folder = arguments.results / workspace.run_name(arguments.run_name, plan=merged.plan)
+    # Results from elsewhere are not put into the folder of whatever ran here last.
+    run_folder = arguments.results / (name or workspace.run_name(arguments.run_name, plan=merged.plan))
     write_merged(run_folder / "merged.json", merged)
     if merged.altered:
         more = len(merged.altered) - MOST_NAMES
@@ -92,12 +96,18 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.no_worse_than and (worse := _worse(merged, arguments.no_worse_than)):
         console.error(f"green in {arguments.no_worse_than} and not here:\n  " + "\n  ".join(worse))
         return ExitCode.FAILED
+    say_next(console, "update-readme", *suite_words(merged), *(["--partial"] if merged.unselected else []))
     return merged.exit_code(
         require_complete=arguments.require_complete,
         fail_on_flaky=arguments.fail_on_flaky,
         require_proof=arguments.require_proof,
         accept_red=arguments.accept_red,
     )
+
+
+def suite_words(merged: Merged) -> list[str]:
+    """What the next command has to be told of a run that is not of the transport suite."""
+    return [] if merged.suite == "transport" else ["--suite", merged.suite]
 
 
 def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
@@ -120,9 +130,12 @@ def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     return merge(shards, plan, shard_of=owed)
 
 
-def report(merged: Merged, console: Console, *, require_proof: bool = False) -> None:
+def report(
+    merged: Merged, console: Console, baseline: Baseline | None = None, *, require_proof: bool = False
+) -> None:
     """What a person wants to know, the worst last so that it stays on the screen.
 
+    :param baseline: says of each red case whether it is known
     :param require_proof: a case whose stack is only believed is red
     """
     closing_table(console, merged)
@@ -140,7 +153,18 @@ def report(merged: Merged, console: Console, *, require_proof: bool = False) -> 
         (CaseVerdict.ERROR, "error"),
         (CaseVerdict.INCOMPLETE, "missing"),
     ):
-        _list(console, title, [_with_reason(case) for case in merged.cases if case.verdict is verdict])
+        cases = [case for case in merged.cases if case.verdict is verdict]
+        if verdict is not CaseVerdict.UNEXPECTED or baseline is None:
+            _list(console, title, [_with_reason(case) for case in cases])
+            continue
+        new = {case.key for case in baseline.new(merged)}
+        _list(console, f"{title}, known", [_with_finding(case, baseline) for case in cases if case.key not in new])
+        _list(console, f"{title}, new", [_with_reason(case) for case in cases if case.key in new])
+
+
+def _with_finding(case: MergedCase, baseline: Baseline) -> str:
+    where = baseline.sections([case])
+    return f"{f'{where}: ' if where else ''}{_with_reason(case)}"
 
 
 def _with_reason(case: MergedCase) -> str:

@@ -32,12 +32,13 @@ from ci.progress import OUTCOME_STYLES
 from ci.provision import Image, Unavailable
 from ci.repeat import Repeat, Try, pass_rate
 from ci.schedule import Ready
+from ci.spelling import say_next
 from ci.stage import After
 from ci.stages import open_stages
 from ci.suites.network import test_case
 from ci.support import support_for
 from ci.transport_stage import TransportStage
-from ci.workspace import Workspace, add_version_arguments
+from ci.workspace import Workspace, add_version_arguments, version_words
 
 if TYPE_CHECKING:
     from ci.console import Console
@@ -170,6 +171,9 @@ class _Session:
                 console.info(line)
         if arguments.keep and not cut_short:
             self._say_what_stays()
+        if len(done) == 1 and not cut_short:
+            again = [ready.case.name, *version_words(arguments), "--times", "10"]
+            say_next(console, "repro", *again, purpose="how often that happens")
         return ExitCode.INTERRUPTED if cut_short else _exit_code(done)
 
     # --- around a try -----------------------------------------------------------------------------------

@@ -21,15 +21,17 @@ from ci.atomic import write_atomically
 from ci.backends import CHOICES, Backend, EngineChoice, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives
 from ci.errors import ExitCode
+from ci.latest import mark_latest
 from ci.model import Case, Outcome, ReasonCode
 from ci.provision import Image, Provider, Unavailable
 from ci.records import RunStart
 from ci.results import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
+from ci.spelling import say_next
 from ci.stages import add_stage_arguments, open_stages
 from ci.support import support_for
-from ci.workspace import Workspace, add_selection_arguments, version_words
+from ci.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
 
 if TYPE_CHECKING:
     from ci.console import Console
@@ -46,6 +48,7 @@ __all__ = [
     "engine_to_go_on_with",
     "interruptible",
     "repro_command",
+    "repro_words",
     "run",
     "run_one_shard",
 ]
@@ -72,7 +75,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_stage_arguments(group)
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
-    group.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    group.add_argument(
+        "--run",
+        dest="run_name",
+        metavar="NAME",
+        help="default: $INTEROP_RUN, else named after the plan; of `interop` after time and process",
+    )
     group.add_argument("--fresh", action="store_true", help="put earlier results of this shard aside and start over")
     group.add_argument(
         "--accept-red", action="store_true", help="exit 0 although cells are red: a dashboard of them is the purpose"
@@ -112,6 +120,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
     folder, summary = run_one_shard(arguments, workspace, shard, backend, find, console)
     console.info(f"results: {folder}")
+    if not summary.cancelled:
+        purpose = "" if shard.count == 1 else f"when all {shard.count} shards have run"
+        say_next(console, "merge-results", *selection_words(arguments), purpose=purpose)
     return exit_code(summary, accept_red=arguments.accept_red)
 
 
@@ -166,6 +177,9 @@ def run_one_shard(
         console.info("every case of this shard has a result already; --fresh runs them again")
         return folder, Summary(outcomes={it.key: it.outcome for it in earlier.attempts})
 
+    # A CI provider names its runs itself, and uploads what lies there.
+    if RUN_VARIABLE not in os.environ:
+        mark_latest(arguments.results, name)
     with (
         ResultsWriter(folder, start) as writer,
         interruptible(console) as cancelled,
@@ -205,14 +219,20 @@ def run_one_shard(
 
 def repro_command(arguments: argparse.Namespace, name: str) -> str:
     """The command that plays this case of this run once more; nothing in a name means anything to a shell."""
-    words = version_words(arguments)
+    first, *words = repro_words(arguments, name)
+    return " ".join([f'nox -s repro -- "{first}"', *map(shlex.quote, words)])
+
+
+def repro_words(arguments: argparse.Namespace, name: str) -> list[str]:
+    """The words of `repro` for this case of this run."""
+    words = [name, *version_words(arguments)]
     if arguments.timeout is not None:
         words += ["--timeout", f"{arguments.timeout:g}"]
     if arguments.engine != "auto":
         words += ["--engine", arguments.engine]
     if arguments.strict_exit:
         words.append("--strict-exit")
-    return " ".join([f'nox -s repro -- "{name}"', *map(shlex.quote, words)])
+    return words
 
 
 def exit_code(summary: Summary, *, accept_red: bool) -> ExitCode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ci.merged import Merged, ShardState, read_merged
 from ci.publish import push_dashboard
 from ci.report.markers import check_file, update_file
 from ci.report.readme import body_of
+from ci.spelling import say_next
 from ci.workspace import Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("merged", nargs="?", type=Path, metavar="MERGED.JSON", help="default: the run's")
     add_selection_arguments(parser)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
-    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else named by the plan")
+    parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else the latest")
     parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default: README.md")
     parser.add_argument(
         "--partial",
@@ -47,7 +49,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     path = arguments.merged
     if path is None:
         workspace = Workspace.from_arguments(arguments)
-        path = arguments.results / workspace.run_name(arguments.run_name) / "merged.json"
+        path = arguments.results / workspace.finished_run(arguments.run_name, arguments.results) / "merged.json"
+        console.info(f"results: {path}")
     merged = read_merged(path)
     # The first suite is the default, so nobody has asked for it who says nothing.
     if arguments.suite not in (merged.suite, "transport"):
@@ -64,6 +67,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
             console.info(f"{readme} is up to date")
             return ExitCode.GREEN
         console.error(f"{readme} is out of date:\n{drift}")
+        say_next(console, "update-readme", *_without_check(arguments))
         return ExitCode.FAILED
     if arguments.push:
         _refuse_unfinished(merged, path, Workspace.from_arguments(arguments), part=arguments.partial)
@@ -72,6 +76,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         return ExitCode.GREEN
     changed = update_file(readme, body, merged.suite)
     console.info(f"{readme} updated" if changed else f"{readme} is up to date")
+    if changed:
+        console.info(f"next: git diff {shlex.quote(str(readme))}")
     return ExitCode.GREEN
 
 
@@ -96,6 +102,15 @@ def _refuse_unfinished(merged: Merged, path: Path, workspace: Workspace, *, part
             why="it was run at another commit, or with other versions",
             hint="check out the commit that was run, or run it again",
         )
+
+
+def _without_check(arguments: argparse.Namespace) -> list[str]:
+    """The words that write what `--check` has only looked at."""
+    words = [str(arguments.merged)] if arguments.merged is not None else []
+    words += [] if arguments.suite == "transport" else ["--suite", arguments.suite]
+    words += ["--run", arguments.run_name] if arguments.run_name else []
+    words += [] if str(arguments.readme) == "README.md" else ["--readme", str(arguments.readme)]
+    return [*words, "--partial"] if arguments.partial else words
 
 
 def _run_url() -> str | None:

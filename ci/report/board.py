@@ -32,6 +32,7 @@ CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
 _NOTE: Final = re.compile(r"Without a result: (?P<note>.*)\.")
 _INCOMPLETE: Final = "Incomplete: "
 _ABSENT: Final = "Not run, and in no table:"
+_PART: Final = ", not selected, or without a result."
 
 # What stands in a table: symbols by dialer and listener, all as they are written.
 Cells: TypeAlias = "Mapping[tuple[str, str], str]"
@@ -46,6 +47,7 @@ class Board:
     :param incomplete: shards that are not whole
     :param absent: a line per reason, with the versions that are in no table
     :param runs: which runs the cells come from, oldest first
+    :param part: a cell may be white because its case was not selected
     """
 
     tables: Mapping[tuple[str, ...], Cells] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Board:
     incomplete: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    part: bool = False
 
     @property
     def colours(self) -> Counter[str]:
@@ -69,6 +72,7 @@ class Board:
             believed=sum(symbol.endswith(BELIEVED) for cells in self.tables.values() for symbol in cells.values()),
             passed=self.colours["green"] + self.colours["yellow"],
             sign=BELIEVED,
+            part=self.part,
         )
 
     @property
@@ -101,6 +105,7 @@ def read_board(section: str) -> Board:
         incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
         absent=tuple(_absent(lines)),
         runs=read_runs(lines),
+        part=any(line.endswith(_PART) for line in lines),
     )
 
 

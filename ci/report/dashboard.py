@@ -59,6 +59,7 @@ def board_of(merged: Merged, *, run_url: str | None = None, believed: str = BELI
         incomplete=tuple(incomplete(merged)),
         absent=tuple(_absent_list(merged, absent)),
         runs=(run_sentence(merged, run_url),),
+        part=bool(merged.unselected),
     )
 
 

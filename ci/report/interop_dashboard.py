@@ -36,6 +36,9 @@ _RED: Final = (Outcome.FAILED, Outcome.TIMED_OUT)
 _NOTES: Final = re.compile(r"Without a result: (?P<notes>.*)\.")
 _ABSENT: Final = re.compile(r"Not run, and in no table: (?P<lines>.*)\.")
 _INCOMPLETE: Final = "Incomplete: "
+_PART: Final = "What is in no cell was not selected."
+# What explains the red cells of the published dashboards.
+FINDINGS: Final = "docs/findings.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,25 +49,28 @@ class Frame:
     :param incomplete: shards that are not whole
     :param notes: what has no result, counted by reason
     :param absent: per reason, the versions that are in no table
+    :param part: what is in no cell may not have been selected
     """
 
     runs: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     notes: str = ""
     absent: tuple[str, ...] = ()
+    part: bool = False
 
 
-def render(merged: Merged, *, run_url: str | None = None) -> str:
+def render(merged: Merged, *, run_url: str | None = None, findings: str | None = FINDINGS) -> str:
     """What goes between the markers: what run it is, tests, measurements, what was not run, and a legend.
 
     :param run_url: of the CI run, linked from the first line
+    :param findings: where a reader learns what is behind a red cell, relative to the file
     :raises ConfigurationError: `run-url` if the URL cannot be linked; the results are of another suite, or hold a test
         case nobody knows
     """
-    return text(merged, frame_of(merged, run_url=run_url))
+    return text(merged, frame_of(merged, run_url=run_url), findings=findings)
 
 
-def text(merged: Merged, frame: Frame) -> str:
+def text(merged: Merged, frame: Frame, *, findings: str | None = FINDINGS) -> str:
     """The tables of these cases in a frame that need not be of the same run."""
     matrix = interop_matrix(merged)
     measurement = next((test for test in matrix.tests if test.is_measurement), None)
@@ -78,6 +84,8 @@ def text(merged: Merged, frame: Frame) -> str:
         repetitions=measurement.repetitions if measurement else 0,
         notes=frame.notes,
         absent=frame.absent,
+        part=frame.part,
+        findings=findings,
         marks=[f"{mark} {_MARKS[mark]}" for mark in Mark if mark in matrix.marks and mark in _MARKS],
     )
 
@@ -91,6 +99,7 @@ def frame_of(merged: Merged, *, run_url: str | None = None) -> Frame:
         incomplete=tuple(incomplete(merged)),
         notes="; ".join(notes(shown)),
         absent=tuple(_absent(merged, absent)),
+        part=bool(merged.unselected),
     )
 
 
@@ -104,6 +113,7 @@ def read_frame(section: str) -> Frame:
         incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
         notes="" if said is None else said["notes"],
         absent=() if absent is None else tuple(absent["lines"].split("; ")),
+        part=_PART in lines,
     )
 
 

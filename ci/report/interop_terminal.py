@@ -55,7 +55,8 @@ def matrix_table(console: Screen, merged: Merged) -> None:
         _table(console, matrix, {pair: _measurements(console, cell) for pair, cell in matrix.cells.items()})
     if matrix.absent:
         console.info(f"not run, and in no table: {', '.join(matrix.absent)}", style="dim")
-    console.info(", ".join(f"{console.symbol(sign, plain)} {words}" for sign, (plain, _, words) in _SIGNS.items()))
+    signs = ", ".join(f"{console.symbol(sign, plain)} {words}" for sign, (plain, _, words) in _SIGNS.items())
+    console.info(f"{signs}; what is in no cell was not selected" if merged.unselected else signs)
     marks = [
         f"{console.symbol(mark, plain)} {words}" for mark, (plain, words) in _MARKS.items() if mark in matrix.marks
     ]

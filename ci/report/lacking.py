@@ -17,6 +17,8 @@ from ci.report.order import by_code_unit
 __all__ = ["fewer", "incomplete", "notes", "shown_and_absent", "why", "without"]
 
 _MOST_REASONS: Final = 8
+# What went wrong stands at the end, behind an image's reference with its digest.
+_REASON_BYTES: Final = 480
 _COUNTED: Final = re.compile(r"(?P<count>\d+) (?:×|for|of these:) ")
 # A version in a list of absent ones, and how many cells it has.
 _NAMED: Final = re.compile(r"(?P<name>`[^`]*`|[^\s,`]+)(?: \(\d+ cells?\))?(?:, )?")
@@ -47,7 +49,7 @@ def notes(cases: Iterable[MergedCase]) -> Iterator[str]:
 def why(case: MergedCase) -> str:
     """The reason of a result as the end of a line of Markdown."""
     reason = case.result.reason
-    return "" if reason is None else f" – {reason.code}: {code(reason.text)}"
+    return "" if reason is None else f" – {reason.code}: {code(reason.text, _REASON_BYTES)}"
 
 
 def incomplete(merged: Merged) -> Iterator[str]:

@@ -8,22 +8,24 @@ from typing import Final
 import jinja2
 
 from ci.errors import ConfigurationError
-from ci.text import clip, printable
+from ci.text import clip_middle, printable
 
 __all__ = ["cell", "code", "linkable", "template"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
-_REASON_BYTES: Final = 160
+_MOST_BYTES: Final = 160
 
 
-def code(text: str) -> str:
+def code(text: str, most: int = _MOST_BYTES) -> str:
     """Text as inert inline code: no markup, mention, link or HTML comes to life in it, in a table or outside.
 
     What would end the code, the cell, or a comment is replaced by a look-alike, since escapes differ between
     the places.
+
+    :param most: bytes; of what is longer the beginning and the end
     """
-    text = clip(printable(text), _REASON_BYTES)
+    text = clip_middle(printable(text), most)
     for mark, harmless in (("`", "'"), ("|", "¦"), ("<!--", "<! --")):
         text = text.replace(mark, harmless)
     return f"`{text or ' '}`"

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from ci.errors import ConfigurationError
 from ci.report import dashboard, interop_dashboard
+from ci.report.markers import MARKERS
 from ci.report.partial import render_partial
 
 if TYPE_CHECKING:
     from ci.merged import Merged
     from ci.report.markers import Body
 
-__all__ = ["body_of", "refuse_part", "render"]
+__all__ = ["body_of", "refuse_part", "render", "standalone"]
 
 
 def render(merged: Merged, *, run_url: str | None = None) -> str:
@@ -25,6 +26,16 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
     if merged.suite == "transport":
         return dashboard.render(merged, run_url=run_url)
     return interop_dashboard.render(merged, run_url=run_url)
+
+
+def standalone(merged: Merged) -> str:
+    """A document of this run's dashboard and nothing else, to be read wherever the results lie.
+
+    It stands between markers there too, so whatever reads a published dashboard reads it.
+    """
+    pair = MARKERS[merged.suite]
+    text = dashboard.render(merged) if merged.suite == "transport" else interop_dashboard.render(merged, findings=None)
+    return f"# Suite {merged.suite}\n\n{pair.start.decode()}\n{text.rstrip()}\n{pair.end.decode()}\n"
 
 
 def body_of(merged: Merged, *, part: bool, run_url: str | None = None) -> Body:

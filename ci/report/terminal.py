@@ -86,7 +86,8 @@ def matrix_table(console: Screen, merged: Merged) -> None:
     signs = ", ".join(f"{console.symbol(*signs)} {outcome}" for outcome, signs in _SIGNS.items())
     if merged.counts.believed:
         signs += f", {console.symbol(*_BELIEVED)} stack believed, not proved"
-    console.info(f"{signs}; numbers are milliseconds from dial to first pong")
+    blank = "not in the matrix, or not selected" if merged.unselected else "not in the matrix"
+    console.info(f"{signs}; empty: {blank}; numbers are milliseconds from dial to first pong")
 
 
 def _cell(console: Screen, case: MergedCase) -> Text:

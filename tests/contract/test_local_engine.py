@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import redis
+from documented import case_json_keys
 from fake_peers import LocalPeers, Play, Played
 from processes import children, command_lines, descendants, is_running
 from redis_servers import redis_program
@@ -85,6 +86,23 @@ def test_redis_asks_for_the_password_and_no_command_line_tells_it(local_slot: Lo
     assert any("redis.conf" in line for line in listed)
     assert not any(password in line for line in listed)
     assert password not in repr(local_slot.rendezvous)
+
+
+def test_every_key_of_case_json_is_documented(local_play: Play, tmp_path: Path) -> None:
+    played = local_play("good")
+    folder = write_evidence(
+        tmp_path,
+        played.scene,
+        played.evidence,
+        played.verdict,
+        attempt=1,
+        images={side: Image(digest="local:0") for side in ("dialing", "listening")},
+        started_at="2026-01-01T00:00:00Z",
+        durations={},
+    )
+    facts = json.loads((folder.path / "case.json").read_text())
+    assert facts.keys() <= case_json_keys()
+    assert "redisKeys" in facts
 
 
 def test_the_password_is_not_kept_as_evidence(local_play: Play, tmp_path: Path) -> None:

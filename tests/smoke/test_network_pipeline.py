@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Checkout, make_network_checkout
+from documented import case_json_keys
 from fake_peers import DockerPeers
 
 from ci.engines.daemon import LABEL, Daemon, sweep
@@ -200,5 +201,6 @@ def test_the_evidence_of_a_case_lies_where_it_always_did(
         assert (shard / evidence["path"]).stat().st_size == evidence["bytes"]
     facts = json.loads((folder / "case.json").read_text())
     [repetition] = facts["repetitions"]
+    assert {*facts, *repetition} <= case_json_keys()
     assert repetition["seed"] == record["seed"]
     assert repetition["roles"]["client"]["environment"]["TESTCASE"] == "handshake"

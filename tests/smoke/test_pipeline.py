@@ -73,6 +73,46 @@ def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) 
     assert it.run("merge-results", "--run", "pipeline", "--accept-red", "--no-worse-than", "README.md")[0] == 0
 
 
+def test_the_whole_job_ends_with_what_is_new(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    """What is red and published so is known: the same run is red the first time and not the second."""
+    it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "exit-3"})
+    words = ("interop", "--engine", "docker", "--retries", "0")
+
+    code, said = it.run(*words, "--run", "pipeline", "--select", "dialer:b-v1", "--write")
+    assert code == ExitCode.CONFIGURATION
+    assert "this run has 3 of 9 cases" in said
+    assert not (it.folder / "results").exists()
+
+    code, said = it.run(*words, "--run", "pipeline", "--write", INTEROP_NOX=".venv/bin/nox")
+    assert code == ExitCode.FAILED
+    assert "\n4 passed; 5 red, all new\n" in said
+    assert said.splitlines()[-1].startswith(".venv/bin/nox -s repro -- 'a-v1 x c-v1", len("next: "))
+    assert said.count("red, new: a-v1 x c-v1 (tcp, noise, yamux): ") == 1
+
+    (it.folder / "docs").mkdir()
+    (it.folder / "docs" / "findings.md").write_text("# F\n\n## 4. c\n\n* `a-v1 x c-v1 (tcp, noise, yamux)`\n")
+    code, said = it.run(*words, "--run", "pipeline-2", "--select", "dialer:a-v1")
+    assert code == ExitCode.GREEN
+    assert "\n2 passed; 1 red, known (findings 4): nothing new\n" in said
+    assert said.splitlines()[-1].startswith("next: nox -s update-readme -- --partial")
+    # Its dashboard is a document of its own, and true wherever it lies.
+    alone = (it.folder / "results" / "latest" / "README.md").read_text()
+    assert "* " not in alone
+    assert "Before" not in alone
+    assert "3 cases, 2 passed, 1 failed." in alone
+    assert re.findall(r"\]\((?!https://)", alone) == []
+
+    before = (it.folder / "README.md").read_text()
+    assert it.run("update-readme")[0] == ExitCode.CONFIGURATION
+    assert it.run("update-readme", "--partial")[0] == ExitCode.GREEN
+    after = (it.folder / "README.md").read_text()
+    assert [line for line in after.splitlines() if line.startswith("|")] == [
+        line for line in before.splitlines() if line.startswith("|")
+    ]
+    assert "These cells come from 2 runs: 9 cells with a result, 4 passed, 5 failed or timed out." in after
+    assert re.search(r"\* Run `pipeline-2` of .* put in place of what stood here: 3 cases, 2 passed, 1 failed\.", after)
+
+
 def test_a_missing_shard_is_named(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     it = checkout({"a-v1": "good", "b-v1": "good"})
     assert it.run("run-shard", "1/2", "--run", "pipeline")[0] == ExitCode.GREEN
