@@ -28,6 +28,7 @@ from ci.engines import local_redis
 from ci.engines.local import LocalEngine, LocalSlot
 from ci.errors import EngineError
 from ci.evidence import write_evidence
+from ci.evidence_folder import EvidenceFolder
 from ci.model import ROLES, Outcome, ReasonCode
 from ci.programs import Program
 from ci.provision import Image
@@ -88,18 +89,23 @@ def test_redis_asks_for_the_password_and_no_command_line_tells_it(local_slot: Lo
     assert password not in repr(local_slot.rendezvous)
 
 
-def test_every_key_of_case_json_is_documented(local_play: Play, tmp_path: Path) -> None:
-    played = local_play("good")
-    folder = write_evidence(
-        tmp_path,
+def keep(root: Path, played: Played) -> EvidenceFolder:
+    images = {side: Image(digest="local:0") for side in ("dialing", "listening")}
+    return write_evidence(
+        root,
         played.scene,
         played.evidence,
         played.verdict,
         attempt=1,
-        images={side: Image(digest="local:0") for side in ("dialing", "listening")},
+        images=images,
         started_at="2026-01-01T00:00:00Z",
         durations={},
     )
+
+
+def test_every_key_of_case_json_is_documented(local_play: Play, tmp_path: Path) -> None:
+    played = local_play("good")
+    folder = keep(tmp_path, played)
     facts = json.loads((folder.path / "case.json").read_text())
     assert facts.keys() <= case_json_keys()
     assert "redisKeys" in facts
@@ -111,16 +117,7 @@ def test_the_password_is_not_kept_as_evidence(local_play: Play, tmp_path: Path) 
     played = local_play("good")
     assert played.scene.dialer.environment["REDIS_PASSWORD"] == password
 
-    write_evidence(
-        tmp_path,
-        played.scene,
-        played.evidence,
-        played.verdict,
-        attempt=1,
-        images={side: Image(digest="local:0") for side in ("dialing", "listening")},
-        started_at="2026-01-01T00:00:00Z",
-        durations={},
-    )
+    keep(tmp_path, played)
 
     kept = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
     assert any("redis_addr" in text for text in kept)
