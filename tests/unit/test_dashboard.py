@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from ci.errors import ConfigurationError
 from ci.merged import Merged, MergedShard, ShardState
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
 from ci.records import Attempt
-from ci.report.board import CORNER
+from ci.report.board import CORNER, read_board
 from ci.report.dashboard import render, tables
 from ci.report.markdown import cell, code
 from ci.report.markers import replace
@@ -101,6 +102,29 @@ def test_nothing_to_show() -> None:
     text = render(merged_of({case: [attempt(case, Outcome.NOT_RUN, PLANNED_OUT)]}))
     assert "green_circle: |" not in text
     assert "* a-v1 (1 cell) – planned-out: `image cannot be pulled`\n" in text
+
+
+def test_a_reason_keeps_its_end() -> None:
+    """Behind an image's reference with its digest, and of what is too long."""
+    reference = f"ghcr.io/libp2p/test-plans/transport-interop/c-v0.0.1:{'6cdc91c4' * 8}"
+    for tail in ("no route to host", f"{'x' * 1000} refused"):
+        one = Case("c-v0.0.1", "c-v0.0.1", QUIC)
+        reason = Reason(code=ReasonCode.PLANNED_OUT, text=f"image {reference} cannot be pulled: {tail}")
+        text = render(merged_of({one: [attempt(one, Outcome.NOT_RUN, reason)]}))
+        line = next(line for line in text.splitlines() if line.startswith("* c-v0.0.1"))
+        assert line.startswith(f"* c-v0.0.1 (1 cell) – planned-out: `image {reference}")
+        assert line.endswith(f"{tail[-16:]}`")
+        assert ("left out" in line) == (len(tail) > 100)
+
+
+def test_a_cell_that_was_not_selected_is_said_to_be_white() -> None:
+    merged = mixed_run()
+    assert "not in the matrix, or without a result." in render(merged)
+    part = render(dataclasses.replace(merged, unselected=3))
+    assert part.replace("not in the matrix, not selected, or without", "not in the matrix, or without") == render(
+        merged
+    )
+    assert read_board(part).text() == part
 
 
 def test_tables_have_a_fixed_order() -> None:
