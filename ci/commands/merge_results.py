@@ -130,9 +130,7 @@ def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     return merge(shards, plan, shard_of=owed)
 
 
-def report(
-    merged: Merged, console: Console, baseline: Baseline | None = None, *, require_proof: bool = False
-) -> None:
+def report(merged: Merged, console: Console, baseline: Baseline | None = None, *, require_proof: bool = False) -> None:
     """What a person wants to know, the worst last so that it stays on the screen.
 
     :param baseline: says of each red case whether it is known
