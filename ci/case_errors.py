@@ -14,7 +14,7 @@ from ci.evidence_folder import unwritable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.records import EvidenceFile
 
-__all__ = ["Judged", "error_verdict", "judged", "keep_traceback"]
+__all__ = ["Judged", "bug_text", "error_verdict", "judged", "keep_traceback"]
 
 # Below the shard's folder, beside the folders of the cases: an attempt that broke may have none.
 ERRORS: Final = "errors"
@@ -46,7 +46,7 @@ def error_verdict(case: Case, error: Exception, *, otherwise: ReasonCode = Reaso
     if isinstance(error, EngineError):
         code, text = _code(error.reference, otherwise), error.message
     else:
-        code, text = ReasonCode.BUG, f"a bug of this program: {_summary(error)}"
+        code, text = ReasonCode.BUG, bug_text(error)
     return Verdict(outcome=Outcome.ERROR, reason=Reason(code=code, text=text, side="harness"))
 
 
@@ -74,8 +74,9 @@ def _code(reference: str, otherwise: ReasonCode) -> ReasonCode:
         return otherwise
 
 
-def _summary(error: Exception) -> str:
-    """`KeyError: 'udp'`, and the line that raised it."""
+def bug_text(error: Exception) -> str:
+    """A sentence about an exception that nobody expected: `KeyError: 'udp'`, and the line that raised it."""
     told = traceback.format_exception_only(error)[-1].strip()
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{told} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else told
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"a bug of this program: {told}{where}"

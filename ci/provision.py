@@ -29,10 +29,14 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Unavailable:
-    """An image that cannot be had, and why: a reason for every case that needs it."""
+    """An image that cannot be had, and why: a reason for every case that needs it.
+
+    :param error: what went wrong in this program while it was looked for
+    """
 
     code: ReasonCode
     text: str
+    error: Exception | None = None
 
 
 class ImageStatus(str, Enum):

@@ -320,10 +320,14 @@ class Runner:
 
     def _not_run(self, item: Unrunnable) -> None:
         reason = Reason(code=item.why.code, text=item.why.text, side="harness")
-        if not self._write(attempt_for(self._start, item.case, Outcome.NOT_RUN, reason)):
+        outcome = Outcome.NOT_RUN if item.why.error is None else Outcome.ERROR
+        record = attempt_for(self._start, item.case, outcome, reason)
+        if item.why.error is not None:
+            record = replace(record, evidence=keep_traceback(self._folder, item.case.key, item.why.error))
+        if not self._write(record):
             return
         with self._lock:
-            self.summary.outcomes[item.case.key] = Outcome.NOT_RUN
+            self.summary.outcomes[item.case.key] = outcome
             self.summary.reasons[item.case.key] = reason
             first = item.version not in self.summary.unrunnable
             self.summary.unrunnable[item.version] = item.why
@@ -332,15 +336,18 @@ class Runner:
 
     def _worth_retrying(self, cases: Sequence[Case]) -> list[Case]:
         self._again = [case for case in self._again if self._quarantine.verdict(case) is None]
-        planned, red = len(cases), len(self._again)
-        if red > max(OUTAGE_MINIMUM, OUTAGE_SHARE * planned):
+        # Errors say nothing about the versions, and so nothing about whether these would fail again.
+        red = [case for case in self._again if not self._is_error(case)]
+        if len(red) > max(OUTAGE_MINIMUM, OUTAGE_SHARE * len(cases)):
             self.summary.notes.append(
-                f"{red} of {planned} cases are red: that is no flake, so none of them was tried again"
+                f"{len(red)} of {len(cases)} cases are red: that is no flake, so none of them was tried again"
             )
             return [case for case in self._again if self._is_error(case)]
         planned_of = Counter((case.dialer, case.listener) for case in cases)
-        red_of = Counter((case.dialer, case.listener) for case in self._again)
-        hopeless = {pair for pair, red in red_of.items() if red >= PAIR_MINIMUM and red > PAIR_SHARE * planned_of[pair]}
+        red_of = Counter((case.dialer, case.listener) for case in red)
+        hopeless = {
+            pair for pair, count in red_of.items() if count >= PAIR_MINIMUM and count > PAIR_SHARE * planned_of[pair]
+        }
         self.summary.notes += [
             f"{dialer} x {listener}: {red_of[dialer, listener]} of {planned_of[dialer, listener]} cases are red:"
             " that is no flake, so none of them was tried again"

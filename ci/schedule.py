@@ -8,7 +8,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from ci.model import Case
+from ci.case_errors import bug_text
+from ci.errors import InteropError
+from ci.model import Case, ReasonCode
 from ci.provision import Image, Unavailable
 
 __all__ = ["Ready", "Schedule", "Unrunnable"]
@@ -62,7 +64,7 @@ class Schedule:
 
         What cannot run is settled at once: a count of what is left must not include it for long.
 
-        :raises Exception: whatever kept an image from being looked for
+        :raises InteropError, OSError: what kept an image from being looked for, and would any other
         """
         with self._changed:
             while (self._waiting or self._unrunnable) and not self._closed and not cancelled():
@@ -90,7 +92,7 @@ class Schedule:
             future = self._images[version]
             if not future.done():
                 return None
-            image = future.result()
+            image = _found(future)
             if isinstance(image, Unavailable):
                 return None
             found[version] = image
@@ -98,9 +100,22 @@ class Schedule:
 
     def _provided(self, version: str, future: Future[Image | Unavailable]) -> None:
         with self._changed:
-            image = None if future.cancelled() or future.exception() is not None else future.result()
+            image = None if future.cancelled() or _concerns_all(future) else _found(future)
             if isinstance(image, Unavailable):
                 gone = [case for case in self._waiting if version in (case.dialer, case.listener)]
                 self._unrunnable += [Unrunnable(case, version, image) for case in gone]
                 self._waiting = [case for case in self._waiting if version not in (case.dialer, case.listener)]
             self._changed.notify_all()
+
+
+def _concerns_all(future: Future[Image | Unavailable]) -> bool:
+    error = future.exception()
+    return isinstance(error, (InteropError, OSError)) or not isinstance(error, (Exception, type(None)))
+
+
+def _found(future: Future[Image | Unavailable]) -> Image | Unavailable:
+    """What was found; a mistake of ours in looking for one image costs the cases that need it, and no other."""
+    error = future.exception()
+    if isinstance(error, Exception) and not _concerns_all(future):
+        return Unavailable(code=ReasonCode.BUG, text=bug_text(error), error=error)
+    return future.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from ci.evidence_folder import EvidenceFolder
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.records import EvidenceFile
 from ci.results import ResultsWriter, read_shard
-from ci.runner import MOST_BROKEN_CASES, MOST_BROKEN_SLOTS, Summary
+from ci.runner import HARNESS_TROUBLE, MOST_BROKEN_CASES, MOST_BROKEN_SLOTS, Summary
 from ci.schedule import Ready
 from ci.stage import Audience, Performance, Take
 
@@ -128,6 +129,62 @@ def test_a_judgement_that_fails_does_not_cost_the_stage(tmp_path: Path) -> None:
     # After the second time it is the version's trouble; nothing else is there to be tried before.
     assert codes <= {ReasonCode.TSHARK_LATE, ReasonCode.SET_ASIDE}
     assert last.outcome is Outcome.PASSED
+
+
+class Spoilt(Scripted):
+    """Stages on which the harness fails whenever a version takes part."""
+
+    def __init__(self, version: str, code: ReasonCode) -> None:
+        super().__init__([])
+        self.version = version
+        self.code = code
+
+    def play(
+        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
+    ) -> Performance:
+        performance = super().play(ready, take, cancelled, audience)
+        if self.version not in ready.case.versions.values():
+            return performance
+        reason = Reason(code=self.code, text="not as it should be", side="harness")
+        return Performance(
+            verdict=Verdict(outcome=Outcome.ERROR, reason=reason), roles={}, elapsed=0.0, keep=lambda _: ()
+        )
+
+
+@pytest.mark.parametrize("code", sorted(HARNESS_TROUBLE))
+def test_a_version_that_spoils_the_simulator_or_its_captures_is_set_aside(tmp_path: Path, code: ReasonCode) -> None:
+    versions = ("evil", "a-v1", "b-v1", "c-v1")
+    cases = [Case(client, server, case.params) for client in versions for server in versions for case in CASES[:2]]
+    stages = Spoilt("evil", code)
+    summary = run(tmp_path, stages, cases)
+
+    assert (summary.lost, summary.left) == (None, 0)
+    codes = Counter(it.reason.code for it in read_shard(tmp_path).attempts if it.reason is not None)
+    assert codes.keys() == {code, ReasonCode.SET_ASIDE}
+    assert codes[ReasonCode.SET_ASIDE] >= codes[code]
+    innocent = {case.key for case in cases if "evil" not in case.versions.values()}
+    assert {key for key, outcome in summary.outcomes.items() if outcome is Outcome.PASSED} == innocent
+    # What cannot go well is not tried again.
+    assert {number for _, number in stages.played} == {1}
+
+
+def test_errors_are_no_outage_of_the_versions(tmp_path: Path) -> None:
+    """However many there are, a red cell beside them is tried again."""
+    cases = [Case(f"client-v{number}", f"server-v{number}", CASES[0].params) for number in range(40)]
+    in_trouble = [case for number, case in enumerate(cases) if number % 2]
+
+    class Troubled(Scripted):
+        def play(
+            self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
+        ) -> Performance:
+            if ready.case in in_trouble and take.number == 1:
+                raise EngineError("redis-lost", "Redis does not answer")
+            return super().play(ready, take, cancelled, audience)
+
+    stages = Troubled([cases[0]])
+    summary = run(tmp_path, stages, cases)
+    assert set(summary.outcomes.values()) == {Outcome.PASSED}
+    assert (cases[0].name, 2) in stages.played
 
 
 def test_a_stage_that_breaks_is_made_anew_until_everything_breaks(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.errors import EngineError
 from ci.model import Case, ReasonCode, Stack
 from ci.provision import Image, Unavailable
 from ci.schedule import Ready, Schedule, Unrunnable
@@ -48,6 +49,20 @@ def test_cases_come_in_order_once_their_images_are_there() -> None:
     rest = [it.case for it in taken(schedule, 5) if isinstance(it, Ready)]
     assert rest == [case for case in CASES if "b" in (case.dialer, case.listener)]
     assert schedule.take(never) is None
+
+
+def test_cases_of_a_higher_rank_wait_for_those_of_a_lower_one() -> None:
+    """What their rank is counts when their turn comes."""
+    images = futures()
+    late = {"a"}
+    schedule = Schedule(CASES, images, rank=lambda case: int(bool(late & {case.dialer, case.listener})))
+    provide(images, "abc")
+    first = taken(schedule, 4)
+    assert [it.case for it in first if isinstance(it, Ready)] == [it for it in CASES if "a" not in it.versions.values()]
+    late.clear()
+    assert [it.case for it in taken(schedule, 5) if isinstance(it, Ready)] == [
+        it for it in CASES if "a" in it.versions.values()
+    ]
 
 
 @given(st.permutations(NAMES), st.sets(st.sampled_from(NAMES)))
@@ -96,6 +111,19 @@ def test_a_cancelled_run_hands_out_nothing() -> None:
 def test_trouble_while_looking_for_an_image_is_told() -> None:
     images = futures()
     schedule = Schedule(CASES, images)
-    images["a"].set_exception(RuntimeError("the engine is gone"))
-    with pytest.raises(RuntimeError, match="the engine is gone"):
+    images["a"].set_exception(EngineError("engine-lost", "the engine is gone"))
+    with pytest.raises(EngineError, match="the engine is gone"):
         schedule.take(never)
+
+
+def test_a_mistake_in_looking_for_one_image_costs_the_cases_that_need_it() -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    provide(images, "ac")
+    images["b"].set_exception(KeyError("Os"))
+    items = taken(schedule, len(CASES))
+    assert {it.case for it in items if isinstance(it, Ready)} == {it for it in CASES if "b" not in it.versions.values()}
+    for item in items:
+        if isinstance(item, Unrunnable):
+            assert (item.version, item.why.code) == ("b", ReasonCode.BUG)
+            assert "KeyError: 'Os'" in item.why.text
