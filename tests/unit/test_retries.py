@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 from runs import RED, attempt, start, write_shard
 
 from ci.console import Console
@@ -116,6 +117,7 @@ def test_what_an_earlier_process_found_red_gets_the_tries_it_has_left(tmp_path: 
     assert (again.case, again.attempt, again.kind) == (once.name, 2, "retry")
 
 
+@unhurried
 @given(names=st.lists(st.sampled_from(["passed", "failed", "timed-out", "error", "unsupported"]), max_size=4))
 def test_who_owes_a_retry(names: list[str]) -> None:
     [case] = quic("client-v1", "handshake")

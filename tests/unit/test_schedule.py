@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 
 from ci.errors import EngineError
 from ci.model import Case, ReasonCode, Stack
@@ -65,6 +66,7 @@ def test_cases_of_a_higher_rank_wait_for_those_of_a_lower_one() -> None:
     ]
 
 
+@unhurried
 @given(st.permutations(NAMES), st.sets(st.sampled_from(NAMES)))
 def test_each_case_is_handed_out_exactly_once(order: list[str], missing: set[str]) -> None:
     images = futures()
