@@ -209,10 +209,17 @@ def test_zerortt_weighs_early_against_late(early: int, late: int, *, passes: boo
     packets = [one_rtt(payload_length=late // 2, **requests), one_rtt(payload_length=late - late // 2, decrypted=False)]
     if early:
         packets.insert(0, packet(PacketType.ZERO_RTT, payload_length=early))
-    # What the first connection said, and what says nothing, does not count.
-    packets = [one_rtt(payload_length=9_000, **requests), *packets, one_rtt(payload_length=9_000, frames=(0x01, 0x00))]
-    seen = traces(left=[sent("client", one) for one in packets], right=connections(2))
+    # What has no data on a stream does not count, nor what nobody can read before that.
+    shut, probe = one_rtt(payload_length=9_000, decrypted=False), one_rtt(payload_length=9_000, frames=(0x01, 0x00))
+    seen = traces(left=[sent("client", one) for one in (shut, probe, *packets, probe)], right=connections(2))
     assert (findings(resumption.ZERO_RTT, seen) is None) is passes
+
+
+def test_zerortt_is_not_shown_by_asking_for_everything_before() -> None:
+    asked = one_rtt(payload_length=9_000, frames=(0x0B,))
+    early = packet(PacketType.ZERO_RTT, payload_length=100)
+    seen = traces(left=[sent("client", one) for one in (asked, early)], right=connections(2))
+    assert findings(resumption.ZERO_RTT, seen) is not None
 
 
 # --- http3, ipv6, v2 --------------------------------------------------------------------------------------

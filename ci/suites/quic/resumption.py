@@ -37,16 +37,17 @@ def second_without_certificate(traces: Traces) -> Finding | None:
 
 
 def requests_in_0_rtt(traces: Traces) -> Finding | None:
-    """The client sent 0-RTT packets, and after them in 1-RTT packets less than the requests would have taken.
+    """The client sent 0-RTT packets, and in 1-RTT packets less than the requests would have taken.
 
-    What it said before is of the first connection. Where a key log opens its packets, those without data on a stream
-    are left out: acknowledgments, and probes for a larger MTU.
+    Where a key log opens 1-RTT packets, those with data on a stream count, of both connections: one that asks for
+    everything on the first has shown nothing. Where it does not, acknowledgments and probes for a larger MTU cannot be
+    told from requests, and what comes after the first 0-RTT packet counts, whatever it is.
     """
     early = late = 0
     for packet in traces.left.packets("client", PacketType.ZERO_RTT, PacketType.ONE_RTT):
         if packet.type is PacketType.ZERO_RTT:
             early += packet.payload_length
-        elif early and not (packet.decrypted and Frame.STREAM.isdisjoint(packet.frames)):
+        elif not Frame.STREAM.isdisjoint(packet.frames) if packet.decrypted else early:
             late += packet.payload_length
     if early == 0:
         return Finding(text="the client sent no 0-RTT packet", side="client")
