@@ -215,43 +215,47 @@ class DockerActor:
         # The stream may end before the program does, if that closes its output.
         exit_code = self._api.wait(self.container, timeout=None)["StatusCode"]
         state = self._api.inspect_container(self.container)["State"]
-        foreign = None if self._asked.is_set() else self._ended_by_others(exit_code, state)
-        if foreign is not None:
-            self._sink.lost(self._role, foreign)
-            return
+        out_of_memory = bool(state.get("OOMKilled"))
+        if not self._asked.is_set():
+            if state["Status"] in ("removing", "dead"):
+                self._sink.lost(self._role, "somebody else removed its container")
+                return
+            # What the engine has heard of the kernel may come after the death, and be missing from the state.
+            unexplained = exit_code == KILLED and not out_of_memory
+            noted = self._noted(state, also_afterwards=unexplained)
+            if "kill" in noted:
+                self._sink.lost(self._role, f"somebody else sent signal {noted['kill']} to its container")
+                return
+            out_of_memory = out_of_memory or "oom" in noted
+            if unexplained and not out_of_memory:
+                self._sink.lost(self._role, KILLED_FROM_OUTSIDE)
+                return
         if exit_code == UNSTARTABLE and first.startswith(INIT_FAILED):
             exit_code = self._unstartable
-        self._sink.ended(self._role, exit_code, out_of_memory=bool(state.get("OOMKilled")))
+        self._sink.ended(self._role, exit_code, out_of_memory=out_of_memory)
 
-    def _ended_by_others(self, exit_code: int, state: Mapping[str, Any]) -> str | None:
-        """Why its end says nothing about the program; None where it ended by itself, or at a limit of its own."""
-        if state["Status"] in ("removing", "dead"):
-            return "somebody else removed its container"
-        for event in self._events(state):
-            if event["Action"] == "kill":
-                return f"somebody else sent signal {event['Actor']['Attributes'].get('signal', '?')} to its container"
-        if exit_code == KILLED and not state.get("OOMKilled"):
-            return KILLED_FROM_OUTSIDE
-        return None
+    def _noted(self, state: Mapping[str, Any], *, also_afterwards: bool) -> dict[str, str]:
+        """What the engine has noted about this container from its start to its death: events, and a signal where it
+        was sent one.
 
-    def _events(self, state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """What the engine has noted about this container from its start to its death."""
+        :param also_afterwards: wait for what comes within two seconds of its death
+        """
         started, finished = (int(_moment(state[name])) for name in ("StartedAt", "FinishedAt"))
         stream = self._api.events(
             since=started,
-            until=finished + 5,  # reached only where the engine has forgotten its death already
-            filters={"container": self.container, "event": ["kill", "die", "destroy"]},
+            until=finished + 2,
+            filters={"container": self.container, "event": ["kill", "oom", "die", "destroy"]},
             decode=True,
         )
-        events: list[Mapping[str, Any]] = []
+        noted: dict[str, str] = {}
         try:
             for event in stream:
-                events.append(event)
-                if event["Action"] in ("die", "destroy"):
+                noted.setdefault(event["Action"], event["Actor"]["Attributes"].get("signal", ""))
+                if event["Action"] in ("die", "destroy") and not also_afterwards:
                     break
         finally:
             stream.close()
-        return events
+        return noted
 
     def _written(self) -> int:
         """Bytes in the container's own layer, and in the volumes that its image declares."""

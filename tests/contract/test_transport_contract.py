@@ -503,6 +503,11 @@ def test_a_side_killed_by_somebody_else_is_nobodys_failure(
     assert play("good").verdict.outcome is Outcome.PASSED
 
 
+def test_sigkill_within_the_limits_is_never_what_a_program_chose(play: Play) -> None:
+    with pytest.raises(EngineError, match="somebody else, or because this machine ran out of memory"):
+        play("dies-of-sigkill")
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_side_that_fills_the_disk_is_ended_with_that_reason(play: Play, role: Role) -> None:
     sides = ("litter", "good") if role == "dialer" else ("never-asks", "litter")
