@@ -7,14 +7,12 @@ Where no engine answers they are skipped with that reason, or fail under `--requ
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
-from processes import program_of
 from redis_servers import RedisServer, redis_process, redis_program
 from simulator_lab import Lab, build
 
@@ -27,7 +25,6 @@ from ci.helper_image import helper_image as make_helper_image
 
 if TYPE_CHECKING:
     from ci.engines.base import Engine, Slot
-    from ci.model import Role
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -171,21 +168,6 @@ def slot(engine: Engine) -> Iterator[Slot]:
 def play(slot: Slot, peer_image: PeerImage) -> Play:
     """`play("stays", "good")` plays one case on the shared slot and judges it."""
     return Play(slot, peer_image)
-
-
-@pytest.fixture
-def kill_side(request: pytest.FixtureRequest, engine_name: str) -> Callable[[Role], None]:
-    """`kill_side("dialer")` does to one side of the case under way what anybody on this host could."""
-    if engine_name == "local":
-        return lambda role: os.kill(program_of(role), signal.SIGKILL)
-    daemon: Daemon = request.getfixturevalue("daemon")
-
-    def kill(role: Role) -> None:
-        mine = [f"{LABEL}.pid={os.getpid()}", f"{LABEL}.role={role}"]
-        [container] = daemon.api.containers(filters={"label": mine})
-        daemon.api.kill(container["Id"])
-
-    return kill
 
 
 # --- the network simulator ------------------------------------------------------------------------------------------

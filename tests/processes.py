@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from ci.engines.warden import from_proc, from_ps
-from ci.model import Role
 
-__all__ = ["NEEDS_PS", "children", "command_lines", "descendants", "is_running", "program_of"]
+__all__ = ["NEEDS_PS", "children", "command_lines", "descendants", "is_running"]
 
 LINUX = sys.platform == "linux"
 NEEDS_PS = pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps here")
@@ -30,14 +28,6 @@ def children(pid: int) -> set[int]:
 def is_running(pid: int) -> bool:
     """Not a zombie: whoever has to bury it is not ours."""
     return _ask(pid, "stat")[:1] not in ("", "Z")
-
-
-def program_of(role: Role) -> int:
-    """The process that plays this role of a case under way, among ours; of the classic contract."""
-    setting = b"is_dialer=true" if role == "dialer" else b"is_dialer=false"
-    [warden] = [it for it in children(os.getpid()) if setting in Path(f"/proc/{it}/environ").read_bytes().split(b"\0")]
-    [program] = children(warden)
-    return program
 
 
 def command_lines() -> list[str]:

@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from ci.rendezvous import Rendezvous
     from ci.scene import Actor, Scene, Stream, Surroundings
 
-__all__ = ["KILLED_FROM_OUTSIDE", "Engine", "RunningActor", "Sink", "Slot"]
+__all__ = ["KILLED_FOR_MEMORY", "STOPPED_BY_OTHERS", "Engine", "RunningActor", "Sink", "Slot"]
 
-# What is told of an actor that neither chose to end nor was ended by the runner.
-KILLED_FROM_OUTSIDE: Final = (
-    "it was killed (SIGKILL) within its limits: by somebody else, or because this machine ran out of memory"
-)
+# What is told of an actor that neither chose to end nor was ended by the runner, nor for a limit of its own.
+KILLED_FOR_MEMORY: Final = "it was killed (SIGKILL) within its own limit while this machine was out of memory"
+STOPPED_BY_OTHERS: Final = "somebody else stopped it"
 
 
 class Sink(Protocol):

@@ -12,9 +12,10 @@ import docker.errors
 from docker.types import LogConfig, Ulimit
 
 from ci.engines.absent import UNSTARTABLE, AbsentActor, report_unstartable
-from ci.engines.base import KILLED_FROM_OUTSIDE, RunningActor, Sink
+from ci.engines.base import KILLED_FOR_MEMORY, RunningActor, Sink
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.disk_watch import DiskWatch
+from ci.engines.kernel import out_of_memory_kills
 from ci.errors import EngineError
 from ci.model import Role
 from ci.scene import Actor, Limits
@@ -182,6 +183,7 @@ class DockerActor:
         self._output = self._daemon.call(
             self._api.attach, self.container, stdout=True, stderr=True, stream=True, logs=False, demux=True
         )
+        self._kills = out_of_memory_kills()
         try:
             self._api.start(self.container)
         except TROUBLE as error:
@@ -227,8 +229,8 @@ class DockerActor:
                 self._sink.lost(self._role, f"somebody else sent signal {noted['kill']} to its container")
                 return
             out_of_memory = out_of_memory or "oom" in noted
-            if unexplained and not out_of_memory:
-                self._sink.lost(self._role, KILLED_FROM_OUTSIDE)
+            if unexplained and not out_of_memory and out_of_memory_kills() > self._kills:
+                self._sink.lost(self._role, KILLED_FOR_MEMORY)
                 return
         if exit_code == UNSTARTABLE and first.startswith(INIT_FAILED):
             exit_code = self._unstartable

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ci.engines.absent import UNSTARTABLE
-from ci.engines.base import KILLED_FROM_OUTSIDE
+from ci.engines.base import KILLED_FOR_MEMORY, STOPPED_BY_OTHERS
+from ci.engines.kernel import out_of_memory_kills
 from ci.errors import EngineError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["Process", "Watcher"]
 
 WARDEN: Final = Path(__file__).with_name("warden.py")
 READ_BYTES: Final = 1 << 16
+KILLED: Final = 128 + signal.SIGKILL
 
 
 class Watcher(Protocol):
@@ -83,6 +85,7 @@ class Process:
 
     def start(self) -> None:
         """Start the program; the watcher is told everything from its first byte on."""
+        self._kills = out_of_memory_kills()
         self._reader = threading.Thread(target=self._read, name=f"process-{self._warden.pid}", daemon=True)
         self._reader.start()
         self._say(b"s")
@@ -162,7 +165,9 @@ class Process:
             case [["started", _], ["ended", how]]:
                 code, out_of_memory, foreign = how.split()
                 if foreign == "1":
-                    self._watcher.lost(KILLED_FROM_OUTSIDE)
+                    self._watcher.lost(STOPPED_BY_OTHERS)
+                elif int(code) == KILLED and out_of_memory == "0" and out_of_memory_kills() > self._kills:
+                    self._watcher.lost(KILLED_FOR_MEMORY)
                 else:
                     self._watcher.ended(int(code), out_of_memory=out_of_memory == "1")
             case lines:

@@ -5,8 +5,8 @@ as little of that as it can: every case pays for its start twice. Its standard i
 
 The runner writes `s` to start the program and `t` to ask it to stop. When the runner closes its end, on purpose or
 because it was killed, the program and whatever came of it are killed. The warden writes `started PID` and, as its
-last act, `ended CODE OUT_OF_MEMORY KILLED`, where KILLED means that it was killed from outside and for no limit of its
-own; or only `unstartable REASON`. If it ends without its last line, nobody knows what became of the program.
+last act, `ended CODE OUT_OF_MEMORY STOPPED`, where STOPPED means that somebody else has stopped the warden itself; or
+only `unstartable REASON`. If it ends without its last line, nobody knows what became of the program.
 
 On Linux the warden is a *subreaper*: a process whose parent has gone becomes its child, whatever sessions and groups
 it has made for itself, so "no child is left" means that nothing is left. Elsewhere it remembers which descendants it
@@ -142,9 +142,7 @@ class Warden:
         self._pid = 0
         self._status: int | None = None
         self._out_of_memory = False
-        # Whether we have killed the program itself; whether somebody else has, or has stopped us.
-        self._killed = False
-        self._foreign = False
+        self._stopped = False
         self._remembered: frozenset[tuple[int, int]] = frozenset()
         self._prctl = _prctl()
         listed = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110
@@ -171,10 +169,8 @@ class Warden:
             return
         self._report(f"started {self._pid}")
         self._keep()
-        if self._status is not None and not self._killed:
-            self._foreign = os.WIFSIGNALED(self._status) and os.WTERMSIG(self._status) == signal.SIGKILL
         self._end_all()
-        self._report(f"ended {_exit_code(self._status)} {int(self._out_of_memory)} {int(self._foreign)}")
+        self._report(f"ended {_exit_code(self._status)} {int(self._out_of_memory)} {int(self._stopped)}")
 
     def _start(self) -> str:
         """Start the program. Returns why it cannot be started, or nothing."""
@@ -221,8 +217,8 @@ class Warden:
             if self._woken in ready:
                 numbers = os.read(self._woken, 512)
                 if any(number != signal.SIGCHLD for number in numbers):
-                    self._foreign = True
-                    return  # somebody stops the warden itself
+                    self._stopped = True
+                    return
                 self._reap()
             if LEASH in ready and not self._obey():
                 return
@@ -254,7 +250,6 @@ class Warden:
                 surplus.append(pid)
         if surplus:
             # The kernel's own limit counts everything this user runs, and root not at all.
-            self._killed = self._killed or self._pid in surplus
             for pid in reversed(surplus):
                 _kill(pid, signal.SIGKILL)
             words = f"{os.strerror(errno.EAGAIN)}: {len(surplus)} processes killed, {self._tasks} are allowed\n"

@@ -18,7 +18,7 @@ from processes import NEEDS_PS, is_running
 from waiting import eventually
 
 from ci.engines import process
-from ci.engines.base import KILLED_FROM_OUTSIDE
+from ci.engines.base import KILLED_FOR_MEMORY
 from ci.engines.process import Process
 from ci.engines.warden import from_proc, from_ps
 from ci.scene import MIB, Limits
@@ -121,17 +121,33 @@ def test_an_exit_code(run: Run, code: int) -> None:
     assert run(f"exit {code}").end() == (code, False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP, signal.SIGPIPE])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP, signal.SIGPIPE])
 def test_a_signal(run: Run, number: signal.Signals) -> None:
     assert run(f"kill -{number.value} $$").end() == (128 + number, False)
 
 
-def test_killed_from_outside_is_no_end_of_its_own(run: Run) -> None:
-    """Whoever kills a program, the kernel out of memory included, tells nobody who it was."""
-    running = run("kill -9 $$")
+@pytest.fixture
+def small_machine() -> Iterator[Path]:
+    """A group of processes whose members the kernel kills for want of memory; the file that takes members."""
+    old, new = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+    group = (old if old.is_dir() else new) / f"interop-tests-{os.getpid()}"
+    limit = group / ("memory.limit_in_bytes" if old.is_dir() else "memory.max")
+    try:
+        group.mkdir()
+        limit.write_text(str(32 * MIB))
+    except OSError:
+        pytest.skip("this user may not limit the memory of a group of processes")
+    yield group / "cgroup.procs"
+    assert eventually(lambda: not (group / "cgroup.procs").read_text())
+    group.rmdir()
 
-    assert running.told.over.wait(30)
-    assert (running.told.ends, running.told.losses) == ([], [KILLED_FROM_OUTSIDE])
+
+def test_killed_while_the_machine_is_out_of_memory_is_no_end_of_its_own(run: Run, small_machine: Path) -> None:
+    hog = f"echo $$ > {small_machine}; x=; while :; do x=$x$(head -c 1000000 /dev/zero | tr '\\0' x); done"
+    running = run(hog)
+
+    assert running.told.over.wait(60)
+    assert (running.told.ends, running.told.losses) == ([], [KILLED_FOR_MEMORY])
 
 
 def test_both_streams_to_their_end(run: Run) -> None:

@@ -488,27 +488,6 @@ def test_a_slot_whose_redis_is_not_what_it_was_gets_another_before_the_next_case
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_side_killed_by_somebody_else_is_nobodys_failure(
-    play: Play, kill_side: Callable[[Role], None], role: Role
-) -> None:
-    def kill(_: str) -> bool:
-        kill_side(role)
-        return False
-
-    with pytest.raises(EngineError) as caught:
-        play("announces", "hang", settled=kill)
-
-    assert caught.value.reference == "engine-lost"
-    assert f"lost sight of the {role}" in caught.value.message
-    assert play("good").verdict.outcome is Outcome.PASSED
-
-
-def test_sigkill_within_the_limits_is_never_what_a_program_chose(play: Play) -> None:
-    with pytest.raises(EngineError, match="somebody else, or because this machine ran out of memory"):
-        play("dies-of-sigkill")
-
-
-@pytest.mark.parametrize("role", ROLES)
 def test_a_side_that_fills_the_disk_is_ended_with_that_reason(play: Play, role: Role) -> None:
     sides = ("litter", "good") if role == "dialer" else ("never-asks", "litter")
     played = play(*sides, change=limited(role, Limits(disk_bytes=200 * MIB)))

@@ -63,7 +63,6 @@ behave() {
         vandal) # tries to change the server for whoever comes after it, and says what it was answered
             while read -r command; do echo "$command: $(cli $command 2>&1 </dev/null | head -n 1)" >&2; done <<< "$VANDALISM"
             behave good ;;
-        dies-of-sigkill) kill -KILL $$ ;; # as the kernel does it when the machine is out of memory
         hoard) # puts 200 MB into Redis
             for _ in $(seq 200); do head -c 1000000 /dev/zero | tr '\0' x | cli -x rpush hoard; done 2>&1 | grep -m 1 OOM >&2
             behave good ;;
