@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import shlex
 import shutil
@@ -32,6 +33,9 @@ from ci.cache_folder import cache_candidates  # noqa: E402 -- the checkout need 
 
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests"]
+
+# No session wants uv, and nox tells of every command that there is none.
+logging.getLogger("nox").addFilter(lambda record: record.getMessage() != "uv binary not found.")
 
 ACTIONLINT = "v1.7.7"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -96,15 +100,40 @@ def pipeline(session: nox.Session, command: str) -> None:
     """
     words = [environment(session), "-m", "ci", command, *session.posargs]
     session.log(shlex.join(words))
-    child = subprocess.Popen(words, cwd=ROOT, env={**os.environ, "INTEROP_NOX": started_as()})
-    # The terminal sends Ctrl-C to both; a SIGTERM comes to us alone.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, _: child.send_signal(number))
-    code = child.wait()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if code:
-        sys.exit(code if code > 0 else 128 - code)
+    if code := supervised(words):
+        sys.exit(code)
+
+
+def supervised(words: list[str]) -> int:
+    """Run a command to its end, whatever we are sent meanwhile, and return its exit status.
+
+    The terminal sends Ctrl-C to the command too. SIGTERM and SIGHUP may have come to us alone, so they are passed on;
+    where the command got them itself, it takes both for one.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def forward(number: int, _: object) -> None:
+        for child in children:
+            child.send_signal(number)
+        if not children:
+            early.append(number)
+
+    # Handled, not ignored: that would be inherited. What we were told to ignore (`nohup`), the command ignores as well.
+    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: forward, signal.SIGHUP: forward}
+    earlier = {it: signal.getsignal(it) for it in handlers if signal.getsignal(it) is not signal.SIG_IGN}
+    for caught in earlier:
+        signal.signal(caught, handlers[caught])
+    try:
+        child = subprocess.Popen(words, cwd=ROOT, env={**os.environ, "INTEROP_NOX": started_as()})
+        children.append(child)
+        for number in early:
+            child.send_signal(number)
+        code = child.wait()
+    finally:
+        for caught, handler in earlier.items():
+            signal.signal(caught, handler)
+    return code if code >= 0 else 128 - code
 
 
 @nox.session(name="interop", venv_backend="none", tags=["pipeline"])
@@ -115,7 +144,7 @@ def interop(session: nox.Session) -> None:
 
 @nox.session(name="list", venv_backend="none", tags=["pipeline"])
 def list_cases(session: nox.Session) -> None:
-    """Which cases are selected and ignored, why, and what they cost. `--json` for programs."""
+    """Which cases are selected, and what they cost; `--why` lists the others too. `--json` for programs."""
     pipeline(session, "list")
 
 

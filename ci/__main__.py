@@ -26,6 +26,7 @@ from ci.commands import (
 from ci.console import Console
 from ci.errors import ExitCode, InteropError
 from ci.host_trouble import host_trouble
+from ci.interrupts import Interrupted, raised
 from ci.output import Output, standard_output
 from ci.spelling import spelled
 from ci.text import printable_lines
@@ -87,9 +88,13 @@ def main(words: Sequence[str] | None = None, *, output: Output | None = None) ->
             return int(ExitCode.CONFIGURATION)
         arguments = parser.parse_args(words)
         arguments.words = tuple(words[1:])  # as typed: what is to be typed again is made of them
-        return int(arguments.run(arguments, console))
-    except KeyboardInterrupt:
-        complain("interrupted")
+        with raised():
+            return int(arguments.run(arguments, console))
+    except KeyboardInterrupt as request:
+        if not isinstance(request, Interrupted):
+            complain("interrupted")
+        elif str(request):  # else that has been said
+            complain(f"interrupted by {request}")
         return int(ExitCode.INTERRUPTED)
     except Exception as error:
         trouble = host_trouble(error) if isinstance(error, OSError) else error

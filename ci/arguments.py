@@ -8,7 +8,6 @@ and `seconds` are types for numbers with bounds.
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from typing import Any, Final, NoReturn
 from ci.errors import ConfigurationError
 from ci.suggest import did_you_mean, shown
 
-__all__ = ["LONGEST_SECONDS", "Parser", "seconds", "whole_number"]
+__all__ = ["LONGEST_SECONDS", "Parser", "factor", "seconds", "whole_number"]
 
 # A day: more than any case, any shard or any CI job may take, and far from where clocks overflow.
 LONGEST_SECONDS: Final = 86_400.0
@@ -53,8 +52,15 @@ class Parser(argparse.ArgumentParser):
         return known, extra
 
     def error(self, message: str) -> NoReturn:
-        usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
-        self._refuse("bad-argument", f"{self.prog}: {message}", why=f"it is written: {usage}")
+        usage = " ".join(self.format_usage().split()).removeprefix(f"usage: {self.prog}")
+        # What may be left out fills half a screen; `--help` has it.
+        needed = re.sub(r"\[-[^][]*(?:\[[^]]*\])?[^][]*\]", "", usage).split()
+        command = self.prog.partition(" ")[2] or "COMMAND"
+        self._refuse(
+            "bad-argument",
+            f"{self.prog}: {message}",
+            why=f"it is written: {' '.join(['nox', '-s', command, '--', *needed, '[FLAGS]'])}",
+        )
 
     def _refuse_unknown(self, words: Sequence[str]) -> None:
         """Before anything else is held against the command line, so that the nearest word is the first answer."""
@@ -117,14 +123,25 @@ def seconds(flag: str) -> Callable[[str], float]:
     :param flag: named in the message
     """
     wanted = f"a number of seconds above 0 and up to {LONGEST_SECONDS:.0f}"
+    return _number_above_0(flag, LONGEST_SECONDS, "it is not a time that one can wait for", wanted)
 
+
+def factor(flag: str) -> Callable[[str], float]:
+    """A type for `add_argument`: what a time is multiplied by, above 0 and at most 100.
+
+    :param flag: named in the message
+    """
+    return _number_above_0(flag, 100, "it is out of bounds", "a number above 0 and up to 100")
+
+
+def _number_above_0(flag: str, most: float, why: str, wanted: str) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
             number = float(text)
         except ValueError:
             raise _bad_number(flag, text, "it is not a number", wanted) from None
-        if not math.isfinite(number) or not 0 < number <= LONGEST_SECONDS:
-            raise _bad_number(flag, text, "it is not a time that one can wait for", wanted)
+        if not 0 < number <= most:  # no number at all is neither
+            raise _bad_number(flag, text, why, wanted)
         return number
 
     return parse

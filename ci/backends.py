@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
@@ -16,7 +18,11 @@ from ci.errors import EngineError
 from ci.helper_image import ensure_base, helper_image
 from ci.images import Images
 from ci.local.builds import Builds
+from ci.local.cache import Stopped
+from ci.local.commands import Commands
 from ci.model import BuildRecipe, Version
+from ci.provision import unwatched
+from ci.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from ci.archives import ArchiveFolder
     from ci.console import Console
     from ci.engines.base import Engine
-    from ci.provision import ImageReport, Provider
+    from ci.provision import ImageReport, Provider, Watch
     from ci.workspace import Workspace
 
 __all__ = ["CHOICES", "Backend", "EngineChoice", "add_engine_argument", "open_backend"]
@@ -58,14 +64,25 @@ class Backend:
     why: str
     small: bool
     provider: Provider
-    prepare: Callable[[Iterable[Version]], None]
+    prepare: Callable[[Iterable[Version], Watch], None]
     engine: Callable[[], Engine]
     network: Callable[[], NetworkEngine]
 
-    def provide(self, versions: tuple[Version, ...], report: Callable[[ImageReport], None]) -> None:
-        """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread."""
-        self.prepare(versions)
-        self.provider.provide(versions, report)
+    def provide(
+        self, versions: tuple[Version, ...], report: Callable[[ImageReport], None], watch: Watch = unwatched
+    ) -> None:
+        """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread.
+
+        What is pulled is asked for before anything is made, so that nobody learns after the builds that it is not to
+        be had.
+        """
+        built = tuple(it for it in versions if isinstance(it.source, BuildRecipe))
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="pull") as pool:
+            pulls = pool.submit(self.provider.provide, tuple(it for it in versions if it not in built), report)
+            with suppress(Stopped):  # the provider, too, will build nothing any more
+                self.prepare(versions, watch)
+            self.provider.provide(built, report, watch)
+            pulls.result()
 
 
 def open_backend(
@@ -102,22 +119,28 @@ def _docker(
     version = daemon.call(daemon.api.version)
     key_of = partial(workspace.content_key, platform=f"{version['Os']}/{version['Arch']}")
 
-    def prepare(versions: Iterable[Version]) -> None:
+    commands = Commands(daemon.address.environment)
+
+    def prepare(versions: Iterable[Version], watch: Watch) -> None:
         if any(isinstance(it.source, BuildRecipe) for it in versions):
-            ensure_base(daemon, workspace.root)
-        helper_image(daemon, workspace.root)
+            ensure_base(daemon, workspace.root, commands=commands, watch=watch)
+        helper_image(daemon, workspace.root, commands=commands, watch=watch)
 
     def helper() -> str:
         if swept := sweep(daemon.api):
-            console.info(f"removed {swept} containers and networks that a killed run had left behind")
-        return helper_image(daemon, workspace.root)
+            console.info(
+                f"removed {counted(swept, 'container or network', 'containers and networks')} that a killed run had"
+                " left behind"
+            )
+        return helper_image(daemon, workspace.root, commands=commands)
 
     # The usual one needs no address.
     where = f" at {daemon.address}" if daemon.address.context or not daemon.address.is_local else ""
+    images = Images(daemon, root=workspace.root, key_of=key_of, archives=archives, warn=console.warn, commands=commands)
     return Backend(
         why=f"engine: docker {version['Version']}{where}, {reason}",
         small=False,
-        provider=Images(daemon, root=workspace.root, key_of=key_of, archives=archives, warn=console.warn),
+        provider=images,
         prepare=prepare,
         engine=lambda: DockerEngine(daemon, helper=helper()),
         network=lambda: NetworkEngine(daemon, helper=helper()),
@@ -130,7 +153,7 @@ def _local(workspace: Workspace, run: str, why: str) -> Backend:
         why=why,
         small=True,
         provider=builds,
-        prepare=lambda _: None,
+        prepare=lambda *_: None,
         engine=lambda: LocalEngine(builds.program, redis_server=str(builds.redis_server()), run=run),
         network=_no_network,
     )

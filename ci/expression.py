@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final, Literal, TypeAlias, cast
 
 from ci.errors import ConfigurationError
-from ci.model import MUXERS, SECURE_CHANNELS, TEST_CASES, TRANSPORTS, Role, Version
+from ci.model import MUXERS, SECURE_CHANNELS, SUITES, TEST_CASES, TRANSPORTS, Role, Version
 from ci.suggest import did_you_mean, near_matches, shown
 
 __all__ = [
@@ -153,8 +153,11 @@ class Resolver:
 
     def _expression(self, text: str, role: Role | None, path: tuple[str, ...]) -> AllOf:
         if not text.strip():
-            raise _refusal(
-                "empty-selection", "an empty selection means nothing", "leave the flag out, or name something"
+            raise ConfigurationError(
+                "empty-selection",
+                "an empty selection means nothing",
+                why="often a variable that is not set: in a workflow, an input that was left empty",
+                hint='leave the flag out, as `${SELECT:+--select "$SELECT"}` does in a shell, or name something',
             )
         parts = re.split(r"\s+and(?=\s)|^\s*and(?=\s)|\s+and\s*$", text)
         if any(not part.strip() for part in parts):
@@ -304,11 +307,12 @@ class Resolver:
 
     def _nothing(self, text: str, glob: str, known: Iterable[str]) -> ConfigurationError:
         core = re.sub(r"[*?\[\]]+", "", glob).strip("-.") or glob
-        return _refusal(
-            "matches-nothing",
-            f"`{shown(text)}` matches nothing{did_you_mean(core, known)}",
-            _HELP if near_matches(core, known) else f"known: {_listed(known)}",
-        )
+        # A suite is no word of the language, but it is what people try; the default one is never what they miss.
+        suites: dict[str, str] = {it: f"--suite {it}" for it in SUITES if it not in known and it != "transport"}
+        near = [suites.get(word, word) for word in near_matches(core, {*known, *suites})]
+        meant = f": did you mean {' or '.join(f'`{word}`' for word in near)}?" if near else ""
+        hint = _HELP if near else f"known: {_listed(known)}"
+        return _refusal("matches-nothing", f"`{shown(text)}` matches nothing{meant}", hint)
 
 
 def _refusal(reference: str, message: str, hint: str) -> ConfigurationError:

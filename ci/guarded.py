@@ -7,15 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-__all__ = ["NOT_STARTED", "end", "run", "start"]
+__all__ = ["ask", "end", "start"]
 
-# What the guard ends with where the program cannot be started, as a shell does.
-NOT_STARTED: Final = 127
 _GUARD: Final = Path(__file__).with_name("guard.py")
 _GRACE_SECONDS: Final = 2.0
 
@@ -39,26 +36,23 @@ def start(
     )
 
 
+def ask(process: subprocess.Popen[bytes]) -> None:
+    """Ask it, and all it has started, to end soon. It may have ended already."""
+    _signal(process, signal.SIGTERM)
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End it, and all it has started: asked first, killed after a moment. It may have ended already."""
     for number, seconds in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
         if process.poll() is not None:
             break
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
+        _signal(process, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
     if process.stdin is not None:
         process.stdin.close()
 
 
-def run(words: Sequence[str], *, environment: Mapping[str, str]) -> tuple[int, str]:
-    """Run a program to its end; its exit code, and what both streams said."""
-    with tempfile.TemporaryFile() as output:
-        process = start(words, output=output, environment=environment)
-        try:
-            code = process.wait()
-        finally:
-            end(process)
-        output.seek(0)
-        return code, output.read().decode(errors="replace")
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

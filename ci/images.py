@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,19 +16,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci import guarded
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.docker_address import require_docker_command
+from ci.errors import BuildError
 from ci.helper_image import make_missing
+from ci.local.cache import Stopped
+from ci.local.commands import Commands
 from ci.model import BuildRecipe, PublishedImage, ReasonCode, Version
-from ci.provision import Image, ImageReport, ImageStatus, Unavailable
+from ci.provision import Image, ImageReport, ImageStatus, Unavailable, Watch, unwatched
 
 if TYPE_CHECKING:
     from ci.archives import ArchiveFolder
 
 __all__ = ["Images"]
 
-LOG_TAIL_LINES: Final = 25
+LOG: Final = "build.log"
 # Of registries that are busy or limit their users; a job that waits longer is better run again.
 PAUSES: Final = (2.0, 10.0, 40.0)
 # How engines word that a registry is busy, limits its users, or was cut off in the middle.
@@ -45,6 +47,7 @@ class Images:
     :param archives: where images are kept outside the engine, if anywhere
     :param warn: told about faults of a cache, and of a registry that is asked again
     :param pauses: seconds to wait before each further try of a pull that failed for a reason that may pass
+    :param commands: what `make` is run with, and ended by `stop`
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Images:
         archives: ArchiveFolder | None = None,
         warn: Callable[[str], None] = lambda _: None,
         pauses: Sequence[float] = PAUSES,
+        commands: Commands | None = None,
     ) -> None:
         self._daemon = daemon
         self._root = root
@@ -63,9 +67,8 @@ class Images:
         self._archives = archives
         self._warn = warn
         self._pauses = pauses
-        self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._making: subprocess.Popen[bytes] | None = None
+        self._commands = commands or Commands(daemon.address.environment)
 
     # --- what is there --------------------------------------------------------------------------------
 
@@ -136,10 +139,12 @@ class Images:
 
     # --- making what is not there ---------------------------------------------------------------------
 
-    def provide(self, versions: Iterable[Version], report: Callable[[ImageReport], None]) -> None:
-        """Build or fetch the images of these versions; `report` is told about each as it is done.
+    def provide(
+        self, versions: Iterable[Version], report: Callable[[ImageReport], None], watch: Watch = unwatched
+    ) -> None:
+        """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread.
 
-        Folders are built one after the other (each build uses all cores by itself), images are pulled meanwhile.
+        Builds run one after the other, each with all processors; pulls run beside them.
         """
         folders: dict[str, list[Version]] = {}
         published: list[Version] = []
@@ -149,22 +154,18 @@ class Images:
             else:
                 published.append(version)
         with ThreadPoolExecutor(max_workers=4) as pool:
-            pulls = [pool.submit(self._fetch, version) for version in published]
+            # Told as soon as they are known: a build may take a quarter of an hour.
+            pulls = [pool.submit(lambda version: report(self._fetch(version)), version) for version in published]
             for folder, members in folders.items():
-                for line in self._build(folder, members):
+                for line in self._build(folder, members, watch):
                     report(line)
             for pull in pulls:
-                report(pull.result())
+                pull.result()
 
     def stop(self) -> None:
         """See `Provider.stop`."""
-        with self._lock:
-            self._stopped.set()
-        self._end_making()
-
-    def _end_making(self) -> None:
-        if (making := self._making) is not None:
-            guarded.end(making)
+        self._stopped.set()
+        self._commands.stop()
 
     def _fetch(self, version: Version) -> ImageReport:
         started = time.monotonic()
@@ -172,13 +173,17 @@ class Images:
         there = self._digest(version.source.reference) is not None
         image = self._published(version.source.reference)
         if isinstance(image, Unavailable):
+            if self._stopped.is_set():
+                return self._called_off(version, started)
             status = ImageStatus.UNAVAILABLE
         else:
             status = ImageStatus.HIT if there else ImageStatus.PULLED
         return self._line(version, status, started, image)
 
-    def _build(self, folder: str, members: list[Version]) -> list[ImageReport]:
+    def _build(self, folder: str, members: list[Version], watch: Watch) -> list[ImageReport]:
         started = time.monotonic()
+        if self._stopped.is_set():
+            return [self._called_off(it, started) for it in members]
         key = self._key_of(folder)
         tags = {version.id: self.tag(version, key) for version in members}
         digests = {version.id: self._digest(tags[version.id]) for version in members}
@@ -192,7 +197,11 @@ class Images:
         if missing := [version for version in members if digests[version.id] is None]:
             # image.json is there and counts as up to date: only what derives from it is built.
             base_is_there = any(_file(version) == "image.json" and digests[version.id] for version in members)
-            failure = self._make(folder, ["-o", "image.json"] if base_is_there else [])
+            try:
+                with watch(", ".join(it.id for it in missing), self._root / folder / LOG):
+                    failure = self._make(folder, ["-o", "image.json"] if base_is_there else [])
+            except Stopped:
+                return [self._called_off(it, started) for it in members]
             if failure is None and self._key_of(folder) != key:
                 # Whatever was built may be of neither state: tagged, it would be taken for one of them for ever.
                 failure = f"the files in {folder} changed while it was built; run the same command again"
@@ -230,28 +239,25 @@ class Images:
     def _make(self, folder: str, arguments: list[str]) -> str | None:
         """Run make; None when it succeeded, else what it said last.
 
+        :raises Stopped: it was called off
         :raises EngineError: there is no `docker` command for it to call
         """
-        environment = dict(self._daemon.address.environment)
-        require_docker_command(environment)
-        command = ["make", "--no-print-directory", "-C", str(self._root / folder), *arguments]
-        log = self._root / folder / "build.log"
-        try:
-            with log.open("wb") as output, self._lock:
-                if self._stopped.is_set():
-                    return "interrupted"
-                making = self._making = guarded.start(command, output=output, environment=environment)
-            code = making.wait()
-        finally:
-            self._end_making()
-        if code == 0:
-            return None
-        if code == guarded.NOT_STARTED:
+        require_docker_command(self._daemon.address.environment)
+        if shutil.which("make", path=self._daemon.address.environment.get("PATH")) is None:
             raise make_missing()
-        if self._stopped.is_set():
-            return "interrupted"
-        tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return "\n".join([f"`make` in {folder} failed, its log is {folder}/build.log; it ends:", *tail])
+        log = self._root / folder / LOG
+        log.unlink(missing_ok=True)
+        try:
+            self._commands.run(["make", "--no-print-directory", *arguments], log=log, folder=self._root / folder)
+        except BuildError as error:
+            # In words that are the same on every machine: they stand in the results.
+            _, _, tail = error.message.partition("\n")
+            return f"`make` in {folder} failed, its log is {folder}/{LOG}; it ends:\n{tail}"
+        return None
+
+    def _called_off(self, version: Version, started: float) -> ImageReport:
+        why = Unavailable(code=ReasonCode.CANCELLED, text=f"{version.id} was not built: interrupted")
+        return self._line(version, ImageStatus.UNAVAILABLE, started, why)
 
     def _keep(self, tag: str) -> None:
         if self._archives is None:

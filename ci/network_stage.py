@@ -56,6 +56,7 @@ class NetworkStages:
     :param seeded: the simulator is ours and draws its lots from a seed it is given
     :param seed: for every case, instead of one of its own
     :param deadline: seconds for every case, instead of its own
+    :param factor: for slow hosts: a case's own limit, times this
     :param captures: of which results the captures are kept
     :param operator: what whoever runs this says to the images, by variable
     """
@@ -67,6 +68,7 @@ class NetworkStages:
     seeded: bool = True
     seed: int | None = None
     deadline: float | None = None
+    factor: float = 1.0
     captures: Captures = "red"
     operator: Mapping[str, str] = field(default_factory=dict)
 
@@ -127,8 +129,8 @@ class NetworkStage:
             return Performance(verdict=objection, roles={}, elapsed=0.0, keep=lambda _: ())
 
         test = test_case(case)
-        if stages.deadline is not None:
-            test = replace(test, limit=int(stages.deadline))
+        limit = test.limit * stages.factor if stages.deadline is None else stages.deadline
+        test = replace(test, limit=max(1, int(limit)))
         seed = _seed(f"{case.key}/{take.number}") if stages.seed is None else stages.seed
         folder = EvidenceFolder(take.folder, case_folder(case), attempt=take.number)
         repetitions: list[Repetition] = []

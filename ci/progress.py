@@ -8,18 +8,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Protocol
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-from typing_extensions import Self
 
-from ci.text import printable
+from ci.build_progress import BuildProgress, Lines, LiveView, humane
+from ci.text import counted, printable
 
 __all__ = ["OUTCOME_STYLES", "Progress", "humane"]
 
@@ -34,26 +35,7 @@ OUTCOME_STYLES: Final = {
 }
 
 
-def humane(seconds: float) -> str:
-    """A duration as people say it: `42 s`, `3 min`, `1 h 05 min`."""
-    seconds = max(0.0, seconds)
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-class Lines(Protocol):
-    """What progress needs of a console."""
-
-    terminal: bool
-    rich: Console
-
-    def info(self, text: str, *, style: str = "") -> None: ...
-    def encodable(self, text: str) -> str: ...
-
-
-class Progress:
+class Progress(LiveView):
     """Of one run; use it as a context manager.
 
     :param total: attempts expected; more may come (`expect`) when red cases are retried
@@ -69,45 +51,35 @@ class Progress:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._console = console
+        super().__init__(console)
         self._clock = clock
         self._total = total
         self._done = 0
         self._skipped = 0  # of these, settled without taking time
-        self._began = clock()
+        self._taken = 0.0  # seconds, of all that ran
+        self._images: Collection[Future[Any]] = ()
+        self._builds = BuildProgress(console, clock=clock)
         self._running: dict[int, tuple[str, float]] = {}
         self._workers = workers
         self._outcomes: Counter[str] = Counter()
         # Two locks: the live display reads the state under a lock of its own, which printing needs too.
         self._state = threading.Lock()
         self._printing = threading.Lock()
-        self._live: Live | None = None
 
-    def __enter__(self) -> Self:
-        self._began = self._clock()
-        if self._console.terminal:
-            self._live = Live(
-                console=self._console.rich,
-                get_renderable=self._display,
-                refresh_per_second=8,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start(refresh=True)
-        return self
+    def awaits(self, images: Collection[Future[Any]]) -> None:
+        """What cases run with: as long as some are not there, the rest of the time is unknown."""
+        self._images = images
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+    def building(self, name: str, log: Path) -> AbstractContextManager[None]:
+        """See `ci.provision.Watch`."""
+        return self._builds.building(name, log)
 
-    def expect(self, more: int) -> None:
-        """Further attempts have been queued."""
+    def again(self, count: int) -> None:
+        """So many red cases are tried once more, one after the other."""
         with self._state:
-            self._total += more
+            self._total += count
+            self._workers = 1
+        self._console.info(f"{counted(count, 'red cell')} again, alone")
 
     def started(self, worker: int, name: str) -> None:
         """A worker begins with a case."""
@@ -123,16 +95,17 @@ class Progress:
         name, note, outcome = printable(name), printable(note), printable(outcome)
         with self._printing:
             with self._state:
-                self._running.pop(worker, None)
+                _, since = self._running.pop(worker, ("", self._clock() - seconds))
+                self._taken += self._clock() - since
                 self._done += 1
                 self._outcomes[outcome] += 1
                 total = max(self._total, self._done)
                 count = f"[{self._done:>{len(str(total))}}/{total}]"
-                eta = humane(self._remaining())
+                eta = self._eta()
             # A terminal shows what is green as a number; what is not stays on the screen.
             if self._live is not None and outcome == "passed":
                 return
-            line = f"{count} {outcome:<11} {seconds:>5.1f} s  eta {eta:<6}  {name}"
+            line = f"{count} {outcome:<11} {seconds:>5.1f} s  {eta:<10}  {name}"
             self._console.info(f"{line}: {note}" if note else line, style=OUTCOME_STYLES.get(outcome, ""))
 
     def skipped(self, text: str = "") -> None:
@@ -145,12 +118,15 @@ class Progress:
             if text:
                 self._console.info(f"not run: {printable(text)}", style=OUTCOME_STYLES["not-run"])
 
-    def _remaining(self) -> float:
-        """Seconds to go at the pace so far."""
+    def _eta(self) -> str:
+        """The time to go at the pace so far, which cases alone have made; builds and pulls come on top of it."""
         ran = self._done - self._skipped
-        if not ran:
-            return 0.0
-        return (self._clock() - self._began) / ran * max(0, self._total - self._done)
+        missing = sum(not image.done() for image in self._images)
+        there = humane(self._taken / ran * max(0, self._total - self._done) / max(1, self._workers)) if ran else ""
+        images = counted(missing, "image") if missing else ""
+        if not there:
+            return images and f"{images} to come"
+        return f"eta {there}{images and f' + {images}'}"
 
     def _display(self) -> RenderableType:
         with self._state:
@@ -158,11 +134,14 @@ class Progress:
             running = dict(self._running)
             done, total = self._done, max(self._total, self._done)
             outcomes = self._outcomes.copy()
-            eta = f"eta {humane(self._remaining())}" if done > self._skipped else ""
+            eta = self._eta()
+            waiting = any(not image.done() for image in self._images)
         lines: list[RenderableType] = []
+        if (builds := self._builds.rows()) is not None:
+            lines.append(builds)
         for worker in sorted({*range(self._workers), *running}):
             name, since = running.get(worker, ("", now))
-            text = f"  {name}  {humane(now - since)}" if name else "  idle"
+            text = f"  {name}  {humane(now - since)}" if name else "  waits for an image" if waiting else "  idle"
             lines.append(
                 Text(
                     self._console.encodable(text),
@@ -173,7 +152,8 @@ class Progress:
             )
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=max(total, 1), completed=done, width=30),
+            # No colour of an outcome: what is done may be red or green.
+            ProgressBar(total=max(total, 1), completed=done, width=30, complete_style="cyan", finished_style="cyan"),
             f"{done}/{total}",
             eta,
             _counts(outcomes),

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from ci.model import ReasonCode, Version
 
-__all__ = ["Image", "ImageReport", "ImageStatus", "Provider", "Unavailable"]
+__all__ = ["Image", "ImageReport", "ImageStatus", "Provider", "Unavailable", "Watch", "unwatched"]
+
+# Who shows what is being built: given what it is and where its log grows, a block that lasts as long as the build.
+Watch: TypeAlias = Callable[[str, Path], AbstractContextManager[None]]
+
+
+def unwatched(name: str, log: Path) -> AbstractContextManager[None]:
+    """Nobody shows it."""
+    del name, log
+    return nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +87,9 @@ class Provider(Protocol):
     def lack(self, version: Version) -> str | None:
         """What this machine lacks for this version, as far as that is known without trying; None if nothing."""
 
-    def provide(self, versions: Iterable[Version], report: Callable[[ImageReport], None]) -> None:
+    def provide(
+        self, versions: Iterable[Version], report: Callable[[ImageReport], None], watch: Watch = unwatched
+    ) -> None:
         """Build or fetch for these versions; `report` is told about each as soon as it is done, from any thread."""
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ from ci.errors import ConfigurationError
 from ci.json_fields import Json, decode
 from ci.record_json import from_json, to_json
 from ci.records import Record
-from ci.text import clip
+from ci.text import clip, counted
 
 __all__ = ["LINE_LIMIT", "from_line", "to_line"]
 
@@ -80,7 +80,7 @@ def _trimmed(document: dict[str, Json], *, items: int, size: int) -> dict[str, J
     evidence = document.get("evidence", [])
     warnings = document.get("warnings", [])
     if len(evidence) > items:
-        warnings = [*warnings[: items - 1], f"{len(evidence) - items} more evidence files are not listed"]
+        warnings = [*warnings[: items - 1], f"{counted(len(evidence) - items, 'more evidence file')} not listed"]
         document["evidence"] = evidence[:items]
     for name, values in (("warnings", warnings), ("published", document.get("published", []))):
         if name in document:

@@ -137,7 +137,7 @@ class Runner:
             again, self._again = self._worth_retrying(cases if planned is None else planned), []
             if not again or self.summary.lost or self._cancelled.is_set():
                 break
-            self._progress.expect(len(again))
+            self._progress.again(len(again))
             self._work_off(again, images, workers=1, kind="retry")
         self.summary.left = sum(case.key not in self.summary.outcomes for case in cases)
         self.summary.cancelled = self._cancelled.is_set()

@@ -29,6 +29,7 @@ from ci.expression import (
 )
 from ci.model import Exercise
 from ci.suggest import did_you_mean, shown
+from ci.text import counted
 
 if TYPE_CHECKING:
     from ci.model import Case, Version
@@ -104,7 +105,7 @@ def _nothing_left(
     chosen = len(frozenset().union(*selected_by.values())) if selected_by else total
     return NothingSelectedError(
         "nothing-selected",
-        f"no case is left: of {total} cases {chosen} are selected and all of these ignored",
+        f"no case is left: of {counted(total, 'case')} {chosen} are selected and all of these ignored",
         why="each --ignore takes away from what all --select together chose",
         hint="narrow the --ignore; the ignored part was: " + "; ".join(shown(text) for text in ignored_by),
     )

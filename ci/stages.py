@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, get_args
 
-from ci.arguments import whole_number
+from ci.arguments import factor, seconds, whole_number
 from ci.compliance import Compliance
 from ci.errors import BuildError, EngineError
 from ci.network_evidence import Captures
@@ -29,7 +29,22 @@ if TYPE_CHECKING:
     from ci.stage import Stages
     from ci.workspace import Workspace
 
-__all__ = ["add_stage_arguments", "check_tshark", "open_stages"]
+__all__ = ["add_stage_arguments", "add_time_arguments", "check_tshark", "open_stages"]
+
+
+def add_time_arguments(group: argparse._ArgumentGroup) -> None:
+    """How long a case may take."""
+    limits = group.add_mutually_exclusive_group()
+    limits.add_argument(
+        "--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per case, instead of what is declared for it"
+    )
+    limits.add_argument(
+        "--timeout-factor",
+        type=factor("--timeout-factor"),
+        default=1.0,
+        metavar="FACTOR",
+        help="for slow hosts: what is declared for a case, times this",
+    )
 
 
 def add_stage_arguments(group: argparse._ArgumentGroup) -> None:
@@ -66,7 +81,12 @@ def open_stages(
     :raises EngineError: the engine has no simulated network, or there is nothing to read captures with
     """
     if workspace.suite == "transport":
-        suite = TransportSuite(workspace.versions, deadline=arguments.timeout, strict_exit=arguments.strict_exit)
+        suite = TransportSuite(
+            workspace.versions,
+            deadline=arguments.timeout,
+            factor=arguments.timeout_factor,
+            strict_exit=arguments.strict_exit,
+        )
         return TransportStages(backend.engine(), suite)
     check_tshark()
     engine = backend.network()
@@ -85,10 +105,11 @@ def open_stages(
         engine=engine,
         versions=workspace.versions,
         support=support,
-        compliance=Compliance(folder),
+        compliance=Compliance(folder, factor=arguments.timeout_factor),
         seeded=workspace.simulator is SIMULATOR,
         seed=arguments.seed,
         deadline=arguments.timeout,
+        factor=arguments.timeout_factor,
         captures=arguments.captures,
         operator={name: os.environ[name] for name in OPERATOR_VARIABLES if os.environ.get(name)},
     )

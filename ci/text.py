@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["byte_length", "clip", "clip_middle", "printable", "printable_lines"]
+__all__ = ["byte_length", "clip", "clip_middle", "counted", "printable", "printable_lines"]
 
 # CSI, OSC (with or without its end) and the two-character escapes of ECMA-48.
 _ANSI: Final = re.compile(
@@ -29,6 +29,14 @@ def printable_lines(text: str) -> str:
 def printable(text: str) -> str:
     """The same text as one line of ordinary characters, runs of white space made one space."""
     return " ".join(printable_lines(text).split())
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 case`, `2 cases`, `0 cases`.
+
+    :param many: the plural, where it is not the singular with an `s`
+    """
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def byte_length(text: str) -> int:

@@ -132,9 +132,8 @@ class Workspace:
         return cls(
             root=path.resolve().parent,
             catalogue=load(path, extra=arguments.extra_versions),
-            # An empty word is what an unset input of a workflow becomes.
-            selects=[word for word in arguments.select if word.strip()],
-            ignores=[word for word in arguments.ignore if word.strip()],
+            selects=arguments.select,
+            ignores=arguments.ignore,
             suite=arguments.suite,
             simulator=simulator_of(arguments.simulator),
             quick=arguments.quick,

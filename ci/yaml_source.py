@@ -17,6 +17,7 @@ import yaml
 from ci.errors import ConfigurationError
 from ci.given_files import open_given
 from ci.suggest import did_you_mean, shown, shown_path
+from ci.text import counted
 
 if TYPE_CHECKING:  # the stubs have two classes where the library has one
     from yaml._yaml import Mark as _ForeignMark
@@ -59,7 +60,7 @@ class SourceError(ConfigurationError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        count = counted(len(problems), "mistake")
         files = ", ".join(dict.fromkeys(shown_path(Path(problem.place.file)) for problem in problems))
         lines = [f"{files}: {count}", *(f"  {problem}" for problem in problems)]
         super().__init__(

@@ -11,16 +11,18 @@ BASE       ?= interop/base:trixie
 BUILD_BASE ?= interop/build-base:trixie
 BUILD_ARGS ?=
 
-# $(call build,Dockerfile,arguments): build from this folder and print the image id. What is sent is a copy, for its
-# modes: they are those of the checkout's umask, and images must be equal and their files readable whatever that is.
+# $(call build,Dockerfile,arguments): build from this folder and print the image id; what the builder says goes to
+# stderr. What is sent is a copy, for its modes: they are those of the checkout's umask, and images must be equal and
+# their files readable whatever that is.
 define build
-sent=$$(mktemp -d) && trap 'rm -rf "$$sent"' EXIT && trap 'exit 1' HUP INT TERM \
+sent=$$(mktemp -d) && trap 'rm -rf "$$sent" "$$sent.id"' EXIT && trap 'exit 1' HUP INT TERM \
   && tar -chf - --exclude='*image.json' --exclude=build.log --exclude='./node_modules' --exclude='./target' . \
    | tar -xf - -C "$$sent" \
   && chmod -R u=rwX,go=rX "$$sent" \
   && tar -cf - -C "$$sent" . \
-   | docker build -q -f $(1) --build-arg BASE=$(BASE) --build-arg BUILD_BASE=$(BUILD_BASE) $(BUILD_ARGS) $(2) - \
-   | tail -n 1
+   | docker build --iidfile "$$sent.id" -f $(1) --build-arg BASE=$(BASE) --build-arg BUILD_BASE=$(BUILD_BASE) \
+     $(BUILD_ARGS) $(2) - >&2 \
+  && cat "$$sent.id"
 endef
 
 # $(call write,file,id): image.json appears whole or not at all.

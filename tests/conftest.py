@@ -7,6 +7,8 @@ Where no engine answers they are skipped with that reason, or fail under `--requ
 from __future__ import annotations
 
 import os
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -22,6 +24,7 @@ from ci.engines.local import LocalEngine
 from ci.errors import EngineError
 from ci.helper_image import BASE
 from ci.helper_image import helper_image as make_helper_image
+from ci.text import counted
 
 if TYPE_CHECKING:
     from ci.engines.base import Engine, Slot
@@ -35,6 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """What tests start takes notice of signals, although `nohup` or a shell's `&` may have told us to ignore them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # Handled, which is not inherited.
+            signal.signal(number, lambda *_: None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever uses the daemon needs Docker: mark it, so that `-m "not docker"` can be relied on, and run it last."""
@@ -42,6 +53,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "daemon" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.docker)
     items.sort(key=lambda item: item.get_closest_marker("docker") is not None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why tests were skipped, once per reason: without Docker they are hundreds, all for the same one."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", ()):
+        # A file, a line and the words; those of an error go on with what to do.
+        words = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[words.removeprefix("Skipped: ").splitlines()[0]] += 1
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{counted(count, 'test')} skipped: {reason}")
 
 
 # --- Docker -----------------------------------------------------------------------------------------------

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from ci.archives import ArchiveFolder
 from ci.backends import Backend, add_engine_argument, open_backend
+from ci.build_progress import BuildProgress
 from ci.errors import BuildError, ConfigurationError, ExitCode
+from ci.interrupts import Interrupted, interruptible
 from ci.model import BuildRecipe, ReasonCode, Version
 from ci.provision import Image, ImageReport, ImageStatus, Unavailable
 from ci.spelling import say_next
+from ci.text import counted
 from ci.workspace import Workspace, add_selection_arguments, folders_of, selection_words
 
 if TYPE_CHECKING:
@@ -68,16 +71,23 @@ def archives(arguments: argparse.Namespace) -> ArchiveFolder | None:
 
 
 def build(backend: Backend, versions: tuple[Version, ...], console: Console) -> ExitCode:
-    """Provide images and print a line about each; a failed one does not keep the others from being built."""
+    """Provide images and print a line about each; a failed one does not keep the others from being built.
+
+    :raises Interrupted: that was asked for meanwhile
+    """
     lines: list[ImageReport] = []
 
     def report(line: ImageReport) -> None:
         lines.append(line)
         print_report(line, console)
 
-    backend.provide(versions, report)
+    with interruptible(console, stop=backend.provider.stop) as cancelled, BuildProgress(console) as progress:
+        backend.provide(versions, report, progress.building)
+    if cancelled.is_set():
+        raise Interrupted
     counts = {status: sum(line.status is status for line in lines) for status in ImageStatus}
-    console.info(f"{len(lines)} images: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
+    came_to = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    console.info(f"{counted(len(lines), 'image')}: {came_to}")
     return ExitCode.BUILD if counts[ImageStatus.FAILED] else ExitCode.GREEN
 
 
@@ -99,8 +109,10 @@ def found_or_built(
         if missing:
             build(backend, missing, console)
             found |= {version: backend.provider.find(version) for version in missing}
-    finally:
+    except BaseException:
+        # Not otherwise: what is called off once is for ever, and the engine may have something to make for itself.
         backend.provider.stop()
+        raise
     images = {}
     for version, image in found.items():
         if isinstance(image, Unavailable):
@@ -115,7 +127,9 @@ def found_or_built(
 
 
 def print_report(line: ImageReport, console: Console) -> None:
-    """One line, and below it why there is no image, if there is none."""
+    """One line, and below it why there is no image, if there is none. Nothing of what was called off: that was said."""
+    if isinstance(line.image, Unavailable) and line.image.code is ReasonCode.CANCELLED:
+        return
     size = f"{line.size / 1e6:7.0f} MB" if line.size else " " * 10
     console.info(f"{line.status:11} {line.seconds:7.1f} s {size}  {line.version}")
     if isinstance(line.image, Unavailable):

@@ -23,6 +23,7 @@ from ci.local_leftovers import LocalLeftovers, a_run_lives
 from ci.model import BuildRecipe
 from ci.report.leftovers import Decided, as_data, kept_lines, line, size_words, total
 from ci.spelling import spelled
+from ci.text import counted
 from ci.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -128,9 +129,8 @@ def _tell(console: Console, decided: Sequence[Decided], *, removed: bool) -> Non
             else:
                 going.append(one.it)
     if going:
-        things = "1 thing" if len(going) == 1 else f"{len(going)} things"
         what = "removed" if removed else "would be removed"
-        console.info(f"{things} {what}, at most {size_words(total(going))} (images share layers)")
+        console.info(f"{counted(len(going), 'thing')} {what}, at most {size_words(total(going))} (images share layers)")
     else:
         console.info("nothing was removed" if any(one.failed for one in decided) else "nothing to remove")
     kept = [one for one in decided if one.kept is not None]

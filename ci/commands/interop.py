@@ -37,12 +37,14 @@ from ci.results import shard_folder
 from ci.shard import Shard
 from ci.spelling import say_next, spelled
 from ci.support import support_for
+from ci.text import counted
 from ci.workspace import Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
     from ci.console import Console
     from ci.merged import Merged
     from ci.model import Case
+    from ci.progress import Progress
 
 __all__ = ["add_parser", "run"]
 
@@ -95,8 +97,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         # Before anything has run: nobody waits for a dashboard that is then refused.
         refuse_part(len(workspace.plan.selected), len(workspace.plan.cases) - len(workspace.plan.selected))
 
-    def provide(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
-        return _provide(backend, workspace, cases, pool, console)
+    def provide(cases: Sequence[Case], pool: ThreadPoolExecutor, progress: Progress) -> Images:
+        return _provide(backend, workspace, cases, pool, console, progress)
 
     folder, summary = run_one_shard(arguments, workspace, Shard(1, 1), backend, provide, console)
     if summary.cancelled:
@@ -143,14 +145,19 @@ def _cut_to_size(workspace: Workspace, backend: Backend, arguments: argparse.Nam
     able = sum(not {it.case.dialer, it.case.listener} & set(unfit) for it in whole)
     quick = replace(workspace, quick=True, unfit=unfit)
     console.info(
-        f"quick: {len(quick.plan.selected)} of the {able} cases that can run here, enough for each version to dial "
-        "each other over each transport they share; --all runs them all"
+        f"quick: {len(quick.plan.selected)} of the {counted(able, 'case')} that can run here, enough for each version "
+        "to dial each other over each transport they share; --all runs them all"
     )
     return quick
 
 
 def _provide(
-    backend: Backend, workspace: Workspace, cases: Sequence[Case], pool: ThreadPoolExecutor, console: Console
+    backend: Backend,
+    workspace: Workspace,
+    cases: Sequence[Case],
+    pool: ThreadPoolExecutor,
+    console: Console,
+    progress: Progress,
 ) -> Images:
     """Begin to build: a case can start as soon as its own two versions are there, while others still build."""
     ids = {name for case in cases for name in (case.dialer, case.listener)}
@@ -164,7 +171,7 @@ def _provide(
 
     def work() -> None:
         try:
-            backend.provide(versions, done)
+            backend.provide(versions, done, progress.building)
         except BaseException as error:
             # Whoever waits for an image has to learn that it will never come.
             for image in images.values():
@@ -185,4 +192,4 @@ def _again(arguments: argparse.Namespace) -> str:
 def _pace(merged: Merged, began: float, first_at: float | None) -> str:
     ran = sum(any(attempt.outcome.conclusive for attempt in case.attempts) for case in merged.cases)
     first = "" if first_at is None else f", the first result after {humane(first_at - began)}"
-    return f"{ran} of {len(merged.cases)} cases ran in {humane(time.monotonic() - began)}{first}"
+    return f"{ran} of {counted(len(merged.cases), 'case')} ran in {humane(time.monotonic() - began)}{first}"

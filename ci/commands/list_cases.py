@@ -14,6 +14,7 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.shard import MAXIMUM_SHARDS, Shard
 from ci.spelling import say_next
 from ci.suggest import shown
+from ci.text import counted
 from ci.workspace import Workspace, add_selection_arguments, folders_of, selection_words
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "list",
-        help="the cases selected and ignored, with the reason, and the cost estimate",
-        epilog="example: nox -s list -- --select 'js and py' --ignore mplex",
+        help="the cases selected, how many, and the cost estimate; --why: those left out, too",
+        epilog="example: nox -s list -- --select 'js and py' --ignore mplex --why",
     )
     add_selection_arguments(parser)
+    parser.add_argument("--why", action="store_true", help="list what is left out too, and what decided each case")
     parser.add_argument("--json", action="store_true", help="the plan as one JSON document")
     parser.add_argument(
         "--shards",
@@ -53,16 +55,18 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.json:
         sys.stdout.write(plan.to_json())
         return ExitCode.GREEN
-    for one in plan.cases:
-        console.info(
-            f"{'selected' if one.selected else 'ignored ':8} {one.seconds:6.1f} s  {one.case.name}  ({one.why})"
-        )
-    selected = len(plan.selected)
-    console.info(f"{selected} of {len(plan.cases)} cases selected, {plan.seconds / 60:.1f} min one after the other")
+    for one in plan.cases if arguments.why else plan.selected:
+        what, why = ("selected " if one.selected else "ignored  ", f"  ({one.why})") if arguments.why else ("", "")
+        console.info(f"{what}{one.seconds:6.1f} s  {one.case.name}{why}")
+    selected, left_out = len(plan.selected), len(plan.cases) - len(plan.selected)
+    console.info(
+        f"{selected} of {counted(len(plan.cases), 'case')} selected, {plan.seconds / 60:.1f} min one after the other"
+        + (f"; --why lists the other {left_out} too" if left_out and not arguments.why else "")
+    )
     for shard in shards:
         slice_ = plan.slice(shard)
         seconds = sum(one.seconds for one in slice_)
-        console.info(f"shard {shard}: {len(slice_)} cases, {seconds / 60:.1f} min")
+        console.info(f"shard {shard}: {counted(len(slice_), 'case')}, {seconds / 60:.1f} min")
     console.info(f"plan {plan.digest}")
     say_next(console, "interop", *selection_words(arguments))
     return ExitCode.GREEN

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ci.errors import ConfigurationError, ExitCode
 from ci.fold import CaseVerdict
 from ci.given_files import read_given
+from ci.host_load import load_note
 from ci.merge import find_shards, merge, plan_of_shards
 from ci.merged import Merged, MergedCase, write_merged
 from ci.model import Proof
@@ -20,6 +21,7 @@ from ci.report.terminal import closing_table, matrix_table
 from ci.results import read_shard
 from ci.shard import assign
 from ci.spelling import say_next
+from ci.text import counted
 from ci.weights import load_weights, save_weights
 from ci.workspace import Workspace, add_selection_arguments, weights_of
 
@@ -137,12 +139,14 @@ def report(merged: Merged, console: Console, baseline: Baseline | None = None, *
     :param require_proof: a case whose stack is only believed is red
     """
     closing_table(console, merged)
+    if (note := load_note(attempt for case in merged.cases for attempt in case.attempts)) is not None:
+        console.warn(note)
     reasons: dict[str, int] = {}
     for case in merged.cases:
         if case.verdict is CaseVerdict.GREY and case.result.reason is not None:
             reasons[case.result.reason.text] = reasons.get(case.result.reason.text, 0) + 1
     for text, count in sorted(reasons.items()):
-        console.info(f"not run: {count} cases: {text}")
+        console.info(f"not run: {counted(count, 'case')}: {text}")
     believed = [f"{case.name}: {UNPROVED}" for case in merged.cases if case.result.proof is Proof.BELIEVED]
     _list(console, "red" if require_proof else "believed", believed)
     for verdict, title in (

@@ -12,11 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.arguments import seconds, whole_number
+from ci.arguments import whole_number
 from ci.backends import Backend, add_engine_argument, open_backend
 from ci.case_lookup import find_case
 from ci.commands.build_images import add_archive_argument, archives, found_or_built
-from ci.commands.run_shard import interruptible
 from ci.decrypted import captures_below, decrypted_copies
 from ci.engines.daemon import LABEL
 from ci.engines.docker import DockerEngine, DockerSlot
@@ -25,6 +24,7 @@ from ci.engines.shell import NO_SHELL, open_shell
 from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.images import Images
 from ci.inbox import Cancelled
+from ci.interrupts import interruptible
 from ci.live import LiveOutput
 from ci.model import PAIR_OF, ROLES, Outcome, PublishedImage, Verdict, Version
 from ci.network_stage import NetworkStage
@@ -34,7 +34,7 @@ from ci.repeat import Repeat, Try, pass_rate
 from ci.schedule import Ready
 from ci.spelling import say_next
 from ci.stage import After
-from ci.stages import open_stages
+from ci.stages import add_time_arguments, open_stages
 from ci.suites.network import test_case
 from ci.support import support_for
 from ci.transport_stage import TransportStage
@@ -73,7 +73,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=f"play it N times and say how many passed (default: 1, with --until-fail {UNTIL_FAIL_TIMES})",
     )
     group.add_argument("--until-fail", action="store_true", help="stop at the first try that does not pass")
-    group.add_argument("--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per try")
+    add_time_arguments(group)
     group.add_argument(
         "--strict-exit", action="store_true", help="transport: fail a dialer that stays after its result"
     )

@@ -6,22 +6,24 @@ import argparse
 import os
 import platform
 import shlex
-import signal
-import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from ci.arguments import seconds, whole_number
+from ci.arguments import whole_number
 from ci.atomic import write_atomically
 from ci.backends import CHOICES, Backend, EngineChoice, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives
-from ci.errors import ExitCode
+from ci.errors import ExitCode, InteropError
+from ci.host_load import load_note
+from ci.interrupts import interruptible
 from ci.latest import mark_latest
+from ci.local.cache import Stopped
 from ci.model import Case, Outcome, ReasonCode
 from ci.provision import Image, Provider, Unavailable
 from ci.records import RunStart
@@ -29,12 +31,15 @@ from ci.results import ResultsWriter, finished_cases, put_aside, read_shard, red
 from ci.runner import Runner, Settings, Summary
 from ci.shard import Shard
 from ci.spelling import say_next
-from ci.stages import add_stage_arguments, open_stages
+from ci.stages import add_stage_arguments, add_time_arguments, open_stages
 from ci.support import support_for
+from ci.text import counted
 from ci.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
 
 if TYPE_CHECKING:
     from ci.console import Console
+    from ci.progress import Progress
+    from ci.records import Attempt
 
 Images: TypeAlias = "Mapping[str, Future[Image | Unavailable]]"
 
@@ -46,7 +51,6 @@ __all__ = [
     "add_parser",
     "add_run_arguments",
     "engine_to_go_on_with",
-    "interruptible",
     "repro_command",
     "repro_words",
     "run",
@@ -70,9 +74,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how often a red case is tried again, alone (default: 1)",
     )
-    group.add_argument(
-        "--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per case, instead of what the versions declare"
-    )
+    add_time_arguments(group)
     add_stage_arguments(group)
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
     group.add_argument(
@@ -110,7 +112,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     backend = open_backend(engine, workspace, console, run=name, archives=archives(arguments))
     console.info(backend.why)
 
-    def find(cases: Sequence[Case], pool: ThreadPoolExecutor) -> Images:
+    def find(cases: Sequence[Case], pool: ThreadPoolExecutor, _: Progress) -> Images:
         ids = dict.fromkeys(name for case in cases for name in (case.dialer, case.listener))
         versions = [workspace.versions[name] for name in ids]
         # Built ones first: they are there at once, while a pull may take its time.
@@ -119,8 +121,12 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         return {version.id: pool.submit(backend.provider.find, version) for version in (*support, *versions)}
 
     folder, summary = run_one_shard(arguments, workspace, shard, backend, find, console)
+    if (note := load_note(read_shard(folder).attempts)) is not None:
+        console.warn(note)
     console.info(f"results: {folder}")
-    if not summary.cancelled:
+    if summary.cancelled:
+        console.info("to go on: the same command")
+    else:
         purpose = "" if shard.count == 1 else f"when all {shard.count} shards have run"
         say_next(console, "merge-results", *selection_words(arguments), purpose=purpose)
     return exit_code(summary, accept_red=arguments.accept_red)
@@ -146,12 +152,12 @@ def run_one_shard(
     workspace: Workspace,
     shard: Shard,
     backend: Backend,
-    images: Callable[[Sequence[Case], ThreadPoolExecutor], Images],
+    images: Callable[[Sequence[Case], ThreadPoolExecutor, Progress], Images],
     console: Console,
 ) -> tuple[Path, Summary]:
     """Run what is left of a shard and return its folder and what came of it.
 
-    :param images: begins to look for the images of these cases, in the pool's threads
+    :param images: begins to look for the images of these cases, in the pool's threads, and shows what it builds
     """
     name = workspace.run_name(arguments.run_name)
     planned = [one.case for one in workspace.plan.slice(shard)]
@@ -162,7 +168,7 @@ def run_one_shard(
     finished = finished_cases(earlier.attempts)
     left = [case for case in planned if case.key not in finished]
     console.info(
-        f"shard {shard} of run {name}: {len(planned)} cases"
+        f"shard {shard} of run {name}: {counted(len(planned), 'case')}"
         + (f", {len(planned) - len(left)} of them finished earlier" if finished else "")
     )
     start = RunStart(
@@ -182,7 +188,7 @@ def run_one_shard(
         mark_latest(arguments.results, name)
     with (
         ResultsWriter(folder, start) as writer,
-        interruptible(console) as cancelled,
+        interruptible(console, stop=backend.provider.stop) as cancelled,
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
         _stopping(backend.provider),
         console.progress(len(left), arguments.workers) as progress,
@@ -190,8 +196,15 @@ def run_one_shard(
         write_atomically(folder / "plan.json", workspace.plan.to_json().encode())
         red = red_cases(planned, earlier.attempts)
         due = [*left, *red]
-        found = images(due, pool)
-        stages = open_stages(arguments, workspace, backend, due, found, folder)
+        found = images(due, pool, progress)
+        progress.awaits(found.values())
+        try:
+            stages = open_stages(arguments, workspace, backend, due, found, folder)
+        except (InteropError, Stopped):
+            if not cancelled.is_set():
+                raise
+            # It waited for what was called off.
+            return folder, _cut_short(planned, earlier.attempts, console)
         runner = Runner(
             stages=stages,
             writer=writer,
@@ -214,7 +227,24 @@ def run_one_shard(
             raise summary.lost
         console.error(f"{summary.lost}\n  reference: {summary.lost.reference}")
     summary.outcomes = {it.key: it.outcome for it in earlier.attempts} | summary.outcomes
+    if summary.cancelled:
+        console.info(_so_far(planned, summary), style="bold")
     return folder, summary
+
+
+def _cut_short(planned: Sequence[Case], earlier: Sequence[Attempt], console: Console) -> Summary:
+    """Of a run that was interrupted before anything ran."""
+    summary = Summary(cancelled=True, outcomes={it.key: it.outcome for it in earlier})
+    console.info(_so_far(planned, summary), style="bold")
+    return summary
+
+
+def _so_far(planned: Sequence[Case], summary: Summary) -> str:
+    """What an interrupted run came to."""
+    counts = Counter(summary.outcomes[case.key] for case in planned if case.key in summary.outcomes)
+    done = f"interrupted after {counts.total()} of {counted(len(planned), 'case')}"
+    came_to = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    return f"{done}: {came_to}" if came_to else done
 
 
 def repro_command(arguments: argparse.Namespace, name: str) -> str:
@@ -228,6 +258,8 @@ def repro_words(arguments: argparse.Namespace, name: str) -> list[str]:
     words = [name, *version_words(arguments)]
     if arguments.timeout is not None:
         words += ["--timeout", f"{arguments.timeout:g}"]
+    if arguments.timeout_factor != 1:
+        words += ["--timeout-factor", f"{arguments.timeout_factor:g}"]
     if arguments.engine != "auto":
         words += ["--engine", arguments.engine]
     if arguments.strict_exit:
@@ -261,27 +293,6 @@ def _stopping(provider: Provider) -> Iterator[None]:
         yield
     finally:
         provider.stop()
-
-
-@contextmanager
-def interruptible(console: Console) -> Iterator[threading.Event]:
-    """The first Ctrl-C (or SIGTERM) finishes cleaning up, the second one ends at once."""
-    cancelled = threading.Event()
-
-    def interrupt(number: int, frame: object) -> None:
-        del frame
-        if cancelled.is_set():
-            os._exit(ExitCode.INTERRUPTED)
-        cancelled.set()
-        name = signal.Signals(number).name
-        console.warn(f"{name}: stopping and cleaning up; once more ends at once")
-
-    earlier: dict[int, Any] = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield cancelled
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def _ci_attempt(environment: Mapping[str, str]) -> int:

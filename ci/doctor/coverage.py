@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ci.model import SuiteName, Version
 from ci.suites.matrix import matrix
+from ci.text import counted
 
 __all__ = ["Coverage", "Lack", "costs"]
 
@@ -36,8 +37,9 @@ class Coverage:
     def numbers(self) -> str:
         """`8 of 22 versions (4 of 10 families), 230 of 1208 cells`."""
         return (
-            f"{self.versions} of {self.all_versions} versions ({len(self.families)} of {len(self.all_families)} "
-            f"families), {self.cells} of {self.all_cells} cells"
+            f"{self.versions} of {counted(self.all_versions, 'version')} ({len(self.families)} of "
+            f"{counted(len(self.all_families), 'family', 'families')}), "
+            f"{self.cells} of {counted(self.all_cells, 'cell')}"
         )
 
     @property

@@ -15,6 +15,7 @@ from ci.engines.daemon import TROUBLE, Daemon, connect
 from ci.engines.sealed_network import create_network, seal
 from ci.errors import EngineError
 from ci.helper_image import BASE, BUILD_BASE, helper_tag
+from ci.text import counted
 
 __all__ = ["DockerFacts", "judge_docker", "look_at_docker"]
 
@@ -145,7 +146,7 @@ def judge_docker(facts: DockerFacts) -> tuple[Finding, ...]:
         Finding(
             name="resources",
             state=State.OK,
-            value=f"{facts.processors} processors, {gigabytes(facts.memory)} of memory",
+            value=f"{counted(facts.processors, 'processor')}, {gigabytes(facts.memory)} of memory",
         ),
         Finding(name="cgroup", state=State.OK, value=f"version {facts.cgroup}"),
         _storage(facts),

@@ -13,7 +13,7 @@ from ci.cache_folder import CACHE_VARIABLE, cache_candidates
 from ci.doctor.coverage import Coverage, costs
 from ci.doctor.docker_facts import DockerFacts, judge_docker
 from ci.doctor.finding import Diagnosis, Finding, Section, State
-from ci.doctor.host import disk, judge_disk, judge_memory, judge_python, memory, writable
+from ci.doctor.host import disk, judge_disk, judge_load, judge_memory, judge_python, memory, writable
 from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room, registry_of
 from ci.doctor.network_facts import NetworkFacts, judge_network
 from ci.doctor.questions import Answers, ask_everything
@@ -23,6 +23,7 @@ from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.images import Images
 from ci.model import BuildRecipe, PublishedImage, SuiteName, Version
 from ci.support import IPERF, SIMULATOR
+from ci.text import counted
 from ci.workspace import Workspace
 
 __all__ = ["Examined", "examine"]
@@ -155,6 +156,7 @@ def _host(here: Examined, answers: Answers) -> tuple[Finding, ...]:
     return (
         judge_python(),
         _catalogue(here.catalogue),
+        judge_load(os.getloadavg()[0], os.cpu_count() or 1),
         _memory(),
         judge_clock(tuple(answers.registries.values())),
         _room("results", here.results, RESULTS_BYTES, advice="name another folder with `--results`"),
@@ -193,7 +195,8 @@ def _catalogue(catalogue: Workspace | ConfigurationError) -> Finding:
         )
     versions = catalogue.catalogue.versions
     families = len({it.family for it in versions})
-    return Finding(name="versions", state=State.OK, value=f"{len(versions)} versions of {families} families")
+    value = f"{counted(len(versions), 'version')} of {counted(families, 'family', 'families')}"
+    return Finding(name="versions", state=State.OK, value=value)
 
 
 def _memory() -> Finding:

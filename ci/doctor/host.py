@@ -11,9 +11,22 @@ from pathlib import Path
 from typing import Final
 
 from ci.doctor.finding import Finding, State
+from ci.host_load import most_load
 from ci.scene import Limits
+from ci.text import counted
 
-__all__ = ["Disk", "Memory", "disk", "gigabytes", "judge_disk", "judge_memory", "judge_python", "memory", "writable"]
+__all__ = [
+    "Disk",
+    "Memory",
+    "disk",
+    "gigabytes",
+    "judge_disk",
+    "judge_load",
+    "judge_memory",
+    "judge_python",
+    "memory",
+    "writable",
+]
 
 OLDEST_PYTHON: Final = (3, 10)
 NEWEST_PYTHON: Final = (3, 14)
@@ -41,6 +54,20 @@ def judge_python(version: Sequence[int] = sys.version_info[:3]) -> Finding:
             advice=f"nothing, or take {newest} if something is odd",
         )
     return Finding(name="python", state=State.OK, value=value)
+
+
+def judge_load(load: float, processors: int) -> Finding:
+    """:param load: the load average of the last minute"""
+    value = f"load {load:.1f} on {counted(processors, 'processor')}"
+    if load <= most_load(processors):
+        return Finding(name="load", state=State.OK, value=value)
+    return Finding(
+        name="load",
+        state=State.WARN,
+        value=value,
+        costs="cases may run out of time because of what else runs here",
+        advice="wait until it is quieter, or give cases more time (`--timeout-factor 3`)",
+    )
 
 
 # --- memory -----------------------------------------------------------------------------------------------
@@ -84,7 +111,7 @@ def memory(root: Path = Path("/")) -> Memory:
 
 def judge_memory(found: Memory, processors: int) -> Finding:
     """One case per processor is what runs at once; each side may use its limit, and usually uses a tenth of it."""
-    value = f"{gigabytes(found.available)} of {gigabytes(found.total)} free, for {processors} cases at once"
+    value = f"{gigabytes(found.available)} of {gigabytes(found.total)} free, for {counted(processors, 'case')} at once"
     if found.available >= _ONE_CASE:
         return Finding(name="memory", state=State.OK, value=value)
     return Finding(

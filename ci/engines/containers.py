@@ -20,11 +20,13 @@ from ci.errors import EngineError
 from ci.model import Role
 from ci.scene import Actor, Limits
 
-__all__ = ["DockerActor", "Pod", "create_actor"]
+__all__ = ["CPU_SHARES", "DockerActor", "Pod", "create_actor"]
 
 # How the engine's own init says that it was given a program it cannot start; it then exits with 127.
 INIT_FAILED: Final = b"[FATAL tini "
 KILLED: Final = 128 + 9
+# Weight where processors are short. A build's container has 1024: what is built meanwhile gives way to what is timed.
+CPU_SHARES: Final = 8192
 # What the engine answers with where something is not there that should be, or has a name that is taken.
 NOT_THERE: Final = 404
 CONFLICT: Final = 409
@@ -132,6 +134,7 @@ def create_actor(
                 init=True,
                 mem_limit=actor.limits.memory_bytes,
                 memswap_limit=actor.limits.memory_bytes,
+                cpu_shares=CPU_SHARES,
                 pids_limit=actor.limits.processes,
                 ulimits=[Ulimit(name="core", soft=0, hard=0), *ulimits],
                 # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.

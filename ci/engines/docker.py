@@ -17,7 +17,7 @@ from typing import Any, Final
 from docker.types import LogConfig
 
 from ci.engines.base import RunningActor, Sink, Slot
-from ci.engines.containers import DockerActor, Pod, create_actor
+from ci.engines.containers import CPU_SHARES, DockerActor, Pod, create_actor
 from ci.engines.daemon import TROUBLE, Daemon
 from ci.engines.sealed_network import create_network, seal
 from ci.errors import EngineError
@@ -221,6 +221,7 @@ class DockerSlot:
             security_opt=["no-new-privileges"],
             init=True,
             mem_limit=256 * MIB,
+            cpu_shares=CPU_SHARES,
             pids_limit=64,
             log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}),
             **more,

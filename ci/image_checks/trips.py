@@ -11,7 +11,7 @@ from ci.checks.ping_record import UNIT, PingRecord, find_records, strip_ansi
 from ci.image_checks.base import Answer, Behaviour
 from ci.model import Contract
 from ci.suites.transport_stack import reports
-from ci.text import clip
+from ci.text import clip, counted
 
 if TYPE_CHECKING:
     from ci.image_checks.base import RoundTrip
@@ -96,7 +96,7 @@ def clean_stdout(_: Behaviour, trip: RoundTrip) -> Iterator[str]:
         text = text[: record.at] + text[record.at + len(record.text) :]
     noise = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if noise:
-        yield f"the dialer wrote {len(noise)} more lines to stdout, the first: {clip(noise[0], 120)!r}"
+        yield f"the dialer wrote {counted(len(noise), 'more line')} to stdout, the first: {clip(noise[0], 120)!r}"
     said = strip_ansi(trip.evidence.streams["listener", "stdout"].text()).strip()
     if said and not trip.peer:
         yield f"the listener wrote to stdout: {clip(said.splitlines()[0], 120)!r}"

@@ -22,7 +22,7 @@ from ci.local.recipes.rust import RustRecipe
 from ci.local.toolchains import Toolchains
 from ci.model import BuildRecipe, ReasonCode, Version
 from ci.programs import Program
-from ci.provision import Image, ImageReport, ImageStatus, Unavailable
+from ci.provision import Image, ImageReport, ImageStatus, Unavailable, Watch, unwatched
 
 __all__ = ["Builds"]
 
@@ -111,7 +111,9 @@ class Builds:
 
     # --- making what is not there ---------------------------------------------------------------------
 
-    def provide(self, versions: Iterable[Version], report: Callable[[ImageReport], None]) -> None:
+    def provide(
+        self, versions: Iterable[Version], report: Callable[[ImageReport], None], watch: Watch = unwatched
+    ) -> None:
         """Build what is missing; `report` is told about each version as soon as it is done.
 
         Languages are built side by side and the versions of one after the other: they share its caches and locks.
@@ -122,7 +124,7 @@ class Builds:
 
         def work_off(lane: list[Version]) -> None:
             for version in lane:
-                report(self._provide(version))
+                report(self._provide(version, watch))
 
         with ThreadPoolExecutor(max_workers=max(1, len(lanes))) as pool:
             for done in [pool.submit(work_off, lane) for lane in lanes.values()]:
@@ -133,7 +135,7 @@ class Builds:
         self._cache.stop()
         self._commands.stop()
 
-    def _provide(self, version: Version) -> ImageReport:
+    def _provide(self, version: Version, watch: Watch) -> ImageReport:
         started = time.monotonic()
         order = self._order(version)
         if isinstance(order, Unavailable):
@@ -148,9 +150,10 @@ class Builds:
 
         try:
             _require_files(version, order)
-            order.recipe.prepare()
-            # What an entry leans on outside of the cache, such as a Python, may be gone since it was made.
-            self._cache.make(KIND, order.entry, build, usable=lambda it: order.recipe.program(it) is not None)
+            with watch(version.id, log):
+                order.recipe.prepare()
+                # What an entry leans on outside of the cache, such as a Python, may be gone since it was made.
+                self._cache.make(KIND, order.entry, build, usable=lambda it: order.recipe.program(it) is not None)
         except Stopped:
             why = Unavailable(code=ReasonCode.CANCELLED, text=f"{version.id} was not built: interrupted")
             return _line(version, ImageStatus.UNAVAILABLE, started, why)

@@ -130,6 +130,9 @@ class Commands:
         with self._lock:
             self._stopped = True
             running = tuple(self._running)
+        # All at once: each may take its time to end.
+        for process in running:
+            guarded.ask(process)
         for process in running:
             guarded.end(process)
 

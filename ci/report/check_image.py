@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ci.image_checks.base import Level, Status, count, last_line
 from ci.model import ROLES
 from ci.scene import MIB
-from ci.text import clip_middle, printable_lines
+from ci.text import clip_middle, counted, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,8 +89,8 @@ def closing(results: Sequence[Result]) -> str:
     """The line that sums up."""
     failed, wishes = count(results, Status.FAILED, Level.MUST), count(results, Status.FAILED, Level.SHOULD)
     return (
-        f"{len(results)} checks: {count(results, Status.PASSED)} passed, {failed} failed, "
-        f"{wishes} wishes open, {count(results, Status.SKIPPED)} skipped"
+        f"{counted(len(results), 'check')}: {count(results, Status.PASSED)} passed, {failed} failed, "
+        f"{counted(wishes, 'wish', 'wishes')} open, {count(results, Status.SKIPPED)} skipped"
     )
 
 

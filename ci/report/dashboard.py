@@ -14,6 +14,7 @@ from ci.report.board import BELIEVED, WHITE, Board, tables_text
 from ci.report.lacking import incomplete, notes, shown_and_absent, why
 from ci.report.markdown import cell, linkable
 from ci.report.runs import run_sentence
+from ci.text import counted
 
 __all__ = ["board_of", "render", "tables"]
 
@@ -97,7 +98,5 @@ def _absent_list(merged: Merged, absent: Sequence[str]) -> list[str]:
         # A version against itself tells its own reason; other cells may be the other side's fault.
         own = [case for case in cases if case.dialer == case.listener] or cases
         reason, _ = max(Counter(map(why, own)).items(), key=lambda item: (item[1], item[0]))
-        versions.setdefault(reason, []).append(
-            f"{cell(version)} ({len(cases)} {'cell' if len(cases) == 1 else 'cells'})"
-        )
+        versions.setdefault(reason, []).append(f"{cell(version)} ({counted(len(cases), 'cell')})")
     return [f"{', '.join(names)}{reason}" for reason, names in versions.items()]

@@ -13,6 +13,7 @@ from typing import Final
 from ci.merged import Merged, MergedCase, ShardState
 from ci.report.markdown import code
 from ci.report.order import by_code_unit
+from ci.text import counted
 
 __all__ = ["fewer", "incomplete", "notes", "shown_and_absent", "why", "without"]
 
@@ -43,7 +44,7 @@ def notes(cases: Iterable[MergedCase]) -> Iterator[str]:
         yield f"{count} × {reason}"
     rest = ordered[_MOST_REASONS:]
     if rest:
-        yield f"{sum(count for _, count in rest)} for {len(rest)} other reasons"
+        yield f"{sum(count for _, count in rest)} for {counted(len(rest), 'other reason')}"
 
 
 def why(case: MergedCase) -> str:

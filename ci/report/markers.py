@@ -20,6 +20,7 @@ from ci.errors import ConfigurationError
 from ci.given_files import read_given
 from ci.model import SuiteName
 from ci.report.code_lines import code_lines
+from ci.text import counted
 
 __all__ = ["MARKERS", "Body", "Pair", "check_file", "replace", "section", "update_file"]
 
@@ -131,7 +132,7 @@ def check_file(path: Path, body: Body, suite: SuiteName = "transport") -> str | 
     if not diff:
         return f"{path} differs from its update only in line ends or in bytes that are no UTF-8"
     more = len(diff) - _DIFF_LINES
-    return "\n".join(diff if more <= 0 else [*diff[:_DIFF_LINES], f"… and {more} more lines"])
+    return "\n".join(diff if more <= 0 else [*diff[:_DIFF_LINES], f"… and {counted(more, 'more line')}"])
 
 
 def _read(path: Path, suite: SuiteName) -> bytes:

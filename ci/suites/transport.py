@@ -8,6 +8,7 @@ asks for a bridge between them.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -30,6 +31,7 @@ class TransportSuite:
 
     :param versions: by id
     :param deadline: seconds, instead of what the two versions of a case declare
+    :param factor: for slow hosts: what is declared, and told the two sides, times this
     :param strict_exit: fail a dialer that stays after its result, instead of warning (T10)
     """
 
@@ -37,10 +39,16 @@ class TransportSuite:
     settled = staticmethod(settled)
 
     def __init__(
-        self, versions: Mapping[str, Version], *, deadline: float | None = None, strict_exit: bool = False
+        self,
+        versions: Mapping[str, Version],
+        *,
+        deadline: float | None = None,
+        factor: float = 1.0,
+        strict_exit: bool = False,
     ) -> None:
         self.versions = versions
         self._deadline = deadline
+        self._factor = factor
         self._strict_exit = strict_exit
 
     def scene(self, case: Case, *, images: Mapping[str, str], surroundings: Surroundings, attempt: str) -> Scene:
@@ -52,6 +60,9 @@ class TransportSuite:
         test_key = _test_key(f"{attempt} {case.name}")
         dialer, listener = self.versions[case.dialer], self.versions[case.listener]
         timeout = _application_timeout(dialer, listener)
+        if self._factor != 1:
+            # Also where neither side declares one: each would go by its own default, which knows of no slow host.
+            timeout = math.ceil((timeout or DEFAULT_TIMEOUT_SECONDS) * self._factor)
 
         def actor(role: Role, version: Version) -> Actor:
             return Actor(

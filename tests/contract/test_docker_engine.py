@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,6 +127,29 @@ def test_t2_anonymous_volumes_go_with_their_container(reports: dict[Role, Report
     assert len(volumes) == 1
     with pytest.raises(docker.errors.NotFound):
         daemon.api.inspect_volume(volumes[0])
+
+
+# The weight of a container where processors are short, in either generation of the kernel's interface.
+WEIGHT = "cat /sys/fs/cgroup/cpu.weight /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null || true"
+
+
+def test_what_is_timed_weighs_more_than_what_is_built(docker_play: Play, daemon: Daemon, helper_image: str) -> None:
+    seen: list[int] = []
+
+    def look(_: str) -> bool:
+        for role in ROLES:
+            [one] = daemon.api.containers(filters={"label": [f"{LABEL}.role={role}", *mine(daemon)]})
+            command = daemon.api.exec_create(one["Id"], ["sh", "-c", WEIGHT])
+            seen.append(int(daemon.api.exec_start(command["Id"])))
+        return True
+
+    docker_play("stays", settled=look)
+    recipe = io.BytesIO(f"FROM {helper_image}\nRUN {WEIGHT}\n".encode())
+    said = list(daemon.api.build(fileobj=recipe, nocache=True, rm=True, decode=True))
+    [weight] = [int(line) for it in said if (line := it.get("stream", "").strip()).isdigit()]
+    [image] = [it["aux"]["ID"] for it in said if "aux" in it]
+    daemon.api.remove_image(image)
+    assert min(seen) > 2 * weight
 
 
 RESTRICTIONS = ("CapAdd", "CapDrop", "SecurityOpt", "Init", "Memory", "MemorySwap", "PidsLimit", "Ulimits", "Binds")

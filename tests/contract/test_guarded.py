@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = "trap '' INT; sh -c 'sleep 1000 & echo $! > {pid}; wait'"
 RUNNER = """
 import os, sys
-from ci import guarded
-guarded.run(["sh", "-c", sys.argv[1]], environment=os.environ)
+from pathlib import Path
+from ci.local.commands import Commands
+Commands(os.environ).run(["sh", "-c", sys.argv[1]], log=Path(sys.argv[2]), folder=Path("/"))
 """
 
 
@@ -35,7 +36,7 @@ def number_in(file: Path) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_what_a_build_has_started_ends_with_us(tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-c", RUNNER, BUILD.format(pid=tmp_path / "pid")]
+    command = [sys.executable, "-c", RUNNER, BUILD.format(pid=tmp_path / "pid"), str(tmp_path / "log")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as runner:
         started = number_in(tmp_path / "pid")
@@ -54,13 +55,6 @@ def test_one_that_has_ended_can_be_ended() -> None:
         guarded.end(process)
 
     assert process.returncode is not None
-
-
-def test_what_it_says_and_how_it_ends() -> None:
-    assert guarded.run(["sh", "-c", "echo out; echo err >&2; exit 3"], environment=os.environ) == (3, "out\nerr\n")
-    code, said = guarded.run(["/no/such/program"], environment=os.environ)
-    assert code == guarded.NOT_STARTED
-    assert "/no/such/program" in said
 
 
 VERSIONS = """schema: 1

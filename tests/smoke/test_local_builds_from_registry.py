@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkouts import make_checkout
+from waiting import eventually
 
 from ci.config import load
+from ci.errors import ExitCode
 from ci.local.builds import Builds
 from ci.local.commands import build_environment
 from ci.model import BuildRecipe, Transport, Version
@@ -54,6 +58,21 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")} | {
         "PATH": str(tmp_path)
     }
+
+
+def test_a_run_that_is_stopped_while_it_fetches_its_redis_says_so(
+    cache: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert cache  # there is a registry
+    checkout = make_checkout(tmp_path, {"a-v1": "nobody/a:v1"}, str)
+    own = tmp_path / "own cache"
+    with checkout.start("run-shard", "1/1", "--engine", "local", **environment, INTEROP_CACHE=str(own)) as process:
+        assert eventually(lambda: any(own.rglob("*.making")) or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED, said
+    assert "interrupted after 0 of 1 case" in said
+    assert not any(own.rglob("*.making"))
 
 
 def test_redis_server_from_its_wheel(cache: Path, environment: dict[str, str]) -> None:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from checkouts import Checkout, make_checkout
+from checkouts import ROOT, Checkout, make_checkout
 
 from ci.engines.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
@@ -191,7 +194,7 @@ def test_results_under_a_live_run_are_left_to_it(checkout: Callable[[Mapping[str
     assert "results-gone" in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_cleans_up(
     checkout: Callable[[Mapping[str, str]], Checkout], daemon: Daemon, number: signal.Signals
 ) -> None:
@@ -205,8 +208,38 @@ def test_an_interrupted_run_cleans_up(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
     assert "stopping and cleaning up" in output
+    assert "interrupted after 1 of 4 cases: 1 passed" in output
     assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=pipeline"}) == []
     assert it.records("pipeline")[-1]["type"] == "attempt"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_that_nox_started_is_one_request(
+    checkout: Callable[[Mapping[str, str]], Checkout], daemon: Daemon, number: signal.Signals
+) -> None:
+    """As `timeout` sends it: to nox, which passes it on, and to the whole group, nox among it."""
+    it = checkout({"a-v1": "good", "b-v1": "hang"})
+    paths = ("--versions", str(it.folder / "versions.yaml"), "--results", str(it.folder / "results"))
+    command = [sys.executable, "-m", "ci", "run-shard", "1/1", "--run", "pipeline", "--workers", "1", *paths]
+    with subprocess.Popen(
+        [sys.executable, "-c", f"import sys, noxfile; sys.exit(noxfile.supervised({command!r}))"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("[1/4]"):
+                break
+        process.send_signal(number)
+        os.killpg(process.pid, number)
+        output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.count("stopping and cleaning up")) == (ExitCode.INTERRUPTED, 1)
+    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=pipeline"}) == []
+    assert daemon.api.networks(filters={"label": f"{LABEL}.run=pipeline"}) == []
 
 
 def test_t23_passing_on_a_retry_is_flaky_and_never_green(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:

@@ -88,7 +88,13 @@ def test_a_missing_argument_shows_how_the_command_is_written() -> None:
     error = refused("run-shard")
 
     assert "INDEX/COUNT" in error.message
-    assert "ci run-shard" in error.why
+    assert error.why == "it is written: nox -s run-shard -- INDEX/COUNT [FLAGS]"
+
+
+def test_what_has_to_be_given_is_in_that_line_flags_among_it() -> None:
+    assert refused("export-results").why == (
+        "it is written: nox -s export-results -- --format {quic-interop-runner} [MERGED.JSON] [FLAGS]"
+    )
 
 
 # --- values -----------------------------------------------------------------------------------------------
@@ -100,12 +106,18 @@ def test_a_missing_argument_shows_how_the_command_is_written() -> None:
         ("--workers", ["x", "0", "-1", "1.5", "", "9" * 5000, "1025"]),
         ("--retries", ["-2", "many", "1e3"]),
         ("--timeout", ["-1", "0", "nan", "NaN", "inf", "1e400", "soon", "", "86401"]),
+        ("--timeout-factor", ["-1", "0", "nan", "inf", "100.1", "twice", ""]),
     ],
 )
 def test_values_out_of_bounds(flag: str, values: list[str]) -> None:
     for value in values:
         error = refused("run-shard", "1/1", flag, value)
         assert (error.reference, flag in error.message) == ("bad-value", True)
+
+
+def test_a_time_and_a_factor_are_one_too_many() -> None:
+    error = refused("run-shard", "1/1", "--timeout", "5", "--timeout-factor", "2")
+    assert "--timeout-factor" in error.message
 
 
 @pytest.mark.parametrize("value", ["-inf", "-nan"])
@@ -160,6 +172,8 @@ def test_the_line_that_repeats_a_case_names_the_same_versions_and_limits() -> No
     assert (nox, prefix, name) == ("nox", ["-s", "repro", "--"], case)
     assert (again.case, again.timeout, again.strict_exit) == ([case], 7.5, True)
     assert again.extra_versions == [Path("my head.yaml"), Path("b.yaml")]
+    slow = command_line().parse_args(["interop", "--timeout-factor", "2.5"])
+    assert repro_command(slow, case) == f'nox -s repro -- "{case}" --timeout-factor 2.5'
     plain = command_line().parse_args(["interop"])
     assert repro_command(plain, case) == f'nox -s repro -- "{case}"' == Settings(workers=1).repro(case)
 

@@ -359,7 +359,7 @@ def test_noise_is_whatever_is_left_beside_the_result(noise: str, before: bool) -
 
     assert (result.status is Status.FAILED) is bool(expected)
     if expected:
-        assert f"wrote {len(expected)} more lines" in wrong(result)
+        assert f"wrote {len(expected)} more line" in wrong(result)
 
 
 # --- a listener's life ------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ FENCES = {
     "jinja2": {"report.markdown"},
     "markdown_it": {"report.code_lines"},
     "rich": {
+        "build_progress",
         "console",
         "progress",
         "report.doctor",

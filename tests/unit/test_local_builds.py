@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from processes import is_running
 from stand_ins import tool
+from terminals import File
 from waiting import eventually
 
+from ci.backends import Backend
+from ci.commands.build_images import found_or_built
 from ci.errors import BuildError, EngineError
 from ci.local.builds import Builds
 from ci.local.cache import Cache, Stopped
@@ -97,6 +101,19 @@ def test_a_build_becomes_a_program_and_is_found_by_the_next_run(builds: Make) ->
         said = subprocess.run(program.command, stdout=subprocess.PIPE, text=True, check=True, env={}).stdout
         assert said == f"made by {toolchain} from one\n"
     assert second.program("local:0") is None
+
+
+def test_what_a_command_found_or_built_does_not_end_what_its_engine_still_has_to_make(builds: Make) -> None:
+    it = builds()
+    backend = Backend(why="", small=True, provider=it, prepare=lambda *_: None, engine=no_engine, network=no_engine)
+    found_or_built([version("go-v1")], backend, File().console, purpose="nothing")
+
+    report = provide(it, version("go-v2", folder="impls/go/v2"))["go-v2"]
+    assert report.status is ImageStatus.BUILT
+
+
+def no_engine() -> NoReturn:
+    raise AssertionError
 
 
 def test_nothing_is_written_into_the_checkout(builds: Make, checkout: Path) -> None:

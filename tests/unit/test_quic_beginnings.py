@@ -194,7 +194,7 @@ def test_resumption_wants_one_certificate_in_the_first_of_two_handshakes() -> No
     for wrong, text in (
         (two_handshakes(handshake("s1", **shown), handshake("s2", **shown)), "is a full one"),
         (two_handshakes(handshake("s1"), handshake("s2")), "no certificate in the first"),
-        (two_handshakes(handshake("s1", **shown)), "of 1 connections"),
+        (two_handshakes(handshake("s1", **shown)), "of 1 connection "),
         (two_handshakes(*(handshake(f"s{n}", **shown) for n in range(3))), "of 3 connections"),
         # A full handshake that cannot be read shows no certificate either.
         (two_handshakes(handshake("s1", **shown), handshake("s2", decrypted=False)), "the second connection"),

@@ -107,6 +107,8 @@ def test_language(expression: str, fits: Callable[[Case], bool]) -> None:
         ("w*", "ambiguous-selection", "`w*` fits version and transport"),
         ("t*", "ambiguous-selection", "`t*` fits transport and security"),
         ("rsut", "matches-nothing", "`rsut` matches nothing: did you mean `rust`?"),
+        ("quic", "matches-nothing", "`quic` matches nothing: did you mean `--suite quic`?"),
+        ("not quic", "matches-nothing", "did you mean `--suite quic`?"),
         ("rsut-*", "matches-nothing", "`rsut-*` matches nothing: did you mean `rust`"),
         ("go-v0.49", "matches-nothing", "did you mean `go-v0.4"),
         ("GO", "matches-nothing", "did you mean `go`?"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.text import byte_length, clip, clip_middle, printable, printable_lines
+from ci.text import byte_length, clip, clip_middle, counted, printable, printable_lines
 
 ANY_TEXT = st.text(st.characters())  # with lone surrogates
 
@@ -50,6 +50,20 @@ def test_clipping_keeps_its_promise(clip: Callable[[str, int], str], text: str, 
     assert clip(cut, limit) == cut
     assert (cut == text) == (byte_length(text) <= limit) or text == "…"
     assert cut == text or "…" in cut
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "said"),
+    [
+        (0, ("case",), "0 cases"),
+        (1, ("case",), "1 case"),
+        (2, ("case",), "2 cases"),
+        (1, ("family", "families"), "1 family"),
+        (3, ("family", "families"), "3 families"),
+    ],
+)
+def test_one_is_no_plural(count: int, words: tuple[str, ...], said: str) -> None:
+    assert counted(count, *words) == said
 
 
 def test_clip_counts_what_is_gone() -> None:

@@ -33,8 +33,9 @@ def scene_of(
     surroundings: Surroundings | None = None,
     attempt: str = "run/1/1",
     deadline: float | None = None,
+    factor: float = 1.0,
 ) -> Scene:
-    suite = TransportSuite({dialer.id: dialer, listener.id: listener}, deadline=deadline)
+    suite = TransportSuite({dialer.id: dialer, listener.id: listener}, deadline=deadline, factor=factor)
     images = {dialer.id: f"sha256:{dialer.id}", listener.id: f"sha256:{listener.id}"}
     return suite.scene(
         Case(dialer.id, listener.id, stack),
@@ -144,6 +145,21 @@ def test_both_sides_get_the_longer_limit_and_the_runner_waits_longer(
 
     assert scene.dialer.environment.get(name) == scene.listener.environment.get(name) == told
     assert scene.deadline == deadline
+
+
+@pytest.mark.parametrize(
+    ("declared", "factor", "told", "deadline"),
+    [(30, 2.5, "75", 85), (30, 0.1, "3", 13), (None, 2, "360", 370), (None, 1, None, 190), (7, 1.5, "11", 21)],
+)
+def test_on_a_slow_host_both_sides_and_the_runner_wait_longer(
+    declared: int | None, factor: float, told: str | None, deadline: float
+) -> None:
+    dialer, listener = version("a", UNIFIED, declared), version("b", UNIFIED, declared)
+    scene = scene_of(dialer, listener, factor=factor)
+
+    assert scene.deadline == deadline
+    for actor in (scene.dialer, scene.listener):
+        assert actor.environment.get("TEST_TIMEOUT_SECS") == told
 
 
 def test_a_deadline_may_be_given_and_changes_nothing_else() -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from ci.suites.quic.cases import KIB, Finding, TestCase, Traces
 from ci.suites.quic.checks import handshakes, only_version_1, unreadable
 from ci.suites.quic.packets import Frame, Packet, PacketType
+from ci.text import counted
 
 __all__ = ["RESUMPTION", "ZERO_RTT"]
 
@@ -22,7 +23,7 @@ def second_without_certificate(traces: Traces) -> Finding | None:
     for packet in traces.left.packets("server", PacketType.HANDSHAKE):
         by_connection.setdefault(packet.scid, []).append(packet)
     if len(by_connection) != 2:
-        text = f"Handshake packets of {len(by_connection)} connections came from the server, two are wanted"
+        text = f"Handshake packets of {counted(len(by_connection), 'connection')} came from the server, two are wanted"
         return Finding(text=text)
     first, second = by_connection.values()
     for ordinal, packets in (("first", first), ("second", second)):

@@ -11,6 +11,7 @@ from ci.suites.quic.checks import handshakes
 from ci.suites.quic.packets import Frame, Sender, Trace
 from ci.suites.quic.seeded import Draw
 from ci.suites.quic.supplies import SuppliedFile, Supplies
+from ci.text import counted
 
 __all__ = ["WEBTRANSPORT_CASES", "carried_by_datagrams", "carried_by_streams"]
 
@@ -89,7 +90,8 @@ def carried_by_streams(carrier: Literal["unidirectional", "bidirectional"], *, s
         if len(ended) >= files or not traces.right.decrypted:
             return None
         return Finding(
-            text=f"the {sender} ended {len(ended)} {carrier} streams opened by the {opener}, there are {files} files",
+            text=f"the {sender} ended {counted(len(ended), f'{carrier} stream')} opened by the {opener},"
+            f" there are {files} files",
             side=sender,
         )
 
@@ -104,7 +106,8 @@ def carried_by_datagrams(*, sender: Sender, files: int) -> Check:
         sent = sum(frame in Frame.DATAGRAM for packet in packets for frame in packet.frames)
         if sent >= files or not traces.right.decrypted:
             return None
-        return Finding(text=f"the {sender} sent {sent} DATAGRAM frames, there are {files} files", side=sender)
+        text = f"the {sender} sent {counted(sent, 'DATAGRAM frame')}, there are {files} files"
+        return Finding(text=text, side=sender)
 
     return check
 
