@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ci.capture import interleave
 from ci.model import Outcome
+from ci.portable_names import is_short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,9 +60,11 @@ def keep(
 
     :raises OSError: the disk is full or not ours
     """
+    left_out = []
     for repetition in repetitions:
         _write(folder, repetition)
         _drop(folder, repetition, captures)
+        left_out.append(_drop_long_names(folder.path / repetition.where))
     folder.write_json(
         "case.json",
         {
@@ -74,7 +77,7 @@ def keep(
             "reason": None if verdict.reason is None else asdict(verdict.reason),
             "warnings": list(verdict.warnings),
             "metrics": dict(verdict.metrics),
-            "repetitions": [_facts(repetition) for repetition in repetitions],
+            "repetitions": [_facts(*both) for both in zip(repetitions, left_out, strict=True)],
         },
     )
     folder.note_rest(_owner)
@@ -112,14 +115,28 @@ def _drop(folder: EvidenceFolder, repetition: Repetition, captures: Captures) ->
             path.unlink()
 
 
-def _facts(repetition: Repetition) -> dict[str, object]:
+def _drop_long_names(place: Path) -> dict[str, set[str]]:
+    """Remove what was judged, but has a longer name than evidence may have: in which folders, by whose they are."""
+    found: dict[str, set[str]] = {}
+    for path in place.rglob("*"):
+        name = path.relative_to(place).as_posix()
+        if path.is_file() and not is_short(name):
+            path.unlink()
+            found.setdefault(_owner(name), set()).add(name.partition("/")[0])
+    return found
+
+
+def _facts(repetition: Repetition, left_out: Mapping[str, set[str]]) -> dict[str, object]:
     evidence = repetition.evidence
+    cut: dict[str, set[str]] = {role: set(names) for role, names in evidence.cut.items()}
+    for role, names in left_out.items():
+        cut.setdefault(role, set()).update(names)
     return {
         "seed": repetition.seed,
         "first": evidence.first,
         "elapsed": round(evidence.elapsed, 3),
         "outcome": repetition.verdict.outcome.value,
-        "notKeptWhole": {role: list(names) for role, names in evidence.cut.items()},
+        "notKeptWhole": {role: sorted(names) for role, names in cut.items()},
         "roles": {
             actor.role: {
                 "version": actor.version,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, unquote
 
-__all__ = ["PortableNames", "original_name", "portable_name"]
+__all__ = ["PortableNames", "is_short", "original_name", "portable_name"]
 
 # Kept besides letters, digits and `_.-~`. Not among them: what Windows and GitHub's artifacts refuse (`" : < > | * ?`,
 # backslash, control characters), `%` itself, and whatever is not ASCII: systems spell accents in different ways.
@@ -22,6 +22,8 @@ _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", r
 # Of one part, and of a whole path below the folder of its case: with more, common limits (255, 260 on Windows) are met.
 LONGEST_PART: Final = 150
 LONGEST_PATH: Final = 180
+# Of one part, on the file systems that programs are judged on: what was received has to be seen under its name.
+LONGEST_HERE: Final = 255
 
 
 def portable_name(name: str) -> str:
@@ -37,6 +39,11 @@ def portable_name(name: str) -> str:
     return portable
 
 
+def is_short(path: str) -> bool:
+    """Whether evidence may be kept under this path, relative to the folder of its case."""
+    return len(path) <= LONGEST_PATH and all(len(part) <= LONGEST_PART for part in path.split("/"))
+
+
 def original_name(path: str) -> str:
     """What a path made of portable names was before; bytes that are no UTF-8 come back as Python's surrogates."""
     return unquote(path, errors="surrogateescape")
@@ -50,12 +57,12 @@ class PortableNames:
         self._folders: set[str] = set()
 
     def add(self, parts: tuple[str, ...]) -> str | None:
-        """The portable path, with `/`, for a file of these parts; None if it is longer than any system takes."""
+        """The portable path, with `/`, for a file of these parts; None if it has a part that no file system takes."""
         path = "/".join(map(portable_name, parts))
         if self._taken(path):
             # Written as numbers, letters of either case differ in any case.
             path = "/".join("".join(map(_escaped, os.fsencode(part).decode("latin-1"))) for part in parts)
-        if len(path) > LONGEST_PATH or any(len(part) > LONGEST_PART for part in path.split("/")):
+        if any(len(part) > LONGEST_HERE for part in path.split("/")):
             return None
         self._files.add(path.lower())
         self._folders.update(_above(path.lower()))

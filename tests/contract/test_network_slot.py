@@ -265,6 +265,8 @@ def test_files_go_in_and_come_out(network_play: Play, tmp_path: Path) -> None:
     for folder in (www, certs, tmp_path / "downloads"):
         folder.mkdir()
     (www / "three-word-slug").write_bytes(b"\x00\xff" * 5000)
+    long = "n" * 250  # as in `zerortt`
+    (www / long).write_text("early")
     (certs / "priv.key").write_text("secret")
     (certs / "priv.key").chmod(0o600)
     evidence = network_play(
@@ -276,7 +278,8 @@ def test_files_go_in_and_come_out(network_play: Play, tmp_path: Path) -> None:
     assert "-rw------- 1 0 0 6 " in " ".join(said(evidence, "client").split())
     assert "may write: yes" in said(evidence, "client")
     downloaded = tmp_path / "client_downloads"
-    assert [path.name for path in downloaded.iterdir()] == ["three-word-slug"]
+    assert {path.name for path in downloaded.iterdir()} == {"three-word-slug", long}
+    assert (downloaded / long).read_text() == "early"
     assert (downloaded / "three-word-slug").read_bytes() == b"\x00\xff" * 5000
     kept = {path.relative_to(tmp_path / "client").as_posix() for path in (tmp_path / "client").rglob("*")}
     assert kept == {"keys.log", "qlog", "qlog/deep", "qlog/deep/big"}  # and not what a link would have led to

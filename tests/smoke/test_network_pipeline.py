@@ -204,3 +204,16 @@ def test_the_evidence_of_a_case_lies_where_it_always_did(
     assert {*facts, *repetition} <= case_json_keys()
     assert repetition["seed"] == record["seed"]
     assert repetition["roles"]["client"]["environment"]["TESTCASE"] == "handshake"
+
+
+def test_long_names_are_judged_and_not_kept(checkout: Callable[..., Checkout], simulator: tuple[str, str]) -> None:
+    """The files of `zerortt` have names of 250 letters. This server copies them to where the client's belong."""
+    claims = 'ENV CLAIMS="zerortt"'
+    it = checkout(client="stays", server="writes", claims={"client-v1": claims, "server-v1": claims})
+    it.run("run-shard", "1/1", *RUN, "--select", "zerortt", *simulator, "--retries", "0")
+    [record] = it.attempts("network")
+    assert (record["outcome"], record["reason"]["code"]) == ("failed", "wrong-files")
+    assert max(len(part) for evidence in record["evidence"] for part in evidence["path"].split("/")) <= 150
+    folder = it.folder / "results/network/shard-1-of-1/server-v1_client-v1/zerortt"
+    [repetition] = json.loads((folder / "case.json").read_text())["repetitions"]
+    assert repetition["notKeptWhole"] == {"server": ["server_downloads"]}

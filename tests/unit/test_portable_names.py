@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.portable_names import PortableNames, original_name, portable_name
+from ci.portable_names import PortableNames, is_short, original_name, portable_name
 
 # Any name a Linux file system holds: bytes without NUL and slash, as Python shows them.
 NAMES = (
@@ -69,7 +69,12 @@ def test_no_two_files_differ_in_case_alone(files: list[tuple[str, ...]]) -> None
 
 def test_a_path_that_no_system_takes() -> None:
     names = PortableNames()
-    assert names.add(("x" * 151,)) is None
-    assert names.add(("?" * 60,)) is None  # three characters each
-    assert names.add(("deep",) * 40) is None
-    assert names.add(("x" * 150,)) == "x" * 150
+    assert names.add(("x" * 256,)) is None
+    assert names.add(("?" * 90,)) is None  # three characters each
+    assert names.add(("x" * 255,)) == "x" * 255
+
+
+def test_a_path_that_evidence_may_not_have() -> None:
+    assert is_short("x" * 150)
+    assert not is_short("x" * 151)
+    assert not is_short("/".join(["deep"] * 40))
