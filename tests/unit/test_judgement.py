@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 
 from ci.capture import Capture
 from ci.model import ROLES, Case, Outcome, ReasonCode, Role, Side, Stack, Verdict
@@ -496,6 +497,7 @@ def test_a_flood_without_words_is_judged_in_linear_time(flood: str) -> None:
     assert judge(CASE, evidence(output=output)).outcome is Outcome.PASSED
 
 
+@unhurried
 @given(st.text(max_size=3000), st.sampled_from(ROLES))
 def test_a_reason_is_one_readable_line_of_at_most_1_kib(words: str, role: Role) -> None:
     ends: dict[str, Any] = {"dialer": STOPPED, "listener": STOPPED, role: End(at=1, exit_code=139)}
@@ -513,6 +515,7 @@ def test_a_claim_of_a_stack_is_cut_too() -> None:
     assert len(text_of(verdict).encode()) <= 1024
 
 
+@unhurried
 @given(st.binary(max_size=200), st.binary(max_size=200), st.integers(0, 255), st.sampled_from(Ending))
 def test_no_evidence_is_beyond_judgement(stdout: bytes, stderr: bytes, code: int, ending: Ending) -> None:
     for stopped in (False, True):

@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from record_strategies import unhurried
 
 from ci.portable_names import PortableNames, is_short, original_name, portable_name
 
@@ -41,6 +42,7 @@ def test_what_it_becomes(name: str, portable: str) -> None:
     assert original_name(portable) == name
 
 
+@unhurried
 @given(NAMES)
 def test_any_name_comes_back_and_offends_nobody(name: str) -> None:
     portable = portable_name(name)
@@ -51,6 +53,7 @@ def test_any_name_comes_back_and_offends_nobody(name: str) -> None:
     assert portable[-1] not in ". "
 
 
+@unhurried
 @given(
     st.lists(
         st.lists(st.sampled_from(["a", "A", "b", "aB", "Ab", "1"]), min_size=1, max_size=3).map(tuple), unique=True
