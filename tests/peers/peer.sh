@@ -63,8 +63,8 @@ behave() {
         vandal) # tries to change the server for whoever comes after it, and says what it was answered
             while read -r command; do echo "$command: $(cli $command 2>&1 </dev/null | head -n 1)" >&2; done <<< "$VANDALISM"
             behave good ;;
-        hoard) # puts 200 MB into Redis
-            for _ in $(seq 200); do head -c 1000000 /dev/zero | tr '\0' x | cli -x rpush hoard; done 2>&1 | grep -m 1 OOM >&2
+        hoard) # puts 80 MB into Redis
+            for _ in $(seq 80); do head -c 1000000 /dev/zero | tr '\0' x | cli -x rpush hoard; done 2>&1 | grep -m 1 OOM >&2
             behave good ;;
         litter) # fills the disk with file after file
             for number in $(seq 1000); do head -c 20000000 /dev/zero > "${TMPDIR:-/tmp}/litter-$number"; sleep 0.05; done ;;

@@ -124,6 +124,20 @@ def test_commands(rendezvous: Rendezvous, peer: Peer, command: tuple[str, ...], 
     assert seen.all(rendezvous) == [event]
 
 
+@pytest.mark.parametrize("filler", [b"x", b"\\", b'"', b"\xff"])
+def test_of_a_value_far_too_long_its_start_is_reported(rendezvous: Rendezvous, peer: Peer, filler: bytes) -> None:
+    seen = Seen()
+    rendezvous.begin(seen)
+
+    peer.rpush("k", b"start" + filler * 300_000)
+    peer.rpush("k", "next")
+
+    first, second = seen.all(rendezvous)
+    assert isinstance(first, Published)
+    assert first.values[0].startswith("start")
+    assert second == Published("k", ("next",))
+
+
 def test_other_commands_are_nobodys_business(rendezvous: Rendezvous, peer: Peer) -> None:
     seen = Seen()
     rendezvous.begin(seen)
