@@ -292,6 +292,13 @@ def test_t13_the_listener_is_named_when_the_dialer_fails_after_it() -> None:
     assert reason_of(verdict) == (Outcome.FAILED, ReasonCode.SIGNAL, "listener")
 
 
+def test_a_dialer_that_fails_after_its_listener_left_without_complaint_is_named() -> None:
+    """Exit 0 blames nobody: that it left is told beside the reason."""
+    verdict = judge(CASE, evidence(dialer=End(at=2, exit_code=1), listener=End(at=1, exit_code=0), stdout=""))
+    assert reason_of(verdict) == (Outcome.FAILED, ReasonCode.DIALER_EXIT, "dialer")
+    assert verdict.warnings == ("the listener left by itself with exit code 0",)
+
+
 def test_the_dialer_is_named_when_the_listener_fails_after_it() -> None:
     verdict = judge(CASE, evidence(dialer=End(at=1, exit_code=1), listener=End(at=1.1, exit_code=1), stdout=""))
 

@@ -21,7 +21,7 @@ from ci.merge import find_shards, merge
 from ci.merged import Merged, ShardState, read_merged, write_merged
 from ci.model import Case, Outcome, Reason, ReasonCode
 from ci.records import EvidenceFile
-from ci.results import RESULTS_FILE
+from ci.results import RESULTS_FILE, ResultsWriter
 
 CASES = [Case(dialer, listener, YAMUX) for dialer in ("a-v1", "b-v1", "c-v1") for listener in ("a-v1", "b-v1")]
 DOCUMENT = plan_of(CASES, ignored=[Case("z-v1", "z-v1", QUIC)])
@@ -153,6 +153,16 @@ def test_cut_last_bytes(tmp_path: Path) -> None:
         "no shard reported this case (cut short: 2/3)",
     )
     assert merged.shards[1].torn == 1
+    assert merged.exit_code() is ExitCode.INCOMPLETE
+
+
+def test_an_end_that_reports_less_than_it_planned_is_no_whole_shard(tmp_path: Path) -> None:
+    """Whatever else the end line says: its own two numbers differ."""
+    with ResultsWriter(tmp_path / "one", start("1/1")) as writer:
+        writer.append(attempt(CASES[0]))
+        writer.finish(planned=2, reported=1, ok=True)
+    merged = merge([tmp_path / "one"], plan_of(CASES[:2]))
+    assert [shard.state for shard in merged.shards] == [ShardState.TRUNCATED]
     assert merged.exit_code() is ExitCode.INCOMPLETE
 
 

@@ -137,10 +137,13 @@ def test_what_is_strange_fails_nothing_by_being_strange(strange: Datagram) -> No
     assert replay(sent("client", initial()), strange, VALIDATED) is None
 
 
-def test_a_client_that_never_comes_through_says_why_if_its_hello_was_too_large() -> None:
+@pytest.mark.parametrize("pieces", [((0, 1100), (1100, 600)), ((1100, 600), (0, 1100))], ids=["in order", "reversed"])
+def test_a_client_that_never_comes_through_says_why_if_its_hello_was_too_large(
+    pieces: tuple[tuple[int, int], tuple[int, int]],
+) -> None:
     finding = replay(sent("client", initial()))
     assert finding == Finding(text="no Handshake packet of the client reached the server")
-    large = [hello((0, 1100)), hello((1100, 600))]
+    large = [hello(piece) for piece in pieces]
     finding = amplification_limited(traces(left=large, right=large[:1]))
     assert finding is not None
     assert "its ClientHello takes two datagrams, and this network drops the second" in finding.text
