@@ -20,7 +20,8 @@ images: $(NOX) ## build or fetch all images; one alone: make -C impls/go/v0.51
 base: ## the two base images that all others are built from
 	$(MAKE) -C impls/base
 
-lock: ## refresh the locked dependencies of every version that locks any
+lock: $(NOX) ## refresh the locked dependencies, of this tool and of every version that locks any
+	$(NOX) -s lock
 	for folder in $(dir $(wildcard impls/*/v*/Makefile)); do \
 	  ! $(MAKE) -n -C $$folder lock >/dev/null 2>&1 || $(MAKE) -C $$folder lock || exit; \
 	done

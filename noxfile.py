@@ -38,25 +38,26 @@ nox.options.sessions = ["lint", "types", "tests"]
 logging.getLogger("nox").addFilter(lambda record: record.getMessage() != "uv binary not found.")
 
 ACTIONLINT = "v1.7.7"
-PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+# What the package needs, and what its tests and linters need besides; made by the session `lock`.
+RUN_LOCK = ROOT / "ci" / "requirements" / "run.txt"
+CHECK_LOCK = ROOT / "ci" / "requirements" / "check.txt"
 
 
-def environment(session: nox.Session, *groups: str) -> str:
-    """A virtual environment with the project's dependencies; returns its Python.
+def environment(session: nox.Session, lock: Path = RUN_LOCK) -> str:
+    """A virtual environment with exactly what a lock names, each file checked by its hash; returns its Python.
 
-    One per set of dependencies, shared by all sessions that want the same and made under a lock: shards started
-    side by side on a fresh checkout must not build it twice, and the second start of anything must be quick.
+    One per lock, shared by all sessions that want the same and made under a file lock: shards started side by side on
+    a fresh checkout must not build it twice, and the second start of anything must be quick.
     """
-    wanted = [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
-    key = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:12]
-    folder = writable(session) / "-".join(["env", *groups, key])
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    key = hashlib.sha256(sys.version.encode() + lock.read_bytes()).hexdigest()[:12]
+    folder = writable(session) / f"env-{lock.stem}-{key}"
+    with folder.with_suffix(".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder, with_pip=True)
             python = str(folder / "bin" / "python")
-            session.run(python, "-m", "pip", "install", "--quiet", *wanted, external=True)
+            session.run(python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock), external=True)
             (folder / "complete").touch()
     return str(folder / "bin" / "python")
 
@@ -211,13 +212,13 @@ def gc(session: nox.Session) -> None:
 @nox.session(venv_backend="none", tags=["check"])
 def tests(session: nox.Session) -> None:
     """All tests; those that need Docker are skipped by name where there is none."""
-    session.run(environment(session, "tests"), "-m", "pytest", *session.posargs, external=True)
+    session.run(environment(session, CHECK_LOCK), "-m", "pytest", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", tags=["check"])
 def types(session: nox.Session) -> None:
     """mypy, strict."""
-    session.run(environment(session, "tests", "types"), "-m", "mypy", *session.posargs, external=True)
+    session.run(environment(session, CHECK_LOCK), "-m", "mypy", *session.posargs, external=True)
 
 
 def actionlint(session: nox.Session) -> None:
@@ -233,7 +234,7 @@ def actionlint(session: nox.Session) -> None:
 @nox.session(venv_backend="none", tags=["check"])
 def lint(session: nox.Session) -> None:
     """ruff, the workflows' linters, and each family's own linter where its tools are present."""
-    python = environment(session, "lint")
+    python = environment(session, CHECK_LOCK)
     session.run(python, "-m", "ruff", "check", external=True)
     session.run(python, "-m", "ruff", "format", "--check", external=True)
     if (ROOT / ".github").is_dir():
@@ -250,6 +251,19 @@ def lint(session: nox.Session) -> None:
             session.run(
                 "make", "--no-print-directory", "-C", str(makefile.parent), "lint", env={"PATH": path}, external=True
             )
+
+
+@nox.session(venv_backend="none")
+def lock(session: nox.Session) -> None:
+    """Bring this tool's own locked dependencies up to date; `-- --upgrade-package NAME` for one alone."""
+    upgrade = session.posargs or ["--upgrade"]
+    compile_ = [
+        environment(session, CHECK_LOCK), "-m", "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes",
+        "--python-version", "3.10", "--custom-compile-command", "nox -s lock", *upgrade, "pyproject.toml",
+    ]  # fmt: skip
+    session.run(*compile_, "--output-file", str(RUN_LOCK.relative_to(ROOT)), external=True)
+    more = ["--group", "check", "--constraints", str(RUN_LOCK.relative_to(ROOT))]
+    session.run(*compile_, *more, "--output-file", str(CHECK_LOCK.relative_to(ROOT)), external=True)
 
 
 if __name__ == "__main__":
