@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,8 @@ _STEP: Final = 40
 _STEPS: Final = (
     re.compile(r"Step (?P<at>\d+/\d+) : (?P<what>.*)"),  # Docker's classic builder
     re.compile(r"#\d+ \[(?:(?P<stage>[\w.-]+) +)?(?P<at>\d+/\d+)\] (?P<what>.*)"),  # BuildKit
-    re.compile(r"\$ (?:\S*/)?(?P<what>.*)"),  # a command of ours, as `Commands` writes it; where it is, is no news
 )
+_COMMAND: Final = re.compile(r"\$ (?P<what>.*)")  # of ours, as `Commands` writes it
 # Of what else the builders say themselves, nothing helps; what a step says, BuildKit puts its number and time before.
 _NOISE: Final = re.compile(r"---> .*|Removing intermediate container .*")
 _HEAD: Final = re.compile(r"#\d+ (?:\d+\.\d+ )?")
@@ -44,6 +45,9 @@ class BuildLog:
 
     def _read(self, line: str) -> None:
         text = printable(line)
+        if (command := _COMMAND.fullmatch(text)) is not None:
+            self._step, self._last = _without_folders(command["what"]), ""
+            return
         for pattern in _STEPS:
             if (found := pattern.fullmatch(text)) is not None:
                 parts = (found.groupdict().get(name) for name in ("stage", "at", "what"))
@@ -68,3 +72,12 @@ class BuildLog:
         # Progress bars write one line over and over: each carriage return begins it anew.
         *lines, self._unfinished = re.split(rb"[\r\n]+", self._unfinished + data)
         return [line.decode(errors="replace") for line in lines]
+
+
+def _without_folders(command: str) -> str:
+    """The command without the folders of its paths: where its files are, is no news."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return " ".join(word.rsplit("/", 1)[-1] if word.startswith("/") else word for word in words)

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ci.checks.ping_record import strip_ansi
-from ci.text import clip_middle
+from ci.text import BECAUSE_OF, clip_middle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ MOST: Final = 800
 # Nobody's last trace is longer, and no line of it: a flood costs no more than this.
 MOST_LINES: Final = 500
 LONGEST_LINE: Final = 4096
-BECAUSE_OF: Final = " <- "
 
 WORD: Final = re.compile(r"\w")
 # Python: the rules and bars that its groups of exceptions are drawn with, what begins a trace, what links two.

@@ -1,5 +1,6 @@
 """How a run gets on: live lines on a terminal, one plain line per finished case elsewhere.
 
+On a terminal a red case has a line of the live view, and is printed once: by what comes after, or at the end.
 Thread-safe. On a terminal the cursor is restored however the run ends, Ctrl-C included.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -20,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ci.build_progress import BuildProgress, Lines, LiveView, humane
-from ci.text import counted, printable
+from ci.text import counted, printable, root_cause
 
 __all__ = ["OUTCOME_STYLES", "Progress", "humane"]
 
@@ -33,6 +35,9 @@ OUTCOME_STYLES: Final = {
     "not-run": "dim",
     "error": "magenta",
 }
+# Of these the last attempt is what counts, and it is told when all have run.
+_HELD: Final = frozenset({"flaky", "failed", "timed-out", "error"})
+_MOST_HELD: Final = 5
 
 
 class Progress(LiveView):
@@ -62,9 +67,22 @@ class Progress(LiveView):
         self._running: dict[int, tuple[str, float]] = {}
         self._workers = workers
         self._outcomes: Counter[str] = Counter()
+        self._held: dict[str, tuple[str, str, str]] = {}  # by case: outcome, the line's beginning, note
         # Two locks: the live display reads the state under a lock of its own, which printing needs too.
         self._state = threading.Lock()
         self._printing = threading.Lock()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        for name, (outcome, head, note) in self._held.items():
+            self._console.info(f"{head}  {_with_note(name, note)}", style=OUTCOME_STYLES[outcome])
+
+    def listed_later(self) -> None:
+        """The red cases are about to be listed by somebody else."""
+        with self._state:
+            self._held.clear()
 
     def awaits(self, images: Collection[Future[Any]]) -> None:
         """What cases run with: as long as some are not there, the rest of the time is unknown."""
@@ -102,11 +120,13 @@ class Progress(LiveView):
                 total = max(self._total, self._done)
                 count = f"[{self._done:>{len(str(total))}}/{total}]"
                 eta = self._eta()
-            # A terminal shows what is green as a number; what is not stays on the screen.
-            if self._live is not None and outcome == "passed":
-                return
-            line = f"{count} {outcome:<11} {seconds:>5.1f} s  {eta:<10}  {name}"
-            self._console.info(f"{line}: {note}" if note else line, style=OUTCOME_STYLES.get(outcome, ""))
+                # A terminal shows what is green as a number, and what is red in the live view.
+                if self._live is not None and outcome in _HELD:
+                    self._held.pop(name, None)
+                    self._held[name] = (outcome, f"{outcome:<11} {seconds:>5.1f} s", note)
+            if self._live is None or outcome not in {*_HELD, "passed"}:
+                line = f"{count} {outcome:<11} {seconds:>5.1f} s  {eta:<10}  {_with_note(name, note)}"
+                self._console.info(line, style=OUTCOME_STYLES.get(outcome, ""))
 
     def skipped(self, text: str = "") -> None:
         """A case is settled without having been run; `text` says why, where that has not been said before."""
@@ -136,20 +156,18 @@ class Progress(LiveView):
             outcomes = self._outcomes.copy()
             eta = self._eta()
             waiting = any(not image.done() for image in self._images)
+            held = list(self._held.items())
         lines: list[RenderableType] = []
+        for name, (outcome, head, note) in held[-_MOST_HELD:]:
+            lines.append(self._row(f"  {head}  {_with_note(name, root_cause(note))}", OUTCOME_STYLES[outcome]))
+        if len(held) > _MOST_HELD:
+            lines.append(self._row(f"  and {len(held) - _MOST_HELD} before them", "dim"))
         if (builds := self._builds.rows()) is not None:
             lines.append(builds)
         for worker in sorted({*range(self._workers), *running}):
             name, since = running.get(worker, ("", now))
             text = f"  {name}  {humane(now - since)}" if name else "  waits for an image" if waiting else "  idle"
-            lines.append(
-                Text(
-                    self._console.encodable(text),
-                    no_wrap=True,
-                    overflow="ellipsis",
-                    style="" if name else "dim",
-                )
-            )
+            lines.append(self._row(text, "" if name else "dim"))
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             # No colour of an outcome: what is done may be red or green.
@@ -159,6 +177,13 @@ class Progress(LiveView):
             _counts(outcomes),
         )
         return Group(*lines, bar)
+
+    def _row(self, text: str, style: str) -> Text:
+        return Text(self._console.encodable(text), no_wrap=True, overflow="ellipsis", style=style)
+
+
+def _with_note(name: str, note: str) -> str:
+    return f"{name}: {note}" if note else name
 
 
 def _counts(outcomes: Counter[str]) -> Text:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["byte_length", "clip", "clip_middle", "counted", "printable", "printable_lines"]
+__all__ = ["BECAUSE_OF", "byte_length", "clip", "clip_middle", "counted", "printable", "printable_lines", "root_cause"]
+
+# Between an exception and its cause, in what `ci.last_words` makes of a trace.
+BECAUSE_OF: Final = " <- "
 
 # CSI, OSC (with or without its end) and the two-character escapes of ECMA-48.
 _ANSI: Final = re.compile(
@@ -37,6 +40,11 @@ def counted(count: int, one: str, many: str = "") -> str:
     :param many: the plural, where it is not the singular with an `s`
     """
     return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+def root_cause(text: str) -> str:
+    """Of `outer <- cause` the cause; of any other text all of it."""
+    return text.rsplit(BECAUSE_OF, 1)[-1]
 
 
 def byte_length(text: str) -> int:

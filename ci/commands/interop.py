@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     def provide(cases: Sequence[Case], pool: ThreadPoolExecutor, progress: Progress) -> Images:
         return _provide(backend, workspace, cases, pool, console, progress)
 
-    folder, summary = run_one_shard(arguments, workspace, Shard(1, 1), backend, provide, console)
+    folder, summary = run_one_shard(arguments, workspace, Shard(1, 1), backend, provide, console, listed_later=True)
     if summary.cancelled:
         console.info(spelled(f"to go on: {_again(arguments)}"))
         return ExitCode.INTERRUPTED

@@ -21,7 +21,7 @@ from ci.report.terminal import closing_table, matrix_table
 from ci.results import read_shard
 from ci.shard import assign
 from ci.spelling import say_next
-from ci.text import counted
+from ci.text import counted, root_cause
 from ci.weights import load_weights, save_weights
 from ci.workspace import Workspace, add_selection_arguments, weights_of
 
@@ -165,14 +165,22 @@ def report(merged: Merged, console: Console, baseline: Baseline | None = None, *
 
 
 def _with_finding(case: MergedCase, baseline: Baseline) -> str:
+    """Where a finding tells the rest, the cause alone."""
     where = baseline.sections([case])
-    return f"{f'{where}: ' if where else ''}{_with_reason(case)}"
+    return f"{where}: {case.name}{_and(root_cause(_why(case)))}" if where else _with_reason(case)
 
 
 def _with_reason(case: MergedCase) -> str:
+    return f"{case.name}{_and(_why(case))}"
+
+
+def _why(case: MergedCase) -> str:
     # The tail of a build log is told once, with the image, not with each of its cells.
-    why = case.result.reason.text.splitlines()[0] if case.result.reason else ""
-    return f"{case.name}{f': {why}' if why else ''}"
+    return case.result.reason.text.splitlines()[0] if case.result.reason else ""
+
+
+def _and(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 def _list(console: Console, title: str, lines: list[str]) -> None:

@@ -154,10 +154,13 @@ def run_one_shard(
     backend: Backend,
     images: Callable[[Sequence[Case], ThreadPoolExecutor, Progress], Images],
     console: Console,
+    *,
+    listed_later: bool = False,
 ) -> tuple[Path, Summary]:
     """Run what is left of a shard and return its folder and what came of it.
 
     :param images: begins to look for the images of these cases, in the pool's threads, and shows what it builds
+    :param listed_later: the caller lists the red cases, if the run comes to its end
     """
     name = workspace.run_name(arguments.run_name)
     planned = [one.case for one in workspace.plan.slice(shard)]
@@ -220,6 +223,8 @@ def run_one_shard(
         reported = len({*finished, *summary.outcomes} & {case.key for case in planned})
         if not (summary.cancelled or summary.lost):
             writer.finish(planned=len(planned), reported=reported)
+        if listed_later and not (summary.cancelled or summary.lost):
+            progress.listed_later()
     for note in summary.notes:
         console.info(note)
     if summary.lost is not None:

@@ -12,7 +12,7 @@ from terminals import File
 from ci.commands.merge_results import report
 from ci.fold import CaseVerdict
 from ci.merged import Merged
-from ci.model import SUITES, Case, Outcome, Stack, SuiteName
+from ci.model import SUITES, Case, Outcome, Reason, ReasonCode, Stack, SuiteName
 from ci.report.baseline import Baseline, read_baseline
 from ci.report.published import published_cells
 from ci.report.readme import standalone
@@ -96,3 +96,12 @@ def test_each_red_cell_is_printed_once_the_new_ones_last(baseline: Baseline) -> 
     assert red[0].startswith(f"red, known: findings 1: {KNOWN[0].name}: ")
     for one in merged.cases:
         assert file.text.count(one.name) == (one.verdict is CaseVerdict.UNEXPECTED)
+
+
+def test_where_a_finding_tells_the_rest_the_cause_alone_is_printed(baseline: Baseline) -> None:
+    file = File()
+    chain = "the dialer exited 1 while dialing; its last line: SwarmError: no <- Refused: here"
+    why = Reason(code=ReasonCode.DIALER_EXIT, text=chain, side="dialer")
+    report(merged_of({it: [attempt(it, FAILED, why)] for it in (GREEN, KNOWN[0])}), file.console, baseline)
+    assert f"red, known: findings 1: {KNOWN[0].name}: Refused: here\n" in file.text
+    assert f"red, new: {GREEN.name}: {chain}\n" in file.text

@@ -51,7 +51,9 @@ downloading 10 %\rdownloading 100 %\r
         (CLASSIC[: CLASSIC.index("Removing")], "2/3 RUN echo one: one"),
         (BUILDKIT, "build 2/4 RUN go mod download: go: downloading golang.org/x/sys v0.30.0"),
         (f"Step 4/9 : RUN {'x' * 60}\nmoves\n", f"4/9 RUN {'x' * 32}…: moves"),
-        (OURS, "go build -o /cache/app .: downloading 100 %"),
+        (OURS, "go build -o app .: downloading 100 %"),
+        ("$ '/a b/bin/node' /cache/lib/npm-cli.js ci --x\n", "node npm-cli.js ci --x"),
+        ("$ /bin/sh -c 'it\n", "/bin/sh -c 'it"),
         ("Step 1/2 : RUN \x1b[2Jx\n\x1b[31mred\x1b[0m\n", "1/2 RUN x: red"),
     ],
 )

@@ -7,6 +7,7 @@ from terminals import File, pseudo_terminal
 
 from ci.console import Console
 from ci.progress import Progress, humane
+from ci.text import printable_lines
 
 SHOW_CURSOR = "\x1b[?25h"
 HIDE_CURSOR = "\x1b[?25l"
@@ -109,7 +110,7 @@ def test_strangers_text_is_only_text() -> None:
     assert file.text == "[1/1] failed        1.0 s  eta 0 s     [red]x ::error::y: [/] ::stop\n"
 
 
-def test_on_a_terminal_lines_live_and_red_ones_stay() -> None:
+def test_on_a_terminal_lines_live() -> None:
     with pseudo_terminal() as (stream, screen):
         console = Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"})
         with console.progress(3, 2) as progress:
@@ -122,13 +123,37 @@ def test_on_a_terminal_lines_live_and_red_ones_stay() -> None:
             console.rich.print()
     assert screen.text.startswith(HIDE_CURSOR)
     assert screen.text.rindex(SHOW_CURSOR) > screen.text.rindex(HIDE_CURSOR)
-    assert "] failed" in screen.text
     assert "second: dialer exited 1" in screen.text
     assert "] passed" not in screen.text
     assert "in between" in screen.text
     assert "th[bold]ird" in screen.text
     assert "\x1b[2J" not in screen.text
     assert "2/3" in screen.text
+
+
+@pytest.mark.parametrize("listed_later", [False, True])
+def test_on_a_terminal_what_is_red_is_printed_once_and_last_if_at_all(listed_later: bool) -> None:
+    with pseudo_terminal() as (stream, screen):
+        console = Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "100", "LINES": "40", "NO_COLOR": "1"})
+        with console.progress(9, 2) as progress:
+            for number in range(7):
+                progress.finished(0, f"case {number}", "failed", 2, "exit 1; SwarmError: no <- Refused: here")
+            progress.again(7)
+            progress.finished(0, "case 0", "failed", 3, "exit 1; SwarmError: no <- Refused: there")
+            progress.finished(0, "case 1", "flaky", 3, "passed on attempt 2")
+            assert progress._live is not None
+            progress._live.refresh()
+            if listed_later:
+                progress.listed_later()
+    live, _, after = screen.text.rpartition(SHOW_CURSOR)
+    assert "failed        3.0 s  case 0: Refused: there" in live
+    assert "and 2 before them" in live
+    lines = [
+        *(f"failed        2.0 s  case {number}: exit 1; SwarmError: no <- Refused: here" for number in range(2, 7)),
+        "failed        3.0 s  case 0: exit 1; SwarmError: no <- Refused: there",
+        "flaky         3.0 s  case 1: passed on attempt 2",
+    ]
+    assert [line for line in printable_lines(after).splitlines() if line] == ([] if listed_later else lines)
 
 
 def interrupted_run(console: Console) -> None:

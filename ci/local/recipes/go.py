@@ -41,7 +41,8 @@ class GoRecipe:
             raise BuildError("local-build", f"{source}/go.mod has no `toolchain` line: it says which Go compiles")
         go = self._bench.toolchains.provide(self._bench.toolchains.go)
         self._bench.commands.run(
-            (go, "build", "-ldflags=-s -w", "-o", str(making / "ping"), "."),
+            # Each package it compiles has a line in the log: minutes without a word look like standstill.
+            (go, "build", "-ldflags=-s -w", "-v", "-o", str(making / "ping"), "."),
             log=log,
             folder=sources,
             environment={
