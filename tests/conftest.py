@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import hypothesis
 import pytest
 from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
 from redis_servers import RedisServer, redis_process, redis_program
@@ -28,6 +29,10 @@ from ci.text import counted
 
 if TYPE_CHECKING:
     from ci.engines.base import Engine, Slot
+
+# How long an example takes says how busy the host is, and nothing of the code.
+hypothesis.settings.register_profile("interop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("interop")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

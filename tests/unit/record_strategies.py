@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, get_args
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from ci.model import SUITES, Exercise, Outcome, Reason, ReasonCode, Role, Stack
 from ci.records import KINDS, Attempt, EvidenceFile, Reused, RoleRecord, RunEnd, RunStart
 
-# For tests that draw whole records or write files: a busy machine is no finding.
-unhurried: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+# For tests that draw whole records or write files.
+unhurried: Final = settings(max_examples=50)
 
 HOSTILE: Final = (
     "", "\x00", "\x1b[31mred\x1b[0m", "\x1b]8;;http://x\x07", "</script><b>", "a|b", "`code`", "line\nline",

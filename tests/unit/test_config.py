@@ -432,7 +432,7 @@ YAML_PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(YAML_PIECES | st.text(max_size=3), max_size=12).map("".join))
 @example("schema: 1\nversions:\n  - 'id'\n")
 @example("%YAML 9.9\n---\na: b\n")

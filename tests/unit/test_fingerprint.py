@@ -192,7 +192,7 @@ def plant(tree: dict[str, tuple[bytes, bool]], names: list[str], folder: Path) -
     return content_key(folder)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(TREES, TREES)
 def test_keys_are_equal_exactly_when_trees_are(
     one: dict[str, tuple[bytes, bool]], other: dict[str, tuple[bytes, bool]]

@@ -176,7 +176,7 @@ def test_digest_does_not_depend_on_what_does_not_matter() -> None:
     assert digest(GO, RUST, unused, ignores=["other"]) == digest(GO, RUST)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_digest_does_not_depend_on_the_order_of_rows(random: Random) -> None:
     versions = list(PUBLISHED.versions)

@@ -55,7 +55,7 @@ def with_version(case: Case, version: str) -> bool:
     return version in (case.dialer, case.listener)
 
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 orders = st.permutations(cases_of(VERSIONS, TESTS[:2]))
 
 

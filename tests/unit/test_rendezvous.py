@@ -90,7 +90,7 @@ def test_parsing_garbage_never_raises(line: bytes) -> None:
     assert isinstance(parse_monitor_line(line), tuple)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([b'"', b"\\", b"\r\n", b'\\x41"] ']), min_size=1, max_size=4))
 def test_what_is_pushed_is_what_is_published(rendezvous: Rendezvous, peer: Peer, values: list[bytes]) -> None:
     seen = Seen()

@@ -34,7 +34,7 @@ GAPS = st.text(alphabet=" \n", max_size=3).map(lambda gap: gap + "\n")
 COMMENTS = st.sampled_from(["", "  # a comment", "    # - id: no-row", "#", "      # x: [y"])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     margin=st.integers(min_value=0, max_value=4),
     count=st.integers(min_value=1, max_value=4),

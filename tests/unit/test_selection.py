@@ -198,7 +198,7 @@ def outcome(selects: tuple[str, ...], ignores: tuple[str, ...]) -> set[Case]:
         return set()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(LISTS, LISTS)
 def test_selects_are_joined_by_or_and_ignores_taken_away(selects: tuple[str, ...], ignores: tuple[str, ...]) -> None:
     chosen = set().union(*(selected(text) for text in selects)) if selects else set(MATRIX)
@@ -206,13 +206,13 @@ def test_selects_are_joined_by_or_and_ignores_taken_away(selects: tuple[str, ...
     assert outcome(selects, ignores) == chosen - dropped
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(LISTS, LISTS)
 def test_order_and_repetition_are_nothing(selects: tuple[str, ...], ignores: tuple[str, ...]) -> None:
     assert outcome(selects * 2, ignores) == outcome(selects[::-1], ignores[::-1] * 2)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(EXPRESSIONS, EXPRESSIONS)
 def test_and_is_intersection_and_not_is_complement(one: str, other: str) -> None:
     both = selected(one) & selected(other)
@@ -224,7 +224,7 @@ def test_and_is_intersection_and_not_is_complement(one: str, other: str) -> None
         assert selected(f"not {one}") == rest
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.sampled_from(

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.errors import ConfigurationError
@@ -60,7 +60,6 @@ def test_refuses(text: str, advice: str) -> None:
     assert advice in caught.value.hint
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="0123456789/- ab", max_size=12))
 def test_any_text_is_a_shard_or_refused(text: str) -> None:
     try:
@@ -80,7 +79,6 @@ def test_cases_that_take_no_time_are_spread_too() -> None:
     assert [len(shard) for shard in assign(cases, dict.fromkeys((c.name for c in cases), 0.0), 5)] == [2] * 5
 
 
-@settings(deadline=None)
 @given(WEIGHTS, COUNTS)
 def test_each_case_in_exactly_one_shard_longest_first(weights: list[float], count: int) -> None:
     cases = [case(n) for n in range(len(weights))]
@@ -92,7 +90,6 @@ def test_each_case_in_exactly_one_shard_longest_first(weights: list[float], coun
         assert [(-seconds[c.name], c.name) for c in shard] == sorted((-seconds[c.name], c.name) for c in shard)
 
 
-@settings(deadline=None)
 @given(WEIGHTS.filter(bool), COUNTS)
 def test_no_shard_waits_for_more_than_one_case(weights: list[float], count: int) -> None:
     tenths = makespan_in_tenths(weights, count)
@@ -101,7 +98,6 @@ def test_no_shard_waits_for_more_than_one_case(weights: list[float], count: int)
     assert tenths * count <= sum(ordered) + (count - 1) * max(ordered)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(min_value=1, max_value=40), min_size=1, max_size=8), st.integers(1, 4))
 def test_makespan_is_within_four_thirds_of_the_optimum(weights: list[int], count: int) -> None:
     # Graham 1969: (4/3 - 1/(3m)) times the optimum, true of longest processing time first.
@@ -123,7 +119,6 @@ def optimum(weights: list[int], count: int) -> int:
     return min(load[-1] for load in loads)
 
 
-@settings(deadline=None)
 @given(WEIGHTS, COUNTS, st.randoms(use_true_random=False))
 def test_order_of_input_is_nothing(weights: list[float], count: int, random: Random) -> None:
     cases = [case(n) for n in range(len(weights))]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.config import load
@@ -135,7 +135,6 @@ def version_lists(draw: st.DrawFn) -> list[Version]:
     ]
 
 
-@settings(deadline=None)
 @given(version_lists())
 def test_exactly_the_possible_combinations(versions: list[Version]) -> None:
     found = {(case.dialer, case.listener, case.stack) for case in cases(versions)}
@@ -152,7 +151,6 @@ def test_exactly_the_possible_combinations(versions: list[Version]) -> None:
                 assert ((dialer.id, listener.id, stack) in found) == possible
 
 
-@settings(deadline=None)
 @given(version_lists())
 def test_both_directions_exist_where_both_sides_listen(versions: list[Version]) -> None:
     by_id = {version.id: version for version in versions}
@@ -162,7 +160,6 @@ def test_both_directions_exist_where_both_sides_listen(versions: list[Version]) 
             assert Case(case.listener, case.dialer, case.stack) in found
 
 
-@settings(deadline=None)
 @given(version_lists(), st.randoms(use_true_random=False))
 def test_names_and_keys_are_unique_and_order_of_rows_is_nothing(versions: list[Version], random: object) -> None:
     matrix = cases(versions)
