@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ci.text import counted
+
 __all__ = ["Capture", "Chunk", "Lines", "interleave", "line_head"]
 
 DEFAULT_LIMIT: Final = 2 * 1024 * 1024
@@ -76,7 +78,7 @@ class Capture:
         with self._lock:
             if not self.truncated:
                 return (*self._head, *self._tail)
-            gap = f"\n[… {self.dropped} bytes left out …]\n".encode()
+            gap = f"\n[… {counted(self.dropped, 'byte')} left out …]\n".encode()
             if not self._tail:
                 return (*self._head, Chunk(self._head[-1].at if self._head else 0.0, gap))
             first, *others = self._tail

@@ -16,6 +16,7 @@ from ci.merged import read_merged
 from ci.report.interop_export import interop_export
 from ci.site import Site, lay_out
 from ci.suggest import did_you_mean, shown
+from ci.text import counted
 from ci.workspace import Workspace, add_selection_arguments
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     site = _lay_out(merged, document, path.parent, arguments.site)
     console.info(f"{arguments.format}: {site.folder}")
     if site.without_logs:
-        console.warn(f"{len(site.without_logs)} cases have no logs beside {path}; the first is {site.without_logs[0]}")
+        cases = counted(len(site.without_logs), "case")
+        console.warn(f"without logs beside {path}: {cases}; the first is {site.without_logs[0]}")
     console.info(f"next: serve {arguments.site} as `logs/SUITE` of the page")
     return ExitCode.GREEN
 

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     name = None if given else workspace.finished_run(arguments.run_name, arguments.results)
     merged = merge_run(workspace, given or [arguments.results / str(name)])
     if merged.plan != workspace.plan.digest:
-        console.info(f"plan: the shards' own, {merged.suite}, of {len(merged.cases)} cases")
+        console.info(f"plan: the shards' own, {merged.suite}, of {counted(len(merged.cases), 'case')}")
     # Results from elsewhere are not put into the folder of whatever ran here last.
     run_folder = arguments.results / (name or workspace.run_name(arguments.run_name, plan=merged.plan))
     write_merged(run_folder / "merged.json", merged)

@@ -252,7 +252,8 @@ class Warden:
             # The kernel's own limit counts everything this user runs, and root not at all.
             for pid in reversed(surplus):
                 _kill(pid, signal.SIGKILL)
-            words = f"{os.strerror(errno.EAGAIN)}: {len(surplus)} processes killed, {self._tasks} are allowed\n"
+            killed = "1 process" if len(surplus) == 1 else f"{len(surplus)} processes"
+            words = f"{os.strerror(errno.EAGAIN)}: {killed} killed, {self._tasks} are allowed\n"
             with contextlib.suppress(OSError):
                 os.write(2, words.encode())
         return True

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from ci.report.markdown import template
 from ci.report.order import by_code_unit, words_order
 from ci.report.runs import paragraph, read_runs
+from ci.text import counted
 
 __all__ = ["BELIEVED", "CORNER", "WHITE", "Board", "Cells", "colour_of", "read_board", "row_of", "tables_text"]
 
@@ -69,18 +70,27 @@ class Board:
             incomplete=self.incomplete,
             absent=self.absent,
             runs=paragraph(self.runs, self._total),
-            believed=sum(symbol.endswith(BELIEVED) for cells in self.tables.values() for symbol in cells.values()),
-            passed=self.colours["green"] + self.colours["yellow"],
+            believed=self._believed,
             sign=BELIEVED,
             part=self.part,
         )
 
     @property
+    def _believed(self) -> str:
+        """How many cells, and of how many where all are of one run: an earlier one may not have looked at this."""
+        believed = sum(symbol.endswith(BELIEVED) for cells in self.tables.values() for symbol in cells.values())
+        passed = counted(self.colours["green"] + self.colours["yellow"], "cell")
+        if not believed or len(self.runs) < 2:
+            return f"{believed} of the {passed} that passed" if believed else ""
+        return f"{counted(believed, 'cell')}; of an earlier run a cell without this sign need not be proved"
+
+    @property
     def _total(self) -> str:
         colours = self.colours
         words = (("green", "passed"), ("yellow", "flaky"), ("red", "failed or timed out"))
-        counted = ", ".join(f"{colours[colour]} {word}" for colour, word in words if colours[colour])
-        return f"{sum(colours[colour] for colour, _ in words)} cells with a result, {counted or 'none'}"
+        came_to = ", ".join(f"{colours[colour]} {word}" for colour, word in words if colours[colour])
+        results = counted(sum(colours[colour] for colour, _ in words), "cell")
+        return f"{results} with a result, {came_to or 'none'}"
 
 
 def tables_text(board: Board) -> str:

@@ -13,6 +13,7 @@ from ci.report.interop_matrix import Entry, Mark, Matrix, Sign, interop_matrix
 from ci.report.lacking import incomplete, notes
 from ci.report.markdown import cell, template
 from ci.report.runs import paragraph, read_runs, run_sentence
+from ci.text import counted
 
 if TYPE_CHECKING:
     from ci.merged import Merged
@@ -121,8 +122,8 @@ def _total(merged: Merged) -> str:
     """Of cases that may have been read back: which of those that count as unsupported timed out is not published."""
     outcomes = Counter("failed or timed out" if it.result.outcome in _RED else it.result.outcome for it in merged.cases)
     order = (Outcome.PASSED, "failed or timed out", Outcome.UNSUPPORTED, Outcome.NOT_RUN, Outcome.ERROR)
-    counted = ", ".join(f"{outcomes[one]} {one.replace('-', ' ')}" for one in order if outcomes[one])
-    return f"{len(merged.cases)} cases, {counted}"
+    came_to = ", ".join(f"{outcomes[one]} {one.replace('-', ' ')}" for one in order if outcomes[one])
+    return f"{counted(len(merged.cases), 'case')}, {came_to}"
 
 
 # --- tables -----------------------------------------------------------------------------------------------

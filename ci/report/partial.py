@@ -21,6 +21,7 @@ from ci.report.lacking import fewer, without
 from ci.report.published import PublishedTest, published_tests
 from ci.report.runs import share_sentence
 from ci.suites.quic.judgement import RATE
+from ci.text import counted
 
 if TYPE_CHECKING:
     from ci.report.board import Board
@@ -60,7 +61,7 @@ def render_partial(section: str, merged: Merged, *, run_url: str | None = None) 
 
 def _with(runs: tuple[str, ...], sentence: str, before: int) -> tuple[str, ...]:
     """The runs that cells come from, this one among them; what came before is counted where nobody named it."""
-    earlier = runs or ((f"Published before: {before} {'case' if before == 1 else 'cases'}.",) if before else ())
+    earlier = runs or ((f"Published before: {counted(before, 'case')}.",) if before else ())
     return (*(run for run in earlier if run != sentence), sentence)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.model import Outcome
 from ci.report.markdown import cell, code, linkable
+from ci.text import counted
 
 if TYPE_CHECKING:
     from ci.merged import Merged, MergedCase
@@ -32,7 +33,7 @@ def run_sentence(merged: Merged, run_url: str | None = None) -> str:
     :param run_url: of the CI run, linked from its name
     :raises ConfigurationError: `run-url` if the URL cannot be linked
     """
-    return f"{_named(merged, run_url)}: {_cases(merged.counts.planned)}, {came_to(merged.cases) or 'none'}."
+    return f"{_named(merged, run_url)}: {counted(merged.counts.planned, 'case')}, {came_to(merged.cases) or 'none'}."
 
 
 def share_sentence(merged: Merged, taken: Sequence[MergedCase], run_url: str | None = None) -> str:
@@ -41,8 +42,9 @@ def share_sentence(merged: Merged, taken: Sequence[MergedCase], run_url: str | N
     :param taken: those that do; the others had no result, and what stood there before was left
     """
     rest = merged.counts.planned - len(taken)
-    left = f"; {_cases(rest)} had no result and changed nothing" if rest else ""
-    return f"{_named(merged, run_url)}, put in place of what stood here: {_cases(len(taken))}, {came_to(taken)}{left}."
+    left = f"; {counted(rest, 'case')} had no result and changed nothing" if rest else ""
+    put = f"put in place of what stood here: {counted(len(taken), 'case')}, {came_to(taken)}"
+    return f"{_named(merged, run_url)}, {put}{left}."
 
 
 def came_to(cases: Iterable[MergedCase]) -> str:
@@ -89,13 +91,9 @@ def _host(attempt: Attempt) -> str:
     if not isinstance(name, str):
         return ""
     what = "local processes" if name == "local" else cell(name)
-    cores = f" with {cpus} {'core' if cpus == 1 else 'cores'}" if isinstance(cpus, int) else ""
-    load = f", {_cases(workers)} at once" if cores and isinstance(workers, int) else ""
+    cores = f" with {counted(cpus, 'core')}" if isinstance(cpus, int) else ""
+    load = f", {counted(workers, 'case')} at once" if cores and isinstance(workers, int) else ""
     return f"{what}{f' {cell(version)}' if isinstance(version, str) else ''}{cores}{load}"
-
-
-def _cases(count: int) -> str:
-    return f"{count} {'case' if count == 1 else 'cases'}"
 
 
 def _day(timestamp: str) -> str:

@@ -14,6 +14,7 @@ from ci.last_words import last_line
 from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
 from ci.scene import End, Ending, Evidence
 from ci.suites.transport_stack import judge_stack
+from ci.text import counted
 
 __all__ = ["judge", "settled"]
 
@@ -217,7 +218,8 @@ def _warnings(
         found.append(f"the listener left by itself with exit code {listener.exit_code}")
     for (role, stream), capture in evidence.streams.items():
         if capture.truncated:
-            found.append(f"the {role} wrote {capture.total} bytes to {stream}, {capture.dropped} of them were not kept")
+            wrote = f"the {role} wrote {counted(capture.total, 'byte')} to {stream}"
+            found.append(f"{wrote}, all kept but {capture.dropped} in the middle")
     return tuple(found)
 
 

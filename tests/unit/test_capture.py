@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.capture import INSTANT_SECONDS, Capture, interleave
+from ci.text import counted
 
 writes = st.lists(st.binary(max_size=40), max_size=60)
 limits = st.integers(0, 64)
@@ -34,7 +35,7 @@ def test_what_is_kept_is_exactly_the_beginning_and_the_end(
     assert capture.dropped == max(0, len(everything) - limit)
     assert capture.truncated == (capture.dropped > 0)
     if capture.truncated:
-        gap = f"\n[… {capture.dropped} bytes left out …]\n".encode()
+        gap = f"\n[… {counted(capture.dropped, 'byte')} left out …]\n".encode()
         head, tail = everything[: limit - limit // 2], everything[len(everything) - limit // 2 :]
         assert capture.data() == head + gap + tail
     else:

@@ -157,7 +157,7 @@ def test_t18_what_was_not_kept_is_told() -> None:
     flooded = dict(full.streams) | {("listener", "stderr"): captured(b"x" * 100, limit=10)}
     verdict = judge(CASE, Evidence(**{**vars(full), "streams": flooded}))
 
-    assert verdict.warnings == ("the listener wrote 100 bytes to stderr, 90 of them were not kept",)
+    assert verdict.warnings == ("the listener wrote 100 bytes to stderr, all kept but 90 in the middle",)
 
 
 # --- failed -----------------------------------------------------------------------------------------------

@@ -238,3 +238,11 @@ def test_versions_are_taken_out_of_a_line() -> None:
     assert without("a-v1, b-v1 (planned-out: why)", {"a-v1"}, " (") == "b-v1 (planned-out: why)"
     assert without("a-v1 (planned-out: why)", {"a-v1"}, " (") == ""
     assert without("`x y` (1 cell), b (2 cells) – c: `a, b`", {"b"}, " – ") == "`x y` (1 cell) – c: `a, b`"
+
+
+def test_one_cell_is_no_plural() -> None:
+    red, green = (outcomes({("a", "b", "retry"): outcome}) for outcome in (FAILED, PASSED))
+    text = render_partial(render(named(red, "first")), named(green, "again"))
+    assert "These cells come from 2 runs: 1 case, 1 passed." in text
+    text = render_partial(render(stacks({("a", "b"): FAILED}, "first")), stacks({("a", "b"): PASSED}, "again"))
+    assert "These cells come from 2 runs: 1 cell with a result, 1 passed." in text

@@ -19,6 +19,7 @@ from ci.record_json import from_json, to_json
 from ci.records import Attempt
 from ci.report.board import read_board
 from ci.report.dashboard import render, tables
+from ci.report.partial import render_partial
 from ci.report.published import green_cases, published_cells
 
 CASE = Case("a", "b", YAMUX)
@@ -118,6 +119,17 @@ def test_the_dashboard_marks_and_explains_them() -> None:
     assert "† believed, not proved: " in text
     assert "(1 of the 2 cells that passed)" in text
     assert "[:green_circle:](https://ci.example/1)† |" in render(mixed(), run_url="https://ci.example/1")
+
+
+def test_of_cells_of_earlier_runs_no_more_is_claimed_than_is_known() -> None:
+    """A dashboard of before this was looked at has green cells without a sign, and none of them is proved."""
+    proved = render(merged_of({CASE: [attempt(CASE)], OTHER: [attempt(OTHER)]}))
+    text = render_partial(proved, merged_of({CASE: [believed()]}))
+
+    assert "| b | :green_circle: | :white_circle: |" in text
+    assert "(1 cell; of an earlier run a cell without this sign need not be proved)" in text
+    assert "cells that passed" not in text
+    assert read_board(text).text() == text
 
 
 def test_a_dashboard_without_them_says_nothing_of_it() -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from ci.suites.quic.cases import KIB, MIB, Finding, TestCase, Traces
 from ci.suites.quic.checks import COMMON, handshakes, only_version_1, unreadable
 from ci.suites.quic.packets import Datagram, PacketType
+from ci.text import counted
 
 __all__ = [
     "AMPLIFICATION_LIMIT",
@@ -43,7 +44,7 @@ def long_chain_sent(traces: Traces) -> Finding | None:
     if not any(packet.decrypted for packet in packets):
         return unreadable("the server's Handshake packets", traces.right)
     return Finding(
-        text=f"the server's handshake is {longest} bytes long, its chain of certificates alone is over 9000",
+        text=f"the server's handshake is {counted(longest, 'byte')} long, its chain of certificates alone is over 9000",
         side="server",
     )
 
@@ -65,8 +66,9 @@ def amplification_limited(traces: Traces) -> Finding | None:
                 tolerance += TOLERANCE * datagram.size
         elif datagram.sender == "server":
             if datagram.size >= tolerance:
+                size = counted(datagram.size, "byte")
                 return Finding(
-                    text=f"{datagram.at:.3f} s into the capture the server sent {datagram.size} bytes after {sent},"
+                    text=f"{datagram.at:.3f} s into the capture the server sent {size} after {sent},"
                     f" although only {(sent + allowance) // LIMIT} had come from an address it did not know",
                     side="server",
                 )

@@ -11,6 +11,7 @@ from ci.suites.quic.cases import Finding
 from ci.suites.quic.checks import listed
 from ci.suites.quic.packets import Sender
 from ci.suites.quic.supplies import SuppliedFile, Supplies
+from ci.text import counted
 
 __all__ = ["PROTOCOL_FILE", "wrong_files"]
 
@@ -43,7 +44,7 @@ def _wrong_folder(supplies: Supplies, wanted: dict[str, SuppliedFile], folder: P
     found = dict(_regular_files(folder))
     missing = [name for name in wanted if name not in found]
     if missing:
-        text = f"the {receiver} lacks {len(missing)} of {len(wanted)} files: {listed(missing, most=3)}"
+        text = f"the {receiver} lacks {len(missing)} of {counted(len(wanted), 'file')}: {listed(missing, most=3)}"
         return Finding(text=text, side=receiver)
     extra = sorted(found.keys() - wanted.keys())
     if extra:
@@ -51,7 +52,7 @@ def _wrong_folder(supplies: Supplies, wanted: dict[str, SuppliedFile], folder: P
     for name, file in wanted.items():
         size = found[name].stat().st_size
         if size != file.size:
-            return Finding(text=f"the {receiver}'s file {name} has {size} bytes, not {file.size}")
+            return Finding(text=f"the {receiver}'s file {name} has {counted(size, 'byte')}, not {file.size}")
     for name, file in wanted.items():
         content, original = found[name].read_bytes(), file.content(supplies.seed)
         if content != original:
