@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -11,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Checkout", "make_checkout", "make_network_checkout"]
+__all__ = ["Checkout", "make_checkout", "make_network_checkout", "own_run"]
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKERS = "<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
+
+
+def own_run(name: str) -> str:
+    """The name of a run that no other test process on the same engine has, so that what it leaves is its own."""
+    return f"{name}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from checkouts import Checkout, make_network_checkout
+from checkouts import Checkout, make_network_checkout, own_run
 from documented import case_json_keys
 from fake_peers import DockerPeers
 
@@ -20,7 +20,8 @@ from ci.engines.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
 
 CLAIMS = 'ENV CLAIMS="handshake transfer"'
-RUN = ("--suite", "quic", "--run", "network", "--workers", "1")
+RUN = own_run("network")
+WORDS = ("--suite", "quic", "--run", RUN, "--workers", "1")
 HANDSHAKE = ("--select", "handshake")
 
 
@@ -48,7 +49,7 @@ def simulator(endpoints: DockerPeers) -> tuple[str, str]:
 def _nothing_of_the_commands_is_left(daemon: Daemon) -> Iterator[None]:
     yield
     sweep(daemon.api)
-    for run in ("network", "network-2"):
+    for run in (RUN, f"{RUN}-2"):
         gone = {"label": f"{LABEL}.run={run}"}
         assert daemon.api.containers(all=True, filters=gone) == []
         assert daemon.api.networks(filters=gone) == []
@@ -68,8 +69,8 @@ def test_who_is_to_blame_is_said(
     client: str, server: str, outcome: str, code: str, side: str, exit_code: int,
 ) -> None:  # fmt: skip
     it = checkout(client=client, server=server)
-    ended, said = it.run("run-shard", "1/1", *RUN, *HANDSHAKE, *simulator, "--timeout", "3", "--retries", "0")
-    [record] = it.attempts("network")
+    ended, said = it.run("run-shard", "1/1", *WORDS, *HANDSHAKE, *simulator, "--timeout", "3", "--retries", "0")
+    [record] = it.attempts(RUN)
     assert (record["outcome"], record["reason"]["code"]) == (outcome, code), said
     assert record["reason"]["side"] in (side, "unknown")
     assert ended == exit_code
@@ -81,13 +82,13 @@ def test_what_an_endpoint_does_not_do_is_no_failure(
     checkout: Callable[..., Checkout], simulator: tuple[str, str]
 ) -> None:
     it = checkout(client="fails", server="stays", claims={"client-v1": 'ENV CLAIMS="retry"'})
-    ended, said = it.run("run-shard", "1/1", *RUN, *HANDSHAKE, *simulator)
-    [record] = it.attempts("network")  # and not tried again
+    ended, said = it.run("run-shard", "1/1", *WORDS, *HANDSHAKE, *simulator)
+    [record] = it.attempts(RUN)  # and not tried again
     assert (record["outcome"], record["reason"]["code"], record["reason"]["side"]) == (
         "unsupported", "exit-127", "client",
     ), said  # fmt: skip
     assert ended == ExitCode.GREEN
-    merged, _ = it.run("merge-results", "--suite", "quic", "--run", "network", *HANDSHAKE, *simulator)
+    merged, _ = it.run("merge-results", "--suite", "quic", "--run", RUN, *HANDSHAKE, *simulator)
     assert merged == ExitCode.GREEN
 
 
@@ -95,10 +96,10 @@ def test_an_endpoint_without_manners_is_not_tried(
     checkout: Callable[..., Checkout], simulator: tuple[str, str]
 ) -> None:
     it = checkout(client="fails", server="stays", claims={"client-v1": ""})
-    _, said = it.run("run-shard", "1/1", *RUN, *simulator, "--select", "transfer", "--select", "handshake")
-    records = it.attempts("network")
+    _, said = it.run("run-shard", "1/1", *WORDS, *simulator, "--select", "transfer", "--select", "handshake")
+    records = it.attempts(RUN)
     assert {(record["outcome"], record["reason"]["code"]) for record in records} == {("not-run", "not-compliant")}, said
-    asked = json.loads((it.folder / "results/network/shard-1-of-1/compliance.json").read_text())
+    asked = json.loads((it.folder / f"results/{RUN}/shard-1-of-1/compliance.json").read_text())
     assert {(answer["version"], answer["exit"], answer["compliant"]) for answer in asked.values()} == {
         ("client-v1", 1, False),
         ("server-v1", 127, True),
@@ -110,9 +111,9 @@ def test_an_endpoint_without_its_program_is_no_column_of_unsupported(
 ) -> None:
     it = checkout(client="no-program", server="stays")
     ended, said = it.run(
-        "run-shard", "1/1", *RUN, *simulator, "--select", "transfer", "--select", "handshake", "--retries", "0"
+        "run-shard", "1/1", *WORDS, *simulator, "--select", "transfer", "--select", "handshake", "--retries", "0"
     )
-    records = it.attempts("network")
+    records = it.attempts(RUN)
     assert {(record["outcome"], record["reason"]["code"], record["reason"]["side"]) for record in records} == {
         ("error", "container-start", "client")
     }, said
@@ -123,8 +124,8 @@ def test_an_endpoint_without_its_program_is_no_column_of_unsupported(
 def test_a_simulator_that_dies_is_nobodys_fault(checkout: Callable[..., Checkout], endpoints: DockerPeers) -> None:
     it = checkout(client="stays", server="stays")
     dying = ("--simulator", endpoints("fails"))
-    ended, said = it.run("run-shard", "1/1", *RUN, *HANDSHAKE, *dying, "--retries", "0")
-    [record] = it.attempts("network")
+    ended, said = it.run("run-shard", "1/1", *WORDS, *HANDSHAKE, *dying, "--retries", "0")
+    [record] = it.attempts(RUN)
     assert (record["outcome"], record["reason"]["code"], record["reason"]["side"]) == ("error", "simulator", "harness")
     assert "I cannot" in record["reason"]["text"], said
     assert ended == ExitCode.INCOMPLETE
@@ -133,7 +134,7 @@ def test_a_simulator_that_dies_is_nobodys_fault(checkout: Callable[..., Checkout
 def test_a_simulator_that_is_not_there_is_said_before_anything_runs(checkout: Callable[..., Checkout]) -> None:
     it = checkout(client="stays", server="stays")
     nowhere = ("--simulator", "127.0.0.1:9/nobody/nothing:v1")
-    ended, said = it.run("run-shard", "1/1", *RUN, *HANDSHAKE, *nowhere)
+    ended, said = it.run("run-shard", "1/1", *WORDS, *HANDSHAKE, *nowhere)
     assert ended == ExitCode.BUILD
     assert "the image of the simulator is not there" in said
 
@@ -142,19 +143,19 @@ def test_an_interrupted_run_cleans_up_and_goes_on(
     checkout: Callable[..., Checkout], simulator: tuple[str, str], daemon: Daemon
 ) -> None:
     it = checkout(client="stays", server="stays")
-    words = ("run-shard", "1/1", *RUN, *HANDSHAKE, *simulator, "--retries", "0")
+    words = ("run-shard", "1/1", *WORDS, *HANDSHAKE, *simulator, "--retries", "0")
     process = it.start(*words)
     assert process.stdout is not None
-    mine = {"label": [f"{LABEL}.run=network", f"{LABEL}.role=client"]}
+    mine = {"label": [f"{LABEL}.run={RUN}", f"{LABEL}.role=client"]}
     while not daemon.api.containers(filters=mine):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED, output
-    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=network"}) == []
-    assert it.attempts("network") == []
+    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run={RUN}"}) == []
+    assert it.attempts(RUN) == []
     assert it.run(*words, "--timeout", "1")[0] == ExitCode.FAILED
-    assert len(it.attempts("network")) == 1
+    assert len(it.attempts(RUN)) == 1
 
 
 def test_a_disk_that_takes_no_more_costs_the_case_and_says_so(
@@ -162,14 +163,14 @@ def test_a_disk_that_takes_no_more_costs_the_case_and_says_so(
 ) -> None:
     """The limit of a process for the size of a file stands for the disk: the files of `transfer` are larger."""
     it = checkout(client="good", server="stays")
-    process = it.start("run-shard", "1/1", *RUN, "--select", "transfer", *simulator, "--retries", "0")
+    process = it.start("run-shard", "1/1", *WORDS, "--select", "transfer", *simulator, "--retries", "0")
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2**20, 2**20))
     said, _ = process.communicate(timeout=120)
-    [record] = it.attempts("network")
+    [record] = it.attempts(RUN)
     assert (record["outcome"], record["reason"]["side"]) == ("error", "harness"), said
     assert "cannot be written" in record["reason"]["text"]
     assert process.returncode == ExitCode.INCOMPLETE
-    shard = it.folder / "results/network/shard-1-of-1"
+    shard = it.folder / f"results/{RUN}/shard-1-of-1"
     assert not [path for path in shard.rglob("*") if path.is_file() and path.stat().st_size >= 2**20]
 
 
@@ -177,10 +178,10 @@ def test_two_runs_at_once_do_not_meet(checkout: Callable[..., Checkout], simulat
     """Each has its slots, with the same addresses, and its results; neither removes what is the other's."""
     it = checkout(client="stays", server="stays")
     words = ("--suite", "quic", "--workers", "2", *HANDSHAKE, *simulator, "--retries", "0", "--timeout", "4")
-    both = [it.start("run-shard", "1/1", "--run", run, *words) for run in ("network", "network-2")]
+    both = [it.start("run-shard", "1/1", "--run", run, *words) for run in (RUN, f"{RUN}-2")]
     said = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [ExitCode.FAILED] * 2, said
-    for run in ("network", "network-2"):
+    for run in (RUN, f"{RUN}-2"):
         [record] = it.attempts(run)
         assert (record["outcome"], record["reason"]["code"]) == ("timed-out", "exchanging")
 
@@ -189,9 +190,9 @@ def test_the_evidence_of_a_case_lies_where_it_always_did(
     checkout: Callable[..., Checkout], simulator: tuple[str, str]
 ) -> None:
     it = checkout(client="writes", server="stays")
-    it.run("run-shard", "1/1", *RUN, *HANDSHAKE, *simulator, "--retries", "0")
-    [record] = it.attempts("network")
-    shard = it.folder / "results/network/shard-1-of-1"
+    it.run("run-shard", "1/1", *WORDS, *HANDSHAKE, *simulator, "--retries", "0")
+    [record] = it.attempts(RUN)
+    shard = it.folder / f"results/{RUN}/shard-1-of-1"
     folder = shard / "server-v1_client-v1" / "handshake"
     found = {path.relative_to(shard).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {evidence["path"] for evidence in record["evidence"]} == found
@@ -210,10 +211,10 @@ def test_long_names_are_judged_and_not_kept(checkout: Callable[..., Checkout], s
     """The files of `zerortt` have names of 250 letters. This server copies them to where the client's belong."""
     claims = 'ENV CLAIMS="zerortt"'
     it = checkout(client="stays", server="writes", claims={"client-v1": claims, "server-v1": claims})
-    it.run("run-shard", "1/1", *RUN, "--select", "zerortt", *simulator, "--retries", "0")
-    [record] = it.attempts("network")
+    it.run("run-shard", "1/1", *WORDS, "--select", "zerortt", *simulator, "--retries", "0")
+    [record] = it.attempts(RUN)
     assert (record["outcome"], record["reason"]["code"]) == ("failed", "wrong-files")
     assert max(len(part) for evidence in record["evidence"] for part in evidence["path"].split("/")) <= 150
-    folder = it.folder / "results/network/shard-1-of-1/server-v1_client-v1/zerortt"
+    folder = it.folder / f"results/{RUN}/shard-1-of-1/server-v1_client-v1/zerortt"
     [repetition] = json.loads((folder / "case.json").read_text())["repetitions"]
     assert repetition["notKeptWhole"] == {"server": ["server_downloads"]}

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkouts import ROOT, Checkout, make_checkout
+from checkouts import ROOT, Checkout, make_checkout, own_run
 
 from ci.engines.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
+
+RUN = own_run("pipeline")
 
 # What is played here are images.
 pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")
@@ -38,9 +40,10 @@ def _nothing_of_the_commands_is_left(daemon: Daemon) -> Iterator[None]:
     """The commands are processes of their own; what they made must be gone, or the next run must find it."""
     yield
     sweep(daemon.api)
-    gone = {"label": f"{LABEL}.run=pipeline"}
-    assert daemon.api.containers(all=True, filters=gone) == []
-    assert daemon.api.networks(filters=gone) == []
+    for run in (RUN, f"{RUN}-2"):
+        gone = {"label": f"{LABEL}.run={run}"}
+        assert daemon.api.containers(all=True, filters=gone) == []
+        assert daemon.api.networks(filters=gone) == []
 
 
 def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
@@ -50,30 +53,30 @@ def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) 
     plan = json.loads(listed)
     assert (code, len(plan["cases"])) == (0, 9)
 
-    codes = {it.run("run-shard", f"{n}/2", "--run", "pipeline", "--retries", "0")[0] for n in (1, 2)}
+    codes = {it.run("run-shard", f"{n}/2", "--run", RUN, "--retries", "0")[0] for n in (1, 2)}
     assert codes <= {ExitCode.GREEN, ExitCode.FAILED}
-    both = [*it.attempts("pipeline", "1-of-2"), *it.attempts("pipeline", "2-of-2")]
+    both = [*it.attempts(RUN, "1-of-2"), *it.attempts(RUN, "2-of-2")]
     assert sorted(record["case"] for record in both) == sorted(case["name"] for case in plan["cases"])
 
-    code, said = it.run("merge-results", "--run", "pipeline")
+    code, said = it.run("merge-results", "--run", RUN)
     assert code == ExitCode.FAILED
     assert "red: a-v1 x c-v1 (tcp, noise, yamux): the listener exited 3" in said
-    merged = json.loads((it.folder / "results/pipeline/merged.json").read_text())
+    merged = json.loads((it.folder / f"results/{RUN}/merged.json").read_text())
     assert (merged["counts"]["passed"], merged["counts"]["failed"]) == (4, 5)
 
-    assert it.run("update-readme", "--run", "pipeline", "--check")[0] == ExitCode.FAILED
-    assert it.run("update-readme", "--run", "pipeline")[0] == ExitCode.GREEN
-    assert it.run("update-readme", "--run", "pipeline", "--check")[0] == ExitCode.GREEN
+    assert it.run("update-readme", "--run", RUN, "--check")[0] == ExitCode.FAILED
+    assert it.run("update-readme", "--run", RUN)[0] == ExitCode.GREEN
+    assert it.run("update-readme", "--run", RUN, "--check")[0] == ExitCode.GREEN
     readme = (it.folder / "README.md").read_text()
     assert readme.startswith("# Before\n\n<!--INTEROP_DASHBOARD_START-->\n")
     assert "## Using: tcp, noise, yamux" in readme
     assert "| a-v1 | :green_circle: | :green_circle: | :red_circle: |" in readme
     # Results fetched from elsewhere merge into a run's folder that nobody has made yet.
-    assert it.run("merge-results", "results/pipeline", "--run", "elsewhere")[0] == ExitCode.FAILED
-    elsewhere, here = (it.folder / "results" / run / "merged.json" for run in ("elsewhere", "pipeline"))
+    assert it.run("merge-results", f"results/{RUN}", "--run", "elsewhere")[0] == ExitCode.FAILED
+    elsewhere, here = (it.folder / "results" / run / "merged.json" for run in ("elsewhere", RUN))
     assert elsewhere.read_bytes() == here.read_bytes()
     # The dashboard holds later runs to what it says.
-    assert it.run("merge-results", "--run", "pipeline", "--accept-red", "--no-worse-than", "README.md")[0] == 0
+    assert it.run("merge-results", "--run", RUN, "--accept-red", "--no-worse-than", "README.md")[0] == 0
 
 
 def test_the_whole_job_ends_with_what_is_new(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
@@ -81,12 +84,12 @@ def test_the_whole_job_ends_with_what_is_new(checkout: Callable[[Mapping[str, st
     it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "exit-3"})
     words = ("interop", "--engine", "docker", "--retries", "0")
 
-    code, said = it.run(*words, "--run", "pipeline", "--select", "dialer:b-v1", "--write")
+    code, said = it.run(*words, "--run", RUN, "--select", "dialer:b-v1", "--write")
     assert code == ExitCode.CONFIGURATION
     assert "this run has 3 of 9 cases" in said
     assert not (it.folder / "results").exists()
 
-    code, said = it.run(*words, "--run", "pipeline", "--write", INTEROP_NOX=".venv/bin/nox")
+    code, said = it.run(*words, "--run", RUN, "--write", INTEROP_NOX=".venv/bin/nox")
     assert code == ExitCode.FAILED
     assert "\n4 passed; 5 red, all new\n" in said
     assert said.splitlines()[-1].startswith(".venv/bin/nox -s repro -- 'a-v1 x c-v1", len("next: "))
@@ -94,7 +97,7 @@ def test_the_whole_job_ends_with_what_is_new(checkout: Callable[[Mapping[str, st
 
     (it.folder / "docs").mkdir()
     (it.folder / "docs" / "findings.md").write_text("# F\n\n## 4. c\n\n* `a-v1 x c-v1 (tcp, noise, yamux)`\n")
-    code, said = it.run(*words, "--run", "pipeline-2", "--select", "dialer:a-v1")
+    code, said = it.run(*words, "--run", f"{RUN}-2", "--select", "dialer:a-v1")
     assert code == ExitCode.GREEN
     assert "\n2 passed; 1 red, known (findings 4): nothing new\n" in said
     assert said.splitlines()[-1].startswith("next: nox -s update-readme -- --partial")
@@ -113,16 +116,16 @@ def test_the_whole_job_ends_with_what_is_new(checkout: Callable[[Mapping[str, st
         line for line in before.splitlines() if line.startswith("|")
     ]
     assert "These cells come from 2 runs: 9 cells with a result, 4 passed, 5 failed or timed out." in after
-    assert re.search(r"\* Run `pipeline-2` of .* put in place of what stood here: 3 cases, 2 passed, 1 failed\.", after)
+    assert re.search(rf"\* Run `{RUN}-2` of .* put in place of what stood here: 3 cases, 2 passed, 1 failed\.", after)
 
 
 def test_a_missing_shard_is_named(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     it = checkout({"a-v1": "good", "b-v1": "good"})
-    assert it.run("run-shard", "1/2", "--run", "pipeline")[0] == ExitCode.GREEN
-    code, said = it.run("merge-results", "--run", "pipeline", "--accept-red")
+    assert it.run("run-shard", "1/2", "--run", RUN)[0] == ExitCode.GREEN
+    code, said = it.run("merge-results", "--run", RUN, "--accept-red")
     assert code == ExitCode.INCOMPLETE
     missing = re.findall(r"^missing: (.*?\))", said, re.MULTILINE)
-    reported = [record["case"] for record in it.attempts("pipeline", "1-of-2")]
+    reported = [record["case"] for record in it.attempts(RUN, "1-of-2")]
     assert len(missing) == 2
     assert not set(missing) & set(reported)
 
@@ -130,62 +133,62 @@ def test_a_missing_shard_is_named(checkout: Callable[[Mapping[str, str]], Checko
 def test_an_image_that_cannot_be_pulled_is_said_once(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     nowhere = "127.0.0.1:9/nobody/nothing:v1"  # a closed port: refused at once, with and without a network
     it = checkout({"a-v1": "good", "b-v1": nowhere})
-    code, said = it.run("run-shard", "1/1", "--run", "pipeline")
+    code, said = it.run("run-shard", "1/1", "--run", RUN)
     assert code == ExitCode.GREEN
     assert said.count("cannot be pulled") == 1
-    outcomes = {record["case"]: (record["outcome"], record["reason"]) for record in it.attempts("pipeline")}
+    outcomes = {record["case"]: (record["outcome"], record["reason"]) for record in it.attempts(RUN)}
     assert outcomes.pop("a-v1 x a-v1 (tcp, noise, yamux)") == ("passed", None)
     assert len(outcomes) == 3
     assert {(outcome, reason["code"]) for outcome, reason in outcomes.values()} == {("not-run", "image-unavailable")}
     # The registry may answer the next time, so whoever resumes the shard asks it again; the case that ran stays done.
-    code, said = it.run("run-shard", "1/1", "--run", "pipeline")
+    code, said = it.run("run-shard", "1/1", "--run", RUN)
     assert code == ExitCode.GREEN
     assert said.count("cannot be pulled") == 1
-    assert len(it.attempts("pipeline")) == 1 + 2 * 3
+    assert len(it.attempts(RUN)) == 1 + 2 * 3
     # A run in which nothing was tried is not green; this one tried something.
-    nothing = it.run("run-shard", "1/1", "--run", "pipeline-2", "--select", "dialer:b-v1")
+    nothing = it.run("run-shard", "1/1", "--run", f"{RUN}-2", "--select", "dialer:b-v1")
     assert nothing[0] == ExitCode.INCOMPLETE
-    assert it.run("merge-results", "--run", "pipeline")[0] == ExitCode.GREEN
-    assert it.run("merge-results", "--run", "pipeline", "--require-complete")[0] == ExitCode.INCOMPLETE
+    assert it.run("merge-results", "--run", RUN)[0] == ExitCode.GREEN
+    assert it.run("merge-results", "--run", RUN, "--require-complete")[0] == ExitCode.INCOMPLETE
 
 
 def test_t22_a_killed_run_goes_on(checkout: Callable[[Mapping[str, str]], Checkout], daemon: Daemon) -> None:
     it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "good"})
-    process = it.start("run-shard", "1/1", "--run", "pipeline", "--workers", "1")
+    process = it.start("run-shard", "1/1", "--run", RUN, "--workers", "1")
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("[3/9]"):
             break
     process.kill()
     process.communicate()
-    first = it.attempts("pipeline")
+    first = it.attempts(RUN)
     assert 3 <= len(first) < 9
-    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=pipeline"})
+    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run={RUN}"})
 
-    code, said = it.run("run-shard", "1/1", "--run", "pipeline")
+    code, said = it.run("run-shard", "1/1", "--run", RUN)
     assert code == ExitCode.GREEN
     assert f"{len(first)} of them finished earlier" in said
     assert "a killed run had left behind" in said
-    cases = [record["case"] for record in it.attempts("pipeline")]
+    cases = [record["case"] for record in it.attempts(RUN)]
     assert len(cases) == len(set(cases)) == 9
-    assert it.records("pipeline")[-1]["type"] == "end"
+    assert it.records(RUN)[-1]["type"] == "end"
 
     # Finished is finished, until one asks for more; and then nothing is thrown away.
-    assert "--fresh" in it.run("run-shard", "1/1", "--run", "pipeline")[1]
-    assert it.run("run-shard", "1/1", "--run", "pipeline", "--fresh")[0] == ExitCode.GREEN
+    assert "--fresh" in it.run("run-shard", "1/1", "--run", RUN)[1]
+    assert it.run("run-shard", "1/1", "--run", RUN, "--fresh")[0] == ExitCode.GREEN
     assert len(list((it.folder / "results").rglob("results.jsonl"))) == 2
 
 
 def test_results_under_a_live_run_are_left_to_it(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     it = checkout({"a-v1": "good", "b-v1": "hang"})
-    process = it.start("run-shard", "1/1", "--run", "pipeline", "--workers", "1")
+    process = it.start("run-shard", "1/1", "--run", RUN, "--workers", "1")
     assert process.stdout is not None
     next(line for line in process.stdout if line.startswith("[1/4]"))
 
-    code, said = it.run("run-shard", "1/1", "--run", "pipeline", "--fresh")
+    code, said = it.run("run-shard", "1/1", "--run", RUN, "--fresh")
     assert code == ExitCode.CONFIGURATION
     assert "results-in-use" in said
-    assert len(it.attempts("pipeline")) >= 1
+    assert len(it.attempts(RUN)) >= 1
 
     # Whoever removes them all the same is told of it.
     shutil.rmtree(it.folder / "results")
@@ -199,7 +202,7 @@ def test_an_interrupted_run_cleans_up(
     checkout: Callable[[Mapping[str, str]], Checkout], daemon: Daemon, number: signal.Signals
 ) -> None:
     it = checkout({"a-v1": "good", "b-v1": "hang"})
-    process = it.start("run-shard", "1/1", "--run", "pipeline", "--workers", "1")
+    process = it.start("run-shard", "1/1", "--run", RUN, "--workers", "1")
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("[1/4]"):
@@ -209,8 +212,8 @@ def test_an_interrupted_run_cleans_up(
     assert process.returncode == ExitCode.INTERRUPTED
     assert "stopping and cleaning up" in output
     assert "interrupted after 1 of 4 cases: 1 passed" in output
-    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=pipeline"}) == []
-    assert it.records("pipeline")[-1]["type"] == "attempt"
+    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run={RUN}"}) == []
+    assert it.records(RUN)[-1]["type"] == "attempt"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -220,7 +223,7 @@ def test_a_signal_to_all_that_nox_started_is_one_request(
     """As `timeout` sends it: to nox, which passes it on, and to the whole group, nox among it."""
     it = checkout({"a-v1": "good", "b-v1": "hang"})
     paths = ("--versions", str(it.folder / "versions.yaml"), "--results", str(it.folder / "results"))
-    command = [sys.executable, "-m", "ci", "run-shard", "1/1", "--run", "pipeline", "--workers", "1", *paths]
+    command = [sys.executable, "-m", "ci", "run-shard", "1/1", "--run", RUN, "--workers", "1", *paths]
     with subprocess.Popen(
         [sys.executable, "-c", f"import sys, noxfile; sys.exit(noxfile.supervised({command!r}))"],
         cwd=ROOT,
@@ -238,24 +241,24 @@ def test_a_signal_to_all_that_nox_started_is_one_request(
         os.killpg(process.pid, number)
         output, _ = process.communicate(timeout=60)
     assert (process.returncode, output.count("stopping and cleaning up")) == (ExitCode.INTERRUPTED, 1)
-    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run=pipeline"}) == []
-    assert daemon.api.networks(filters={"label": f"{LABEL}.run=pipeline"}) == []
+    assert daemon.api.containers(all=True, filters={"label": f"{LABEL}.run={RUN}"}) == []
+    assert daemon.api.networks(filters={"label": f"{LABEL}.run={RUN}"}) == []
 
 
 def test_t23_passing_on_a_retry_is_flaky_and_never_green(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     # The key of the first attempt is known beforehand, so a peer can be made that fails in that one alone.
-    first_key = hashlib.sha256(b"pipeline/1/1/1 b-v1 x a-v1 (tcp, noise, yamux)\n").hexdigest()[:8]
+    first_key = hashlib.sha256(f"{RUN}/1/1/1 b-v1 x a-v1 (tcp, noise, yamux)\n".encode()).hexdigest()[:8]
     it = checkout({"a-v1": "good", "b-v1": f"not-when-{first_key}"})
-    code, said = it.run("run-shard", "1/1", "--run", "pipeline", "--select", "dialer:b-v1 and listener:a-v1")
+    code, said = it.run("run-shard", "1/1", "--run", RUN, "--select", "dialer:b-v1 and listener:a-v1")
     assert code == ExitCode.GREEN, said
-    first, second = it.attempts("pipeline")
+    first, second = it.attempts(RUN)
     assert (first["outcome"], first["kind"], first["attempt"]) == ("failed", "first", 1)
     assert (second["outcome"], second["kind"], second["attempt"]) == ("passed", "retry", 2)
     for record in (first, second):
         for evidence in record["evidence"]:
-            assert (it.folder / "results/pipeline/shard-1-of-1" / evidence["path"]).stat().st_size == evidence["bytes"]
+            assert (it.folder / f"results/{RUN}/shard-1-of-1" / evidence["path"]).stat().st_size == evidence["bytes"]
 
-    selection = ("--run", "pipeline", "--select", "dialer:b-v1 and listener:a-v1")
+    selection = ("--run", RUN, "--select", "dialer:b-v1 and listener:a-v1")
     assert it.run("merge-results", *selection)[0] == ExitCode.GREEN
     assert it.run("merge-results", *selection, "--fail-on-flaky")[0] == ExitCode.FAILED
     assert it.run("update-readme", "--partial", *selection)[0] == ExitCode.GREEN
@@ -265,8 +268,8 @@ def test_t23_passing_on_a_retry_is_flaky_and_never_green(checkout: Callable[[Map
 
 def test_the_evidence_of_a_case(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     it = checkout({"a-v1": "good"})
-    it.run("run-shard", "1/1", "--run", "pipeline")
-    folder = it.folder / "results/pipeline/shard-1-of-1/a-v1_a-v1/tcp-noise-yamux"
+    it.run("run-shard", "1/1", "--run", RUN)
+    folder = it.folder / f"results/{RUN}/shard-1-of-1/a-v1_a-v1/tcp-noise-yamux"
     assert sorted(path.name for path in folder.iterdir()) == [
         "case.json",
         "dialer.stderr.txt",
@@ -276,7 +279,7 @@ def test_the_evidence_of_a_case(checkout: Callable[[Mapping[str, str]], Checkout
         "output.txt",
     ]
     facts = json.loads((folder / "case.json").read_text())
-    (record,) = it.attempts("pipeline")
+    (record,) = it.attempts(RUN)
     assert facts["roles"]["dialer"]["image"] == record["roles"]["dialer"]["imageDigest"]
     assert facts["roles"]["dialer"]["environment"]["IS_DIALER"] == "true"
     assert facts["negotiated"] == {"transport": "tcp", "secureChannel": "noise", "muxer": "yamux"}
