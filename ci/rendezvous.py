@@ -7,6 +7,7 @@ not its value was there to be seen a moment later.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import threading
@@ -136,6 +137,7 @@ class Rendezvous:
         self._synced = threading.Event()
         self._token = ""
         self._closed = False
+        self._blind: str | None = None
 
     def __enter__(self) -> Self:
         self._await_ping()
@@ -161,10 +163,11 @@ class Rendezvous:
     def __exit__(self, *_: object) -> None:
         self._closed = True
         self._observer = None
-        self._client.close()
         # Only shutting the socket down wakes a thread that reads from it.
         self._monitor.disconnect()
+        # The thread may be carrying a value over, through the client: that is closed when it has ended.
         self._thread.join(timeout=5)
+        self._client.close()
 
     def begin(self, observer: Observer, *, bridge: Bridge | None = None) -> None:
         """Empty the keyspace and report what happens from here on to `observer`, from another thread.
@@ -184,7 +187,7 @@ class Rendezvous:
     def sync(self) -> None:
         """Return once everything Redis was asked so far has been reported.
 
-        :raises EngineError: Redis does not answer
+        :raises EngineError: Redis does not answer, or nothing is reported any more
         """
         self._token = secrets.token_hex(8)
         self._synced.clear()
@@ -192,8 +195,10 @@ class Rendezvous:
             self._client.echo(self._token)
         except redis.RedisError as error:
             raise self._lost(error) from error
-        if not self._synced.wait(self._patience):
+        if self._blind is None and not self._synced.wait(self._patience):
             raise self._lost("its MONITOR stream is silent")
+        if self._blind is not None:
+            raise self._lost(self._blind)
 
     def push(self, key: str, *values: str) -> None:
         """Publish something in a listener's place.
@@ -266,16 +271,19 @@ class Rendezvous:
         )
 
     def _watch(self) -> None:
-        while not self._closed:
-            try:
+        try:
+            while not self._closed:
                 line = self._monitor.read_response(disable_decoding=True)
                 if isinstance(line, bytes):
                     self._read(parse_monitor_line(line))
-            except Exception as error:
-                # A socket closed by __exit__ surfaces in many ways, depending on where the reader stood; and whatever
-                # else it is, a case that nobody watches any more must not wait out its deadline.
-                self._tell(RendezvousLost(str(error) or repr(error)))
-                return
+        except Exception as error:
+            # A socket closed by __exit__ surfaces in many ways, depending on where the reader stood; and whatever
+            # else it is, a case that nobody watches any more must not wait out its deadline.
+            self._blind = str(error) or repr(error)
+            self._synced.set()
+            # An observer that cannot take even this is told by the next `sync`.
+            with contextlib.suppress(Exception):
+                self._tell(RendezvousLost(self._blind))
 
     def _read(self, words: tuple[str, ...]) -> None:
         if len(words) < 2:

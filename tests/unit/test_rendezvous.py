@@ -326,6 +326,39 @@ def test_leaving_the_block_reports_nothing_and_ends_its_thread(redis_server: Red
     assert seen._events.empty()
 
 
+def test_leaving_the_block_waits_for_what_is_being_carried_over(redis_server: RedisServer) -> None:
+    """A dialer has its address before the runner has been told that it carried it over."""
+    failed: list[Exception] = []
+
+    class Overheard(Rendezvous):
+        def _carry(self, command: str, target: str, values: tuple[str, ...]) -> None:
+            try:
+                super()._carry(command, target, values)
+            except Exception as error:
+                failed.append(error)
+
+    for _ in range(100):
+        with redis_server.client() as peer, Overheard(redis_server.address) as rendezvous:
+            rendezvous.begin(Seen(), bridge=BRIDGE)
+            peer.rpush(BRIDGE.source, "address")
+            peer.blpop([BRIDGE.target], timeout=10)
+    assert failed == []
+
+
+def test_an_observer_that_fails_is_an_engine_error_and_not_the_end_of_a_thread(
+    rendezvous: Rendezvous, peer: Peer
+) -> None:
+    def fail(_: Event) -> None:
+        raise MemoryError("no room for this")
+
+    rendezvous.begin(fail)
+    peer.rpush("k", "address")
+
+    with pytest.raises(EngineError, match="no room for this") as caught:
+        rendezvous.sync()
+    assert caught.value.reference == "redis-lost"
+
+
 def test_t1_a_redis_that_never_answers() -> None:
     with pytest.raises(EngineError) as caught, Rendezvous(Address(host="127.0.0.1", port=free_port()), patience=0.1):
         pytest.fail("nothing listens there")
