@@ -161,6 +161,8 @@ class Runner:
         broken = 0
         while True:
             try:
+                if not self._has_work(schedule):
+                    return None
                 with self._stages.stage(number) as stage:
                     broken = 0
                     if self._play_all(number, stage, schedule, kind):
@@ -174,6 +176,12 @@ class Runner:
             except BaseException:
                 schedule.close()
                 raise
+
+    def _has_work(self, schedule: Schedule) -> bool:
+        """Whether there is a case to play; of those that cannot be it is written down, which takes no stage."""
+        while isinstance(item := schedule.take(self._is_over, look=True), Unrunnable):
+            self._not_run(item)
+        return item is not None
 
     def _play_all(self, number: int, stage: Stage, schedule: Schedule, kind: Kind) -> bool:
         """Play cases until there are none; False when the stage has to be made anew before."""

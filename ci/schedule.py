@@ -59,11 +59,12 @@ class Schedule:
         for version, future in images.items():
             future.add_done_callback(partial(self._provided, version))
 
-    def take(self, cancelled: Callable[[], bool]) -> Ready | Unrunnable | None:
+    def take(self, cancelled: Callable[[], bool], *, look: bool = False) -> Ready | Unrunnable | None:
         """The next case, waiting for images if need be; None when there is none left or the run is over.
 
         What cannot run is settled at once: a count of what is left must not include it for long.
 
+        :param look: only look: a case that can be played stays where it is
         :raises InteropError, OSError: what kept an image from being looked for, and would any other
         """
         with self._changed:
@@ -74,7 +75,8 @@ class Schedule:
                 for position, case in enumerate(self._waiting):
                     ready = self._ready(case) if self._rank(case) == lowest else None
                     if ready is not None:
-                        del self._waiting[position]
+                        if not look:
+                            del self._waiting[position]
                         return ready
                 self._changed.wait(timeout=0.5)
             return None

@@ -33,7 +33,13 @@ def pairs(*versions: str) -> list[Case]:
 
 
 def run(
-    folder: Path, peers: LocalPeers, cases: Sequence[Case], images: Mapping[str, str], *, workers: int = 1
+    folder: Path,
+    peers: LocalPeers,
+    cases: Sequence[Case],
+    images: Mapping[str, str | Unavailable],
+    *,
+    workers: int = 1,
+    redis_server: str | None = None,
 ) -> Summary:
     """Run cases of versions with these images; those that have none behave well."""
     versions, found = {}, {}
@@ -47,8 +53,9 @@ def run(
             timeout_seconds=20,
         )
         found[name] = Future[Image | Unavailable]()
-        found[name].set_result(Image(digest=images.get(name) or peers("good")))
-    engine = LocalEngine(peers.program, redis_server=str(redis_program()), run="tests")
+        image = images.get(name) or peers("good")
+        found[name].set_result(image if isinstance(image, Unavailable) else Image(digest=image))
+    engine = LocalEngine(peers.program, redis_server=redis_server or str(redis_program()), run="tests")
     console = Console(io.StringIO(), terminal=False, colour=False, github=False, environment={})
     with ResultsWriter(folder, START) as writer, Progress(console, total=len(cases), workers=workers) as progress:
         runner = Runner(
@@ -129,3 +136,26 @@ def test_results_that_are_removed_meanwhile_end_the_shard(tmp_path: Path, local_
     assert summary.lost is not None
     assert summary.lost.reference == "results-gone"
     assert summary.left == len(cases)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_where_nothing_can_run_no_slot_is_needed(tmp_path: Path, local_peers: LocalPeers, workers: int) -> None:
+    """The Redis of every slot fails at its start, and nobody needs one."""
+    cases = pairs("a", "b")
+    why = Unavailable(code=ReasonCode.PLANNED_OUT, text="it runs only in a container")
+    summary = run(tmp_path, local_peers, cases, {"a": why, "b": why}, workers=workers, redis_server="/bin/false")
+
+    assert (summary.lost, summary.left) == (None, 0)
+    assert set(summary.outcomes.values()) == {Outcome.NOT_RUN}
+    assert len(read_shard(tmp_path).attempts) == len(cases)
+
+
+def test_a_slot_that_cannot_be_made_costs_what_could_run_and_nothing_else(
+    tmp_path: Path, local_peers: LocalPeers
+) -> None:
+    why = Unavailable(code=ReasonCode.PLANNED_OUT, text="it runs only in a container")
+    summary = run(tmp_path, local_peers, pairs("a", "b"), {"a": why}, redis_server="/bin/false")
+
+    assert summary.lost is not None
+    assert (summary.lost.reference, summary.left) == ("redis-start", 1)
+    assert list(summary.outcomes.values()) == [Outcome.NOT_RUN] * 3
