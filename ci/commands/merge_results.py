@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from ci.shard import assign
 from ci.spelling import say_next
 from ci.text import counted, root_cause
 from ci.weights import load_weights, save_weights
-from ci.workspace import Workspace, add_selection_arguments, weights_of
+from ci.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, weights_of
 
 if TYPE_CHECKING:
     from ci.console import Console
@@ -43,7 +44,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "were run with; without one the shards' own, where all agree.",
         epilog="example: nox -s merge-results -- --run nightly",
     )
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="default: the run's under --results")
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help="of one shard or of several; default: the run's"
+    )
     add_selection_arguments(parser)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
     parser.add_argument("--run", dest="run_name", metavar="NAME", help="default: $INTEROP_RUN, else the latest")
@@ -73,14 +76,14 @@ def add_proof_argument(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
-    given = arguments.folders
-    name = None if given else workspace.finished_run(arguments.run_name, arguments.results)
-    merged = merge_run(workspace, given or [arguments.results / str(name)])
+    given: list[Path] = arguments.folders
+    run_folder = None if given else arguments.results / workspace.finished_run(arguments.run_name, arguments.results)
+    merged = merge_run(workspace, given if run_folder is None else [run_folder])
     if merged.plan != workspace.plan.digest:
         console.info(f"plan: the shards' own, {merged.suite}, of {counted(len(merged.cases), 'case')}")
-    # Results from elsewhere are not put into the folder of whatever ran here last.
-    run_folder = arguments.results / (name or workspace.run_name(arguments.run_name, plan=merged.plan))
-    write_merged(run_folder / "merged.json", merged)
+    run_folder = run_folder or _folder_for(merged, workspace, arguments)
+    path = run_folder / "merged.json"
+    write_merged(path, merged)
     if merged.altered:
         more = len(merged.altered) - MOST_NAMES
         rest = f"\n  and {more} more, all of them in merged.json" if more > 0 else ""
@@ -92,19 +95,44 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.matrix:
         matrix_table(console, merged)
     report(merged, console, require_proof=arguments.require_proof)
-    console.info(f"merged: {run_folder / 'merged.json'}")
+    console.info(f"merged: {path}")
     if arguments.record_weights:
         _record_weights(merged, weights_of(merged.suite))
     if arguments.no_worse_than and (worse := _worse(merged, arguments.no_worse_than)):
         console.error(f"green in {arguments.no_worse_than} and not here:\n  " + "\n  ".join(worse))
         return ExitCode.FAILED
-    say_next(console, "update-readme", *suite_words(merged), *(["--partial"] if merged.unselected else []))
+    words = [*_found_at(path, workspace), *suite_words(merged)]
+    say_next(console, "update-readme", *words, *(["--partial"] if merged.unselected else []))
     return merged.exit_code(
         require_complete=arguments.require_complete,
         fail_on_flaky=arguments.fail_on_flaky,
         require_proof=arguments.require_proof,
         accept_red=arguments.accept_red,
     )
+
+
+def _folder_for(merged: Merged, workspace: Workspace, arguments: argparse.Namespace) -> Path:
+    """Where the merged results of given shards belong: in the named run's folder, else in the one that holds them all.
+
+    Only shards without such a folder are given one, named after their plan.
+    """
+    given: list[Path] = arguments.folders
+    if not (arguments.run_name or os.environ.get(RUN_VARIABLE)):
+        beside = {shard.resolve().parent for shard in find_shards(given)}
+        if len(beside) > 1 and len(given) == 1:
+            return given[0]
+        if len(beside) == 1:
+            parent, here = beside.pop(), Path.cwd()
+            return parent.relative_to(here) if parent.is_relative_to(here) else parent
+    results: Path = arguments.results
+    return results / workspace.run_name(arguments.run_name, plan=merged.plan)
+
+
+def _found_at(path: Path, workspace: Workspace) -> list[str]:
+    """What the next command has to be told of these merged results; nothing where it takes them by itself."""
+    results = Path("results")
+    usual = results / workspace.finished_run(None, results) / path.name
+    return [] if usual.resolve() == path.resolve() else [str(path)]
 
 
 def suite_words(merged: Merged) -> list[str]:

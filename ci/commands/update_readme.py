@@ -108,6 +108,7 @@ def _without_check(arguments: argparse.Namespace) -> list[str]:
     """The words that write what `--check` has only looked at."""
     words = [str(arguments.merged)] if arguments.merged is not None else []
     words += [] if arguments.suite == "transport" else ["--suite", arguments.suite]
+    words += [] if str(arguments.results) == "results" else ["--results", str(arguments.results)]
     words += ["--run", arguments.run_name] if arguments.run_name else []
     words += [] if str(arguments.readme) == "README.md" else ["--readme", str(arguments.readme)]
     return [*words, "--partial"] if arguments.partial else words

@@ -47,7 +47,7 @@ def test_a_selection_need_not_be_said_twice(
     folders = shards_of(plan, tmp_path / "run")
     assert main(["merge-results", *folders, "--results", str(tmp_path)]) == 0
     assert f"plan: the shards' own, {plan.suite}, of {len(plan.selected)} cases" in capsys.readouterr().out
-    merged = read_merged(tmp_path / plan.digest.partition(":")[2][:12] / "merged.json")
+    merged = read_merged(tmp_path / "run" / "merged.json")
     assert [case.name for case in merged.cases] == [one.case.name for one in plan.selected]
 
     # With it said the same comes out, and a shard that is missing is missed either way.
@@ -85,12 +85,48 @@ def test_a_run_of_a_stranger_cannot_name_a_folder_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = plan_of([], plan="sha256:../../outside")
-    folder = write_shard(tmp_path / "run", [], begin=start(plan="sha256:../../outside"), plan=plan)
-    assert main(["merge-results", str(folder), "--results", str(tmp_path / "results")]) == 2
+    folders = [
+        str(write_shard(tmp_path / f"{index}" / "run", [], begin=start(f"{index}/2", plan=plan["plan"]), plan=plan))
+        for index in (1, 2)
+    ]
+    assert main(["merge-results", *folders, "--results", str(tmp_path / "results")]) == 2
     monkeypatch.setenv("INTEROP_RUN", "../outside")
-    assert main(["merge-results", str(folder), "--results", str(tmp_path / "results")]) == 2
+    assert main(["merge-results", *folders, "--results", str(tmp_path / "results")]) == 2
     assert capsys.readouterr().out.count("reference: run-name") == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_what_is_merged_lies_beside_its_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the shards are given or what holds them; the commands after it are told where it is."""
+    plan = plan_for("--select", SELECT)
+    folders = shards_of(plan, tmp_path / "run")
+    beside = tmp_path / "run" / "merged.json"
+    for given in (folders, [str(tmp_path / "run")], [str(tmp_path)]):
+        assert main(["merge-results", *given]) == 0
+        told = capsys.readouterr().out.splitlines()
+        assert told[-2:] == [f"merged: {beside}", f"next: nox -s update-readme -- {beside} --partial"]
+        beside.unlink()
+    monkeypatch.chdir(folders[0])
+    assert main(["merge-results", ".", "--versions", str(ROOT / "versions.yaml")]) == 4
+    assert f"merged: {beside}\n" in capsys.readouterr().out
+
+    # As CI downloads them, each shard below a folder of its own: one folder given holds them all.
+    monkeypatch.chdir(ROOT)
+    for index in (1, 2):
+        (tmp_path / "all" / str(index)).mkdir(parents=True)
+        (tmp_path / "run" / f"shard-{index}-of-2").rename(tmp_path / "all" / str(index) / f"shard-{index}-of-2")
+    assert main(["merge-results", str(tmp_path / "all")]) == 0
+    assert f"merged: {tmp_path / 'all' / 'merged.json'}\n" in capsys.readouterr().out
+
+    # Of what is given piece by piece no folder is the run's; nor where somebody names one.
+    pieces = [str(tmp_path / "all" / index) for index in "12"]
+    assert main(["merge-results", *pieces, "--results", str(tmp_path / "results")]) == 0
+    assert (tmp_path / "results" / plan.digest.partition(":")[2][:12] / "merged.json").exists()
+    monkeypatch.setenv("INTEROP_RUN", "4711")
+    assert main(["merge-results", str(tmp_path / "all"), "--results", str(tmp_path / "results")]) == 0
+    assert (tmp_path / "results" / "4711" / "merged.json").exists()
 
 
 def test_evidence_that_is_not_what_was_kept_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
