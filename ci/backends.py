@@ -107,7 +107,7 @@ def open_backend(
     except EngineError as error:
         if choice == "docker":
             raise
-        return _local(workspace, run, f"engine: local processes, because no Docker answers ({_first_line(error)})")
+        return _local(workspace, run, f"engine: local processes, because {_first_line(error)}")
     reason = "as asked for" if choice == "docker" else "because it answers"
     return _docker(daemon, workspace, console, reason, archives)
 
