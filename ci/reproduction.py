@@ -16,7 +16,7 @@ from ci.scene import CLASSIC_REDIS, MIB
 
 if TYPE_CHECKING:
     from ci.programs import Program
-    from ci.scene import Actor, Scene, Surroundings
+    from ci.scene import Actor, Bridge, Scene, Surroundings
 
 __all__ = ["REDIS_SERVER", "docker_lines", "process_lines"]
 
@@ -50,7 +50,7 @@ def docker_lines(scene: Scene, *, helper: str, images: Mapping[str, str]) -> lis
         f"docker exec {redis} sh -c 'until redis-cli ping; do sleep 0.1; done' > /dev/null 2>&1",
     ]
     if scene.bridge is not None:
-        lines.append(_words("docker", "exec", "-d", redis, *_carry(scene, "redis-cli")))
+        lines.append(_words("docker", "exec", "-d", redis, "sh", "-c", _carry(scene.bridge, "redis-cli")))
     for actor in scene.actors:
         container = ["docker", "run", *(["-d"] if actor.role == "listener" else []), "--name", f"{name}-{actor.role}"]
         run = _continued(
@@ -90,7 +90,7 @@ def process_lines(
     if scene.bridge is not None:
         client = [redis_cli, "-h", redis.host, "-p", str(redis.port)]
         login = ["-a", password, "--no-auth-warning"] if password else []
-        lines.append(f"{_words(*_carry(scene, *client, *login))} > /dev/null &")
+        lines.append(f"({_carry(scene.bridge, *client, *login)}) > /dev/null 2>&1 &")
     for actor in scene.actors:
         run = _process(actor, programs[actor.image], environment)
         lines.append(f"{run} & listener=$!" if actor.role == "listener" else _with_status(run))
@@ -120,10 +120,18 @@ def _variables(actor: Actor) -> list[str]:
     return [word for name, value in actor.environment.items() for word in ("-e", f"{name}={value}")]
 
 
-def _carry(scene: Scene, *client: str) -> list[str]:
-    """The two sides meet at different keys: hand on the one address that is expected."""
-    assert scene.bridge is not None  # noqa: S101 -- asked by the caller
-    return [*client, "blmove", scene.bridge.source, scene.bridge.target, "left", "right", f"{scene.deadline:.0f}"]
+def _carry(bridge: Bridge, *client: str) -> str:
+    """The two sides meet at different keys: hand on the one address that is expected, as what it was published.
+
+    What a listener has published with SET is no list for the dialer either. Of several addresses only the first one
+    goes over; it ends where Redis does.
+    """
+    ask, source, target = _words(*client), shlex.quote(bridge.source), shlex.quote(bridge.target)
+    return (
+        f'while kind=$({ask} type {source}); [ "$kind" = none ]; do sleep 0.1; done; '
+        f'if [ "$kind" = string ]; then {ask} set {target} "$({ask} get {source})"; '
+        f"else {ask} lmove {source} {target} left right; fi"
+    )
 
 
 def _with_status(run: str) -> str:

@@ -107,11 +107,11 @@ def test_redis_is_started_as_the_engine_starts_it_and_before_anybody_asks() -> N
 )
 def test_only_two_generations_need_somebody_to_carry_the_address(contracts: tuple[Contract, Contract]) -> None:
     scene = scene_of(contracts)
-    carrying = [line for line in lines_of(scene) if " blmove " in line]
+    carrying = [line for line in lines_of(scene) if " lmove " in line]
 
     assert len(carrying) == len(set(contracts)) - 1
     for line in carrying:
-        assert f"blmove {scene.listener_key} {scene.dialer_key} " in line
+        assert f"lmove {scene.listener_key} {scene.dialer_key} " in line
 
 
 @given(
@@ -144,15 +144,17 @@ def surroundings(password: str | None = None) -> Surroundings:
 
 @pytest.mark.parametrize("contracts", [SAME, (Contract.CLASSIC, Contract.UNIFIED)])
 @pytest.mark.parametrize(
-    ("behaviour", "password", "said"),
+    ("dialer", "listener", "password", "said"),
     [
-        ("good", None, "the dialer exited 0"),
-        ("good", "it's a $ecret", "the dialer exited 0"),
-        ("exit-3", None, "the dialer exited 3"),
+        ("good", "good", None, "the dialer exited 0"),
+        ("good", "good", "it's a $ecret", "the dialer exited 0"),
+        ("exit-3", "good", None, "the dialer exited 3"),
+        # Between two generations too: what is no list for the one is none for the other.
+        ("insists", "publishes-with-set", None, "the dialer exited 1"),
     ],
 )
 def test_processes_started_by_hand(
-    tmp_path: Path, contracts: tuple[Contract, Contract], behaviour: str, password: str | None, said: str
+    tmp_path: Path, contracts: tuple[Contract, Contract], dialer: str, listener: str, password: str | None, said: str
 ) -> None:
     folder = tmp_path / "a folder"
     folder.mkdir()
@@ -165,7 +167,7 @@ def test_processes_started_by_hand(
             environment={"BEHAVIOUR": how, "PATH": f"{tools}:{BASICS['PATH']}"},
             folder=str(folder) if actor.role == "listener" else None,
         )
-        for actor, how in ((scene.dialer, behaviour), (scene.listener, "good"))
+        for actor, how in ((scene.dialer, dialer), (scene.listener, listener))
     }
     lines = process_lines(
         scene,
@@ -180,7 +182,8 @@ def test_processes_started_by_hand(
     )
 
     assert said in done.stdout, done.stderr
-    assert ("7.342" in done.stdout) == (behaviour == "good")
+    assert ("7.342" in done.stdout) == (dialer == "good")
+    assert ("WRONGTYPE" in done.stderr) == (listener == "publishes-with-set")
 
 
 @pytest.mark.parametrize("role", ["dialer", "listener"])
