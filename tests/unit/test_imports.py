@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -122,3 +125,18 @@ def test_only_commands_know_commands() -> None:
 def test_third_party_packages_stay_behind_their_fence(package: str) -> None:
     users = {name for name, path in modules().items() if any(it.partition(".")[0] == package for it in imports(path))}
     assert users == FENCES[package]
+
+
+def test_the_table_of_modules_names_each_once_and_none_that_is_not_there() -> None:
+    """A bare name in a row stands in the folder of the row's first one, a `*` for all in a folder."""
+    document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named: list[str] = []
+    for row in re.findall(r"^\| (`.+?`) \| ", document, re.MULTILINE):
+        names = re.findall(r"`([^`]+)`", row)
+        folder = names[0].rpartition("/")[0]
+        named += [name if "/" in name or not folder else f"{folder}/{name}" for name in names]
+
+    there = {name.replace(".", "/") for name, path in modules().items() if path.name != "__init__.py"}
+    counts = Counter(one for pattern in named for one in there if fnmatchcase(one, pattern))
+    assert [pattern for pattern in named if not any(fnmatchcase(one, pattern) for one in there)] == []
+    assert (there - counts.keys(), {name for name, count in counts.items() if count > 1}) == (set(), set())
