@@ -122,7 +122,9 @@ class Progress(LiveView):
                 eta = self._eta()
                 # A terminal shows what is green as a number, and what is red in the live view.
                 if self._live is not None and outcome in _HELD:
-                    self._held.pop(name, None)
+                    # A case counts once, with its last attempt.
+                    if (earlier := self._held.pop(name, None)) is not None:
+                        self._outcomes[earlier[0]] -= 1
                     self._held[name] = (outcome, f"{outcome:<11} {seconds:>5.1f} s", note)
             if self._live is None or outcome not in {*_HELD, "passed"}:
                 line = f"{count} {outcome:<11} {seconds:>5.1f} s  {eta:<10}  {_with_note(name, note)}"

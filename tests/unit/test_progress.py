@@ -148,6 +148,7 @@ def test_on_a_terminal_what_is_red_is_printed_once_and_last_if_at_all(listed_lat
     live, _, after = screen.text.rpartition(SHOW_CURSOR)
     assert "failed        3.0 s  case 0: Refused: there" in live
     assert "and 2 before them" in live
+    assert live.rstrip().endswith("1 flaky  6 failed")
     lines = [
         *(f"failed        2.0 s  case {number}: exit 1; SwarmError: no <- Refused: here" for number in range(2, 7)),
         "failed        3.0 s  case 0: exit 1; SwarmError: no <- Refused: there",
