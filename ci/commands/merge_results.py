@@ -184,8 +184,11 @@ def report(merged: Merged, console: Console, baseline: Baseline | None = None, *
         (CaseVerdict.INCOMPLETE, "missing"),
     ):
         cases = [case for case in merged.cases if case.verdict is verdict]
-        if verdict is not CaseVerdict.UNEXPECTED or baseline is None:
+        if baseline is None or verdict not in (CaseVerdict.FLAKY, CaseVerdict.UNEXPECTED):
             _list(console, title, [_with_reason(case) for case in cases])
+            continue
+        if verdict is CaseVerdict.FLAKY:
+            _list(console, title, [_with_finding(case, baseline) for case in cases])
             continue
         new = {case.key for case in baseline.new(merged)}
         _list(console, f"{title}, known", [_with_finding(case, baseline) for case in cases if case.key not in new])

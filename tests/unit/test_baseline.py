@@ -102,6 +102,9 @@ def test_where_a_finding_tells_the_rest_the_cause_alone_is_printed(baseline: Bas
     file = File()
     chain = "the dialer exited 1 while dialing; its last line: SwarmError: no <- Refused: here"
     why = Reason(code=ReasonCode.DIALER_EXIT, text=chain, side="dialer")
-    report(merged_of({it: [attempt(it, FAILED, why)] for it in (GREEN, KNOWN[0])}), file.console, baseline)
+    attempts = {it: [attempt(it, FAILED, why)] for it in (GREEN, *KNOWN[:2])}
+    attempts[KNOWN[1]].append(attempt(KNOWN[1], attempt=2, kind="retry"))
+    report(merged_of(attempts), file.console, baseline)
+    assert f"flaky: findings 1: {KNOWN[1].name}: Refused: here\n" in file.text
     assert f"red, known: findings 1: {KNOWN[0].name}: Refused: here\n" in file.text
     assert f"red, new: {GREEN.name}: {chain}\n" in file.text
