@@ -88,7 +88,7 @@ class Rule:
         elif it.age < self.older_than:
             reason = f"younger than {age_words(self.older_than)}"
         elif it.owner is Owner.UNKNOWN and not self.other_hosts:
-            reason = "its run was on another host, or before a restart (--other-hosts)"
+            reason = "its run was on another host, in another container, or before a restart (--other-hosts)"
         elif it.owner is Owner.SHARED and self.lives:
             reason = "a run lives that may use it"
         return reason

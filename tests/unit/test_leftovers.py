@@ -72,7 +72,7 @@ def leftover(**more: Any) -> Leftover:
         (
             leftover(owner=Owner.UNKNOWN),
             Rule(older_than=DAY),
-            "its run was on another host, or before a restart (--other-hosts)",
+            "its run was on another host, in another container, or before a restart (--other-hosts)",
         ),
         (leftover(owner=Owner.UNKNOWN), Rule(older_than=DAY, other_hosts=True), None),
         (leftover(needed="it is current"), Rule(older_than=0), "it is current"),
