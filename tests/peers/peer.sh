@@ -17,6 +17,14 @@ cli() { redis-cli -h "${redis%:*}" -p "${redis##*:}" "$@"; }
 publish() { cli rpush "$key" "$@" >/dev/null; }
 ask() { cli blpop "$key" "${1:-30}" | tail -n 1; }
 serve() { trap 'exit 0' TERM; while :; do sleep 0.05; done; }
+kill_redis() { # a bare system has no pkill, and one without /proc has
+    local process
+    [ -d /proc/self ] || pkill -KILL -f "redis-server $redis"
+    for process in $(grep -als "redis-server $redis" /proc/[0-9]*/cmdline); do
+        process=${process#/proc/}
+        [ "${process%/*}" = "$$" ] || kill -KILL "${process%/*}" 2>/dev/null
+    done
+}
 report() { # what the engine has given this side, for the tests to read
     {
         echo "init: $(cat /proc/1/comm)"
@@ -59,7 +67,7 @@ behave() {
         # Neither traps nor ignores SIGTERM: it ends at once unless the kernel takes it for an init.
         untrapped) if [ "$dialer" = false ]; then publish "$address"; fi; exec sleep 1000 ;;
         report) report; behave good ;;
-        kills-redis) pkill -KILL -f "redis-server $redis"; serve ;;
+        kills-redis) kill_redis; serve ;;
         vandal) # tries to change the server for whoever comes after it, and says what it was answered
             while read -r command; do echo "$command: $(cli $command 2>&1 </dev/null | head -n 1)" >&2; done <<< "$VANDALISM"
             behave good ;;
