@@ -107,8 +107,9 @@ def main(words: Sequence[str] | None = None, *, output: Output | None = None) ->
 
 def _also_said(text: str) -> None:
     """Where standard output is lost, the other one may still have a reader."""
+    # Not through `sys.stderr`: what it could not write it tries again at the end, and makes the exit status 120 (3.13).
     with contextlib.suppress(OSError):
-        print(printable_lines(text), file=sys.stderr, flush=True)  # noqa: T201 -- there is no console for this
+        os.write(2, f"{printable_lines(text)}\n".encode(errors="backslashreplace"))
 
 
 def command_line() -> Parser:
