@@ -11,10 +11,11 @@ import pytest
 
 from ci.engines.warden import from_proc, from_ps
 
-__all__ = ["NEEDS_PS", "children", "command_lines", "descendants", "is_running"]
+__all__ = ["NEEDS_MAKE", "NEEDS_PS", "children", "command_lines", "descendants", "is_running"]
 
 LINUX = sys.platform == "linux"
 NEEDS_PS = pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps here")
+NEEDS_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 
 
 def descendants(pid: int) -> set[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import make_checkout
+from processes import NEEDS_MAKE
 from waiting import eventually
 
 from ci.config import load
@@ -124,6 +125,7 @@ def test_what_init_makes_runs_as_a_process_too(cache: Path, environment: dict[st
     assert done.stderr == "neither TEST_KEY and TRANSPORT nor transport is set: not started by a test\n"
 
 
+@NEEDS_MAKE
 def test_lock_fetches_the_uv_that_is_not_there(cache: Path, tmp_path: Path) -> None:
     """In what `init` makes, with the tools that any host has."""
     del cache

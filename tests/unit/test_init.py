@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import NEEDS_MAKE
 
 from ci.__main__ import command_line, main
 from ci.commands.check_image import image_named
@@ -393,6 +394,7 @@ def test_the_document_shows_the_program_that_was_tried() -> None:
     assert shown == program
 
 
+@NEEDS_MAKE
 def test_lock_in_the_checkout_s_root_passes_over_versions_that_lock_nothing() -> None:
     done = subprocess.run(["make", "-n", "lock"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -401,6 +403,7 @@ def test_lock_in_the_checkout_s_root_passes_over_versions_that_lock_nothing() ->
     assert not {"caddy/v2.6", "chromium/v150"} & gone_into
 
 
+@NEEDS_MAKE
 @pytest.mark.parametrize(
     ("words", "suites", "role"),
     [
