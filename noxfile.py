@@ -29,7 +29,7 @@ import nox
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from ci.cache_folder import cache_candidates  # noqa: E402 -- the checkout need not be where nox looks
+from ci.util.cache_folder import cache_candidates  # noqa: E402 -- the checkout need not be where nox looks
 
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests"]

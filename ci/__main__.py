@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from ci.arguments import Parser
 from ci.commands import (
     build_images,
     check_image,
@@ -23,13 +22,14 @@ from ci.commands import (
     run_shard,
     update_readme,
 )
-from ci.console import Console
 from ci.errors import ExitCode, InteropError
-from ci.host_trouble import host_trouble
-from ci.interrupts import Interrupted, raised
-from ci.output import Output, standard_output
-from ci.spelling import spelled
-from ci.text import printable_lines
+from ci.terminal.console import Console
+from ci.terminal.interrupts import Interrupted, raised
+from ci.terminal.output import Output, standard_output
+from ci.terminal.spelling import spelled
+from ci.util.arguments import Parser
+from ci.util.host_trouble import host_trouble
+from ci.util.text import printable_lines
 
 __all__ = ["command_line", "main", "program"]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from checkouts import ROOT
 
-from ci.engines.daemon import LABEL
+from ci.engines.docker.daemon import LABEL
 
 if TYPE_CHECKING:
     from checkouts import Checkout
 
-    from ci.engines.daemon import Daemon
+    from ci.engines.docker.daemon import Daemon
 
 __all__ = ["at_terminal", "commands_in", "folder_in", "left_of", "paste"]
 

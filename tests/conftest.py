@@ -19,13 +19,13 @@ from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
 from redis_servers import RedisServer, redis_process, redis_program
 from simulator_lab import Lab, build
 
-from ci.engines.daemon import LABEL, Daemon, EngineClient, connect
-from ci.engines.docker import DockerEngine
-from ci.engines.local import LocalEngine
+from ci.engines.docker.daemon import LABEL, Daemon, EngineClient, connect
+from ci.engines.docker.engine import DockerEngine
+from ci.engines.docker.helper_image import BASE
+from ci.engines.docker.helper_image import helper_image as make_helper_image
+from ci.engines.local.engine import LocalEngine
 from ci.errors import EngineError
-from ci.helper_image import BASE
-from ci.helper_image import helper_image as make_helper_image
-from ci.text import counted
+from ci.util.text import counted
 
 if TYPE_CHECKING:
     from ci.engines.base import Engine, Slot

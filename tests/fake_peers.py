@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ci.attempt import attempt
-from ci.engines.daemon import Daemon
-from ci.inbox import NOBODY, Bystander
+from ci.engines.docker.daemon import Daemon
+from ci.engines.programs import Program
 from ci.model import Case, Contract, PublishedImage, Stack, Transport, Verdict, Version
-from ci.programs import Program
-from ci.scene import Evidence, Scene
-from ci.suites.transport import TransportSuite
+from ci.runner.attempt import attempt
+from ci.runner.inbox import NOBODY, Bystander
+from ci.spec.attempt import Evidence, Scene
+from ci.suites.transport.suite import TransportSuite
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.engines.warden import from_proc, from_ps
+from ci.engines.local.supervisor import from_proc, from_ps
 
 __all__ = ["NEEDS_MAKE", "NEEDS_PS", "children", "command_lines", "descendants", "is_running"]
 

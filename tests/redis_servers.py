@@ -15,9 +15,9 @@ from typing import Final
 
 import redis
 
-from ci.engines.local_redis import redis_version
-from ci.local.builds import Builds
-from ci.scene import Address
+from ci.engines.local.builds import Builds
+from ci.engines.local.redis import redis_version
+from ci.spec.attempt import Address
 
 __all__ = ["RedisServer", "free_port", "redis_process", "redis_program"]
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from typing_extensions import Self
 
-from ci.engines.daemon import Daemon
+from ci.engines.docker.daemon import Daemon
 
 __all__ = ["CLIENT", "LINK", "SERVER", "Lab", "Simulation", "build", "captured"]
 

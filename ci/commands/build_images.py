@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.archives import ArchiveFolder
-from ci.backends import Backend, add_engine_argument, open_backend
-from ci.build_progress import BuildProgress
+from ci.commands.backends import Backend, add_engine_argument, open_backend
+from ci.commands.workspace import Workspace, add_selection_arguments, folders_of, selection_words
+from ci.engines.docker.archives import ArchiveFolder
 from ci.errors import BuildError, ConfigurationError, ExitCode
-from ci.interrupts import Interrupted, interruptible
+from ci.images.base import Image, ImageReport, ImageStatus, Unavailable
 from ci.model import BuildRecipe, ReasonCode, Version
-from ci.provision import Image, ImageReport, ImageStatus, Unavailable
-from ci.spelling import say_next
-from ci.text import counted
-from ci.workspace import Workspace, add_selection_arguments, folders_of, selection_words
+from ci.terminal.build_progress import BuildProgress
+from ci.terminal.interrupts import Interrupted, interruptible
+from ci.terminal.spelling import say_next
+from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.console import Console
+    from ci.terminal.console import Console
 
 __all__ = ["add_archive_argument", "add_parser", "archives", "build", "found_or_built", "print_report", "run"]
 

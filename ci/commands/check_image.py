@@ -9,27 +9,27 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ci.backends import open_backend
-from ci.check_endpoint import Surroundings, check_endpoint
-from ci.check_image import add_arguments, check, stacks_from
+from ci.commands.backends import open_backend
 from ci.commands.build_images import found_or_built
-from ci.engines.daemon import Daemon, connect, sweep
-from ci.engines.docker import DockerEngine
+from ci.commands.stages import check_tshark
+from ci.commands.workspace import VERSIONS, Workspace
+from ci.conformance.check_endpoint import Surroundings, check_endpoint
+from ci.conformance.check_image import add_arguments, check, stacks_from
+from ci.conformance.endpoint_report import endpoint_data, render_endpoint
+from ci.conformance.report import as_data, render
+from ci.engines.docker.daemon import Daemon, connect, sweep
+from ci.engines.docker.engine import DockerEngine
+from ci.engines.docker.helper_image import helper_image
 from ci.errors import ConfigurationError, ExitCode
-from ci.given_files import read_given
-from ci.helper_image import helper_image
 from ci.model import SUITES, BuildRecipe, Contract
-from ci.report.check_endpoint import endpoint_data, render_endpoint
-from ci.report.check_image import as_data, render
-from ci.stages import check_tshark
-from ci.suggest import shown_path
-from ci.support import SIMULATOR, simulator_of
-from ci.workspace import VERSIONS, Workspace
+from ci.suites.quic.auxiliary_images import SIMULATOR, simulator_of
+from ci.util.given_files import read_given
+from ci.util.suggest import shown_path
 
 if TYPE_CHECKING:
-    from ci.console import Console
-    from ci.image_checks.endpoint import EndpointRole
+    from ci.conformance.endpoint import EndpointRole
     from ci.model import SuiteName, Version
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "image_named", "run"]
 

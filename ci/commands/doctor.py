@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.doctor.examine import Examined, examine
+from ci.commands.doctor_checks.examine import Examined, examine
+from ci.commands.doctor_checks.table import as_data, show
+from ci.commands.workspace import Workspace
 from ci.errors import ConfigurationError, ExitCode
-from ci.report.doctor import as_data, show
-from ci.spelling import say_next
-from ci.workspace import Workspace
+from ci.terminal.spelling import say_next
 
 if TYPE_CHECKING:
-    from ci.console import Console
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "run"]
 

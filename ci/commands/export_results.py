@@ -10,19 +10,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.atomic import write_atomically
+from ci.commands.workspace import Workspace, add_selection_arguments
 from ci.errors import ConfigurationError, ExitCode
-from ci.merged import read_merged
-from ci.report.interop_export import interop_export
-from ci.site import Site, lay_out
-from ci.suggest import did_you_mean, shown
-from ci.text import counted
-from ci.workspace import Workspace, add_selection_arguments
+from ci.reports.site import Site, lay_out
+from ci.results.merged import read_merged
+from ci.suites.quic.reports.export import interop_export
+from ci.util.atomic import write_atomically
+from ci.util.suggest import did_you_mean, shown
+from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.console import Console
-    from ci.json_fields import Json
-    from ci.merged import Merged
+    from ci.results.merged import Merged
+    from ci.terminal.console import Console
+    from ci.util.json_fields import Json
 
 __all__ = ["FORMATS", "add_parser", "run"]
 

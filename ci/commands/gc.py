@@ -12,22 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ci.cache_folder import cache_candidates
-from ci.engines.daemon import Daemon, connect
-from ci.engines.docker_leftovers import DockerLeftovers
+from ci.commands.gc_table import Decided, as_data, kept_lines, line, size_words, total
+from ci.commands.workspace import Workspace
+from ci.engines.docker.daemon import Daemon, connect
+from ci.engines.docker.gc import DockerLeftovers
+from ci.engines.docker.helper_image import helper_tag
+from ci.engines.docker.images import Images
+from ci.engines.gc import Leftover, Place, Rule, parse_age
+from ci.engines.local.gc import LocalLeftovers, a_run_lives
 from ci.errors import ConfigurationError, EngineError, ExitCode
-from ci.helper_image import helper_tag
-from ci.images import Images
-from ci.leftovers import Leftover, Place, Rule, parse_age
-from ci.local_leftovers import LocalLeftovers, a_run_lives
 from ci.model import BuildRecipe
-from ci.report.leftovers import Decided, as_data, kept_lines, line, size_words, total
-from ci.spelling import spelled
-from ci.text import counted
-from ci.workspace import Workspace
+from ci.terminal.spelling import spelled
+from ci.util.cache_folder import cache_candidates
+from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.console import Console
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "run"]
 

@@ -12,19 +12,19 @@ from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
-from ci.atomic import write_atomically
-from ci.config import Catalogue, load
+from ci.config.catalogue import Catalogue, load
+from ci.config.edit import NewRow, VersionsText, first_row
+from ci.config.row import is_plain, name_defect
+from ci.config.skeleton import BUILD_RULES, Skeleton, has_rule, natural_key, new_family, new_version
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import BuildRecipe, Version
-from ci.row_text import NewRow, VersionsText, first_row
-from ci.skeleton import BUILD_RULES, Skeleton, has_rule, natural_key, new_family, new_version
-from ci.spelling import spelled
-from ci.suggest import near_matches, shown, shown_path
-from ci.version_row import is_plain, name_defect
+from ci.terminal.spelling import spelled
+from ci.util.atomic import write_atomically
+from ci.util.suggest import near_matches, shown, shown_path
 
 if TYPE_CHECKING:
-    from ci.console import Console
     from ci.model import SuiteName
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "run"]
 

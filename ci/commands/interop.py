@@ -13,8 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.atomic import write_atomically
-from ci.backends import Backend, open_backend
+from ci.commands.backends import Backend, open_backend
 from ci.commands.build_images import archives, print_report
 from ci.commands.merge_results import add_proof_argument, merge_run, report, suite_words
 from ci.commands.run_shard import (
@@ -25,26 +24,27 @@ from ci.commands.run_shard import (
     repro_words,
     run_one_shard,
 )
+from ci.commands.workspace import Workspace, add_selection_arguments
 from ci.errors import ExitCode
-from ci.merged import write_merged
-from ci.progress import humane
-from ci.provision import Image, ImageReport, Unavailable
-from ci.report.baseline import read_baseline
-from ci.report.markers import check_file, update_file
-from ci.report.readme import body_of, refuse_part, standalone
-from ci.report.terminal import matrix_table
-from ci.results import shard_folder
-from ci.shard import Shard
-from ci.spelling import say_next, spelled
-from ci.support import support_for
-from ci.text import counted
-from ci.workspace import Workspace, add_selection_arguments
+from ci.images.base import Image, ImageReport, Unavailable
+from ci.plan.shard import Shard
+from ci.reports.markers import check_file, update_file
+from ci.results.merged import write_merged
+from ci.results.shard_file import shard_folder
+from ci.suites.baseline import read_baseline
+from ci.suites.dashboards import body_of, refuse_part, standalone
+from ci.suites.quic.auxiliary_images import support_for
+from ci.suites.terminal import matrix_table
+from ci.terminal.progress import humane
+from ci.terminal.spelling import say_next, spelled
+from ci.util.atomic import write_atomically
+from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.console import Console
-    from ci.merged import Merged
     from ci.model import Case
-    from ci.progress import Progress
+    from ci.results.merged import Merged
+    from ci.terminal.console import Console
+    from ci.terminal.progress import Progress
 
 __all__ = ["add_parser", "run"]
 

@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.arguments import whole_number
+from ci.commands.workspace import Workspace, add_selection_arguments, folders_of, selection_words
 from ci.errors import ConfigurationError, ExitCode
-from ci.shard import MAXIMUM_SHARDS, Shard
-from ci.spelling import say_next
-from ci.suggest import shown
-from ci.text import counted
-from ci.workspace import Workspace, add_selection_arguments, folders_of, selection_words
+from ci.plan.shard import MAXIMUM_SHARDS, Shard
+from ci.terminal.spelling import say_next
+from ci.util.arguments import whole_number
+from ci.util.suggest import shown
+from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.console import Console
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "run"]
 

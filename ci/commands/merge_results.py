@@ -8,27 +8,27 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci.commands.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, weights_of
 from ci.errors import ConfigurationError, ExitCode
-from ci.fold import CaseVerdict
-from ci.given_files import read_given
-from ci.host_load import load_note
-from ci.merge import find_shards, merge, plan_of_shards
-from ci.merged import Merged, MergedCase, write_merged
 from ci.model import Proof
-from ci.plan_document import read_plan
-from ci.records import shard_numbers
-from ci.report.published import green_cases
-from ci.report.terminal import closing_table, matrix_table
-from ci.results import read_shard
-from ci.shard import assign
-from ci.spelling import say_next
-from ci.text import counted, root_cause
-from ci.weights import load_weights, save_weights
-from ci.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, weights_of
+from ci.plan.shard import assign
+from ci.plan.weights import load_weights, save_weights
+from ci.results.aggregate import CaseVerdict
+from ci.results.host_load import load_note
+from ci.results.merge import find_shards, merge, plan_of_shards
+from ci.results.merged import Merged, MergedCase, write_merged
+from ci.results.plan_file import read_plan
+from ci.results.records import shard_numbers
+from ci.results.shard_file import read_shard
+from ci.suites.published import green_cases
+from ci.suites.terminal import closing_table, matrix_table
+from ci.terminal.spelling import say_next
+from ci.util.given_files import read_given
+from ci.util.text import counted, root_cause
 
 if TYPE_CHECKING:
-    from ci.console import Console
-    from ci.report.baseline import Baseline
+    from ci.suites.baseline import Baseline
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "add_proof_argument", "merge_run", "report", "run", "suite_words"]
 
@@ -143,7 +143,7 @@ def suite_words(merged: Merged) -> list[str]:
 def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     """The run of these shards, by the workspace's plan; where nothing was selected in it, by the shards' own.
 
-    :raises ConfigurationError: see `ci.merge.merge`
+    :raises ConfigurationError: see `ci.results.merge.merge`
     """
     shards = find_shards(folders)
     starts = [start for it in shards if (start := read_shard(it).start) is not None]

@@ -12,41 +12,41 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.arguments import whole_number
-from ci.backends import Backend, add_engine_argument, open_backend
-from ci.case_lookup import find_case
+from ci.commands.backends import Backend, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives, found_or_built
-from ci.decrypted import captures_below, decrypted_copies
-from ci.engines.daemon import LABEL
-from ci.engines.docker import DockerEngine, DockerSlot
-from ci.engines.packets import packets
-from ci.engines.shell import NO_SHELL, open_shell
+from ci.commands.repro_loop import Repeat, Try, pass_rate
+from ci.commands.repro_output import LiveOutput
+from ci.commands.stages import add_time_arguments, open_stages
+from ci.commands.workspace import Workspace, add_version_arguments, version_words
+from ci.engines.docker.daemon import LABEL
+from ci.engines.docker.engine import DockerEngine, DockerSlot
+from ci.engines.docker.images import Images
+from ci.engines.docker.shell import NO_SHELL, open_shell
+from ci.engines.docker.tcpdump import packets
 from ci.errors import ConfigurationError, EngineError, ExitCode
-from ci.images import Images
-from ci.inbox import Cancelled
-from ci.interrupts import interruptible
-from ci.live import LiveOutput
+from ci.images.base import Image, Unavailable
 from ci.model import PAIR_OF, ROLES, Outcome, PublishedImage, Verdict, Version
-from ci.network_stage import NetworkStage
-from ci.progress import OUTCOME_STYLES
-from ci.provision import Image, Unavailable
-from ci.repeat import Repeat, Try, pass_rate
-from ci.schedule import Ready
-from ci.spelling import say_next
-from ci.stage import After
-from ci.stages import add_time_arguments, open_stages
-from ci.suites.network import test_case
-from ci.support import support_for
-from ci.transport_stage import TransportStage
-from ci.workspace import Workspace, add_version_arguments, version_words
+from ci.plan.case_lookup import find_case
+from ci.runner.inbox import Cancelled
+from ci.runner.network_stage import NetworkStage
+from ci.runner.schedule import Ready
+from ci.runner.stage import After
+from ci.runner.transport_stage import TransportStage
+from ci.suites.quic.auxiliary_images import support_for
+from ci.suites.quic.decrypted import captures_below, decrypted_copies
+from ci.suites.quic.suite import test_case
+from ci.terminal.interrupts import interruptible
+from ci.terminal.progress import OUTCOME_STYLES
+from ci.terminal.spelling import say_next
+from ci.util.arguments import whole_number
 
 if TYPE_CHECKING:
-    from ci.console import Console
-    from ci.engines.daemon import Daemon
-    from ci.engines.docker_network import NetworkSlot
+    from ci.engines.docker.daemon import Daemon
+    from ci.engines.docker.networks import NetworkSlot
     from ci.model import Case, Role
-    from ci.scene import Actor
-    from ci.stage import Stage, Stages
+    from ci.runner.stage import Stage, Stages
+    from ci.spec.attempt import Actor
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "run"]
 

@@ -15,31 +15,31 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from ci.arguments import whole_number
-from ci.atomic import write_atomically
-from ci.backends import CHOICES, Backend, EngineChoice, add_engine_argument, open_backend
+from ci.commands.backends import CHOICES, Backend, EngineChoice, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives
+from ci.commands.latest import mark_latest
+from ci.commands.stages import add_stage_arguments, add_time_arguments, open_stages
+from ci.commands.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
 from ci.errors import ExitCode, InteropError
-from ci.host_load import load_note
-from ci.interrupts import interruptible
-from ci.latest import mark_latest
-from ci.local.cache import Stopped
+from ci.images.base import Image, Provider, Unavailable
+from ci.images.caches.folder import Stopped
 from ci.model import Case, Outcome, ReasonCode
-from ci.provision import Image, Provider, Unavailable
-from ci.records import RunStart
-from ci.results import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
-from ci.runner import Runner, Settings, Summary
-from ci.shard import Shard
-from ci.spelling import say_next
-from ci.stages import add_stage_arguments, add_time_arguments, open_stages
-from ci.support import support_for
-from ci.text import counted
-from ci.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
+from ci.plan.shard import Shard
+from ci.results.host_load import load_note
+from ci.results.records import RunStart
+from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
+from ci.runner.shard import Runner, Settings, Summary
+from ci.suites.quic.auxiliary_images import support_for
+from ci.terminal.interrupts import interruptible
+from ci.terminal.spelling import say_next
+from ci.util.arguments import whole_number
+from ci.util.atomic import write_atomically
+from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.console import Console
-    from ci.progress import Progress
-    from ci.records import Attempt
+    from ci.results.records import Attempt
+    from ci.terminal.console import Console
+    from ci.terminal.progress import Progress
 
 Images: TypeAlias = "Mapping[str, Future[Image | Unavailable]]"
 

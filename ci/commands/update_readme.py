@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci.commands.workspace import Workspace, add_selection_arguments
 from ci.errors import ConfigurationError, ExitCode, IncompleteError
-from ci.merged import Merged, ShardState, read_merged
-from ci.publish import push_dashboard
-from ci.report.markers import check_file, update_file
-from ci.report.readme import body_of
-from ci.spelling import say_next
-from ci.workspace import Workspace, add_selection_arguments
+from ci.reports.markers import check_file, update_file
+from ci.reports.publish import push_dashboard
+from ci.results.merged import Merged, ShardState, read_merged
+from ci.suites.dashboards import body_of
+from ci.terminal.spelling import say_next
 
 if TYPE_CHECKING:
-    from ci.console import Console
+    from ci.terminal.console import Console
 
 __all__ = ["add_parser", "run"]
 

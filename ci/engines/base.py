@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ci.engines.coordination import Rendezvous
     from ci.model import Role
-    from ci.rendezvous import Rendezvous
-    from ci.scene import Actor, Scene, Stream, Surroundings
+    from ci.spec.attempt import Actor, Scene, Stream, Surroundings
 
 __all__ = ["KILLED_FOR_MEMORY", "STOPPED_BY_OTHERS", "Engine", "RunningActor", "Sink", "Slot"]
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ci.model import Case, Verdict, Version
-    from ci.scene import Evidence, Scene, Surroundings
+    from ci.spec.attempt import Evidence, Scene, Surroundings
 
 __all__ = ["Suite"]
 

@@ -16,12 +16,12 @@ import pytest
 import zstandard
 from engine_fronts import engine_front
 
-from ci.archives import ArchiveFolder
-from ci.engines.daemon import Daemon, connect
+from ci.engines.docker.archives import ArchiveFolder
+from ci.engines.docker.daemon import Daemon, connect
+from ci.engines.docker.images import Images
 from ci.errors import EngineError
-from ci.images import Images
+from ci.images.base import Unavailable
 from ci.model import BuildRecipe, Transport, Version
-from ci.provision import Unavailable
 
 pytestmark = pytest.mark.docker
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ci.engines.daemon import Daemon
+from ci.engines.docker.daemon import Daemon
+from ci.engines.docker.helper_image import ensure_base
 from ci.errors import BuildError
-from ci.helper_image import ensure_base
-from ci.local.cache import Stopped
-from ci.local.commands import Commands
+from ci.images.build_commands import Commands
+from ci.images.caches.folder import Stopped
 
 MISSING = "interop/nobody-makes:this"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ci.engines.container_files import take_folder
-from ci.engines.daemon import Daemon
-from ci.portable_names import original_name
-from ci.scene import MIB
+from ci.engines.docker.daemon import Daemon
+from ci.engines.docker.files import take_folder
+from ci.spec.attempt import MIB
+from ci.util.portable_names import original_name
 
 SCRIPT = r"""
 mkdir -p /logs/attempt-2 /logs/Sub /logs/sub "/logs/$(printf 'd%.0s' $(seq 200))" && cd /logs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.engines.daemon import connect
+from ci.engines.docker.daemon import connect
 from ci.errors import EngineError
 
 

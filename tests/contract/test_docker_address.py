@@ -14,14 +14,14 @@ import pytest
 from engine_fronts import Front, engine_front
 
 from ci.__main__ import main
-from ci.engines.daemon import Daemon, connect
-from ci.engines.docker_address import find_engine
+from ci.engines.docker.address import find_engine
+from ci.engines.docker.daemon import Daemon, connect
+from ci.engines.docker.helper_image import ensure_base
+from ci.engines.docker.helper_image import helper_image as make_helper_image
+from ci.engines.docker.images import Images
 from ci.errors import EngineError, ExitCode
-from ci.helper_image import ensure_base
-from ci.helper_image import helper_image as make_helper_image
-from ci.images import Images
+from ci.images.base import ImageReport, ImageStatus
 from ci.model import BuildRecipe, Transport, Version
-from ci.provision import ImageReport, ImageStatus
 
 pytestmark = pytest.mark.docker
 

@@ -16,11 +16,11 @@ import docker.errors
 import pytest
 from fake_peers import DockerPeers, Play
 
-from ci.engines.daemon import LABEL, Daemon, EngineClient, sweep
-from ci.engines.docker import DockerEngine, DockerSlot
+from ci.engines.docker.daemon import LABEL, Daemon, EngineClient, sweep
+from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.errors import EngineError
 from ci.model import ROLES, Outcome, Role
-from ci.scene import MIB, Limits, Scene
+from ci.spec.attempt import MIB, Limits, Scene
 
 ROOT = Path(__file__).parents[2]
 
@@ -330,8 +330,8 @@ def test_a_pod_that_dies_in_between_is_the_engines_trouble_and_not_the_images(ow
 # Has the engine's socket, and a loopback interface that is not the one the engine publishes ports on.
 ELSEWHERE = """
 import sys
-from ci.engines.daemon import Daemon, connect
-from ci.engines.docker import DockerEngine
+from ci.engines.docker.daemon import Daemon, connect
+from ci.engines.docker.engine import DockerEngine
 from ci.errors import EngineError
 client = connect()
 try:
@@ -383,7 +383,7 @@ def mine(daemon: Daemon) -> list[str]:
 # Makes a container and a network and ends without a chance to tidy up.
 ABANDON = """
 import sys
-from ci.engines.daemon import Daemon, connect
+from ci.engines.docker.daemon import Daemon, connect
 client = connect()
 daemon = Daemon(client, run="abandoned")
 print(daemon.api.create_container(sys.argv[1], ["true"], labels=daemon.labels(role="dialer"))["Id"])
@@ -452,7 +452,7 @@ def test_nothing_else_is_swept(docker_client: EngineClient, daemon: Daemon, help
 # Makes a container and lives until nothing more is said to it.
 LIVE = """
 import sys
-from ci.engines.daemon import Daemon, connect
+from ci.engines.docker.daemon import Daemon, connect
 client = connect()
 daemon = Daemon(client, run="elsewhere")
 print(daemon.api.create_container(sys.argv[1], ["true"], labels=daemon.labels(role="dialer"))["Id"], flush=True)

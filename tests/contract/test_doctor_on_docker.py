@@ -10,14 +10,14 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 
 from ci.__main__ import main
-from ci.doctor.docker_facts import judge_docker, look_at_docker
-from ci.doctor.finding import State
-from ci.doctor.network_facts import look_at_network
-from ci.engines.daemon import LABEL, Daemon
-from ci.engines.docker_network import NetworkEngine
-from ci.engines.rivals import Rival
+from ci.commands.doctor_checks.docker_facts import judge_docker, look_at_docker
+from ci.commands.doctor_checks.finding import State
+from ci.commands.doctor_checks.network_facts import look_at_network
+from ci.engines.docker.conflicting_networks import Rival
+from ci.engines.docker.daemon import LABEL, Daemon
+from ci.engines.docker.helper_image import BASE
+from ci.engines.docker.networks import NetworkEngine
 from ci.errors import ExitCode
-from ci.helper_image import BASE
 
 pytestmark = pytest.mark.docker
 

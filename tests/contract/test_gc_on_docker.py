@@ -22,10 +22,10 @@ import docker.errors
 import pytest
 
 from ci.__main__ import main
-from ci.engines.daemon import LABEL, Daemon, owner_lives
-from ci.engines.docker_leftovers import STAGE_LABEL, DockerLeftovers
+from ci.engines.docker.daemon import LABEL, Daemon, owner_lives
+from ci.engines.docker.gc import STAGE_LABEL, DockerLeftovers
+from ci.engines.gc import Kind, Leftover, Owner, Rule
 from ci.errors import EngineError, ExitCode
-from ci.leftovers import Kind, Leftover, Owner, Rule
 
 pytestmark = pytest.mark.docker
 

@@ -13,8 +13,8 @@ from checkouts import Checkout
 from processes import is_running
 from waiting import eventually
 
-from ci import guarded
-from ci.engines.daemon import Daemon
+from ci.engines.docker.daemon import Daemon
+from ci.util import guarded
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ BUILD = "trap '' INT; sh -c 'sleep 1000 & echo $! > {pid}; wait'"
 RUNNER = """
 import os, sys
 from pathlib import Path
-from ci.local.commands import Commands
+from ci.images.build_commands import Commands
 Commands(os.environ).run(["sh", "-c", sys.argv[1]], log=Path(sys.argv[2]), folder=Path("/"))
 """
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from fake_peers import DockerPeers, Play
 
-from ci.engines.daemon import Daemon
-from ci.engines.docker import DockerEngine, DockerSlot
-from ci.engines.docker_network import NetworkEngine
+from ci.engines.docker.daemon import Daemon
+from ci.engines.docker.engine import DockerEngine, DockerSlot
+from ci.engines.docker.networks import NetworkEngine
 from ci.model import ROLES, Case, Exercise
-from ci.network_attempt import attempt as network_attempt
-from ci.network_scene import NetworkScene
-from ci.scene import Actor, Scene
+from ci.runner.network_attempt import attempt as network_attempt
+from ci.spec.attempt import Actor, Scene
+from ci.spec.network import NetworkScene
 
 pytestmark = [
     pytest.mark.docker,

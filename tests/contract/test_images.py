@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ci.engines.daemon import Daemon
-from ci.images import Images
+from ci.config.skeleton import new_family
+from ci.engines.docker.daemon import Daemon
+from ci.engines.docker.images import Images
+from ci.images.base import Image, ImageReport, ImageStatus
 from ci.model import BuildRecipe, Transport, Version
-from ci.provision import Image, ImageReport, ImageStatus
-from ci.skeleton import new_family
 
 pytestmark = pytest.mark.docker
 

@@ -24,15 +24,15 @@ from processes import children, command_lines, descendants, is_running
 from redis_servers import redis_program
 from waiting import eventually
 
-from ci.engines import local_redis
-from ci.engines.local import LocalEngine, LocalSlot
+from ci.engines.local import redis as local_redis
+from ci.engines.local.engine import LocalEngine, LocalSlot
+from ci.engines.programs import Program
 from ci.errors import EngineError
-from ci.evidence import write_evidence
-from ci.evidence_folder import EvidenceFolder
+from ci.images.base import Image
 from ci.model import ROLES, Outcome, ReasonCode
-from ci.programs import Program
-from ci.provision import Image
-from ci.scene import MIB, Limits, Scene
+from ci.runner.evidence import write_evidence
+from ci.runner.evidence_folder import EvidenceFolder
+from ci.spec.attempt import MIB, Limits, Scene
 
 ROOT = Path(__file__).parents[2]
 
@@ -336,7 +336,7 @@ import os, sys
 from fake_peers import LocalPeers, Play
 from redis_servers import redis_program
 from waiting import eventually
-from ci.engines.local import LocalEngine
+from ci.engines.local.engine import LocalEngine
 from processes import descendants
 
 def tell(_):

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 from fake_peers import DockerPeers
 
-from ci.compliance import COMPLIANCE_FILE, Compliance
-from ci.engines.daemon import Daemon
-from ci.engines.docker_network import UNSTARTABLE, NetworkEngine, NetworkSlot
+from ci.engines.docker.daemon import Daemon
+from ci.engines.docker.networks import UNSTARTABLE, NetworkEngine, NetworkSlot
 from ci.errors import EngineError
-from ci.inbox import Cancelled
 from ci.model import Case, Exercise, Outcome, ReasonCode, Role, Verdict
-from ci.network_attempt import attempt
-from ci.network_scene import NetworkEvidence, NetworkScene
-from ci.scene import MIB, Actor, End
-from ci.stage import Take
-from ci.suites.network import Cast
+from ci.runner.compliance import COMPLIANCE_FILE, Compliance
+from ci.runner.inbox import Cancelled
+from ci.runner.network_attempt import attempt
+from ci.runner.stage import Take
+from ci.spec.attempt import MIB, Actor, End
+from ci.spec.network import NetworkEvidence, NetworkScene
+from ci.suites.quic.suite import Cast
 
 CLAIMS = "ENV CLAIMS=handshake"
 CASE = Case("a", "b", Exercise("quic", "handshake"))
@@ -313,7 +313,7 @@ def test_an_endpoint_that_claims_everything_is_found_out(
     network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     client: bool, server: bool, side: Role | None,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("ci.compliance.LIMIT_SECONDS", 2.0)
+    monkeypatch.setattr("ci.runner.compliance.LIMIT_SECONDS", 2.0)
     cast = cast_of(
         endpoints,
         client=endpoints("stays", dockerfile=CLAIMS if client else ""),
@@ -347,7 +347,7 @@ def test_a_slow_start_is_no_answer(
     network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The host is busy for longer than the first question lasts."""
-    monkeypatch.setattr("ci.compliance.LIMIT_SECONDS", 2.0)
+    monkeypatch.setattr("ci.runner.compliance.LIMIT_SECONDS", 2.0)
     image = endpoints("stays", dockerfile=CLAIMS)
     take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
     cast = cast_of(endpoints, client=image, server=image, CLIENT_PARAMS=f"{time.time() + 5:.0f}")
@@ -368,7 +368,7 @@ def test_an_endpoint_that_does_nothing_at_all_is_an_error(
     network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     behaviour: str, dockerfile: str, said: str | None,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("ci.compliance.PROGRAM_LIMIT_SECONDS", 2.0)
+    monkeypatch.setattr("ci.runner.compliance.PROGRAM_LIMIT_SECONDS", 2.0)
     client, server = endpoints(behaviour, dockerfile=dockerfile), endpoints("stays", dockerfile=CLAIMS)
     given = (
         cast_of(endpoints, client=client, server=server),

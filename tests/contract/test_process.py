@@ -17,14 +17,14 @@ import pytest
 from processes import NEEDS_PS, is_running
 from waiting import eventually
 
-from ci.engines import process
 from ci.engines.base import KILLED_FOR_MEMORY
-from ci.engines.process import Process
-from ci.engines.warden import from_proc, from_ps
-from ci.scene import MIB, Limits
+from ci.engines.local import process
+from ci.engines.local.process import Process
+from ci.engines.local.supervisor import from_proc, from_ps
+from ci.spec.attempt import MIB, Limits
 
 if TYPE_CHECKING:
-    from ci.scene import Stream
+    from ci.spec.attempt import Stream
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 WITHOUT_PRCTL = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from ci.engines import warden
+from ci.engines.local import supervisor as warden
 warden._prctl = lambda: lambda option, value: False
 warden.main(sys.argv[1:])
 """

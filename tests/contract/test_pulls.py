@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from registry import RESET, Registry, registry
 
-from ci.engines.daemon import Daemon
-from ci.images import Images
+from ci.engines.docker.daemon import Daemon
+from ci.engines.docker.images import Images
+from ci.images.base import Image, ImageReport, ImageStatus, Unavailable
 from ci.model import PublishedImage, ReasonCode, Transport, Version
-from ci.provision import Image, ImageReport, ImageStatus, Unavailable
 
 pytestmark = pytest.mark.docker
 

@@ -12,17 +12,17 @@ import pytest
 from fake_peers import STACK, LocalPeers
 from redis_servers import redis_program
 
-from ci.console import Console
-from ci.engines.local import LocalEngine
+from ci.engines.local.engine import LocalEngine
+from ci.engines.programs import Program
+from ci.images.base import Image, Unavailable
 from ci.model import Case, Contract, Outcome, PublishedImage, ReasonCode, Transport, Version
-from ci.programs import Program
-from ci.progress import Progress
-from ci.provision import Image, Unavailable
-from ci.records import Attempt, RunStart
-from ci.results import ResultsWriter, finished_cases, read_shard
-from ci.runner import Runner, Settings, Summary
-from ci.suites.transport import TransportSuite
-from ci.transport_stage import TransportStages
+from ci.results.records import Attempt, RunStart
+from ci.results.shard_file import ResultsWriter, finished_cases, read_shard
+from ci.runner.shard import Runner, Settings, Summary
+from ci.runner.transport_stage import TransportStages
+from ci.suites.transport.suite import TransportSuite
+from ci.terminal.console import Console
+from ci.terminal.progress import Progress
 
 START = RunStart(run="tests", plan="sha256:" + "a" * 64, shard="1/1", tool_version="0.1.0")
 OTHERS = ("a", "b", "c", "d")

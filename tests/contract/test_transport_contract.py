@@ -19,9 +19,9 @@ from waiting import eventually
 
 from ci.engines.base import Engine
 from ci.errors import EngineError
-from ci.inbox import Bystander, Cancelled
 from ci.model import ROLES, Contract, Outcome, Proof, ReasonCode, Role, Stack, proof_of
-from ci.scene import CLASSIC_REDIS, MIB, Ending, Limits, Scene, Stream
+from ci.runner.inbox import Bystander, Cancelled
+from ci.spec.attempt import CLASSIC_REDIS, MIB, Ending, Limits, Scene, Stream
 
 CLASSIC, UNIFIED = Contract.CLASSIC, Contract.UNIFIED
 ADDRESS = "/ip4/10.0.0.7/tcp/4001/p2p/QmListener"

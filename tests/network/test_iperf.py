@@ -9,7 +9,7 @@ import time
 import pytest
 from simulator_lab import CLIENT, LINK, Lab, build
 
-from ci.engines.daemon import Daemon
+from ci.engines.docker.daemon import Daemon
 
 
 @pytest.fixture(scope="module")

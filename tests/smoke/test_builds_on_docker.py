@@ -20,7 +20,7 @@ from checkouts import ROOT, Checkout, make_checkout
 from processes import command_lines
 from waiting import eventually
 
-from ci.engines.daemon import Daemon
+from ci.engines.docker.daemon import Daemon
 from ci.errors import ExitCode
 
 pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")

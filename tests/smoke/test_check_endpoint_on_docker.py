@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci.check_endpoint import Surroundings, check_endpoint
-from ci.engines.docker_network import NetworkEngine, NetworkSlot
-from ci.image_checks.base import Status
-from ci.image_checks.endpoint import EndpointReport, EndpointRole
-from ci.report.check_endpoint import render_endpoint
+from ci.conformance.base import Status
+from ci.conformance.check_endpoint import Surroundings, check_endpoint
+from ci.conformance.endpoint import EndpointReport, EndpointRole
+from ci.conformance.endpoint_report import render_endpoint
+from ci.engines.docker.networks import NetworkEngine, NetworkSlot
 
 if TYPE_CHECKING:
     from fake_peers import DockerPeers
 
-    from ci.engines.daemon import Daemon
+    from ci.engines.docker.daemon import Daemon
 
 CLAIMS = 'ENV CLAIMS="handshake transfer"'
 
@@ -31,8 +31,8 @@ def network_slot(daemon: Daemon, helper_image: str) -> Iterator[NetworkSlot]:
 def check(
     daemon: Daemon, network_slot: NetworkSlot, endpoints: DockerPeers, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., EndpointReport]:
-    monkeypatch.setattr("ci.image_checks.endpoint_laboratory.REFUSAL_SECONDS", 2.0)
-    monkeypatch.setattr("ci.image_checks.endpoint_laboratory.CLAIM_SECONDS", 1.0)
+    monkeypatch.setattr("ci.conformance.endpoint_laboratory.REFUSAL_SECONDS", 2.0)
+    monkeypatch.setattr("ci.conformance.endpoint_laboratory.CLAIM_SECONDS", 1.0)
 
     def run(role: EndpointRole, behaviour: str, *peers: str, claims: str = CLAIMS) -> EndpointReport:
         return check_endpoint(

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ci.check_image import check
-from ci.engines.docker import DockerSlot
+from ci.conformance.base import Status
+from ci.conformance.check_image import check
+from ci.conformance.report import render
+from ci.engines.docker.engine import DockerSlot
 from ci.errors import ConfigurationError, EngineError
-from ci.image_checks.base import Status
 from ci.model import Contract, Stack
-from ci.report.check_image import render
 
 if TYPE_CHECKING:
+    from ci.conformance.base import Report
     from ci.engines.base import Engine, Slot
-    from ci.engines.daemon import Daemon
-    from ci.image_checks.base import Report
+    from ci.engines.docker.daemon import Daemon
 
 # What is played here are images.
 pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci.__main__ import main
-from ci.check_image import check
 from ci.commands.check_image import image_named
-from ci.image_checks.base import Status
+from ci.conformance.base import Status
+from ci.conformance.check_image import check
+from ci.conformance.report import render
 from ci.model import Contract, Stack
-from ci.report.check_image import render
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
-    from ci.engines.daemon import Daemon
+    from ci.engines.docker.daemon import Daemon
 
 # Images are what this is about, so it is played on the engine that has them.
 pytestmark = pytest.mark.parametrize("engine_name", ["docker"], indirect=True, scope="session")

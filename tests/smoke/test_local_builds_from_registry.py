@@ -15,13 +15,13 @@ from checkouts import make_checkout
 from processes import NEEDS_MAKE
 from waiting import eventually
 
-from ci.config import load
+from ci.config.catalogue import load
+from ci.config.skeleton import new_family
+from ci.engines.local.builds import Builds
 from ci.errors import ExitCode
-from ci.local.builds import Builds
-from ci.local.commands import build_environment
+from ci.images.base import Image, ImageReport, ImageStatus
+from ci.images.build_commands import build_environment
 from ci.model import BuildRecipe, Transport, Version
-from ci.provision import Image, ImageReport, ImageStatus
-from ci.skeleton import new_family
 
 ROOT = Path(__file__).parents[2]
 

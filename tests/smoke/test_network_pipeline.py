@@ -16,7 +16,7 @@ from checkouts import Checkout, make_network_checkout, own_run
 from documented import case_json_keys
 from fake_peers import DockerPeers
 
-from ci.engines.daemon import LABEL, Daemon, sweep
+from ci.engines.docker.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
 
 CLAIMS = 'ENV CLAIMS="handshake transfer"'

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from checkouts import ROOT, Checkout, make_checkout, own_run
 
-from ci.engines.daemon import LABEL, Daemon, sweep
+from ci.engines.docker.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
 
 RUN = own_run("pipeline")

@@ -15,7 +15,7 @@ from by_hand import at_terminal, commands_in, folder_in, left_of, paste
 from checkouts import Checkout, make_checkout
 from fake_peers import DockerPeers
 
-from ci.engines.daemon import LABEL, Daemon, sweep
+from ci.engines.docker.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
 
 CASE = "a-v1 x b-v1 (tcp, noise, yamux)"

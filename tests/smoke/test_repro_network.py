@@ -17,7 +17,7 @@ from by_hand import at_terminal, commands_in, folder_in, left_of, paste
 from checkouts import Checkout, make_network_checkout
 from fake_peers import DockerPeers
 
-from ci.engines.daemon import LABEL, Daemon, sweep
+from ci.engines.docker.daemon import LABEL, Daemon, sweep
 from ci.errors import ExitCode
 
 CLAIMS = 'ENV CLAIMS="handshake transfer"'

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from runs import PLAN, PLANNED_OUT, attempt, merged_of
 
-from ci.merged import Merged, MergedShard, ShardState
 from ci.model import Case, Exercise, Outcome, Reason, ReasonCode, SuiteName
-from ci.records import Attempt, RoleRecord
+from ci.results.merged import Merged, MergedShard, ShardState
+from ci.results.records import Attempt, RoleRecord
 
 REASONS: Final = {
     Outcome.PASSED: None,

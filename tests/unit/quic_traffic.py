@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.suites.quic.cases import Beside, Finding, TestCase, Traces
-from ci.suites.quic.packets import VERSION_1, Address, Crypto, Datagram, Packet, PacketType, Sender, Trace
-from ci.suites.quic.reading import read_trace
+from ci.suites.quic.captures.packets import VERSION_1, Address, Crypto, Datagram, Packet, PacketType, Sender, Trace
+from ci.suites.quic.captures.reading import read_trace
+from ci.suites.quic.testcases.base import Beside, Finding, TestCase, Traces
 
 CAPTURES = Path(__file__).resolve().parents[1] / "data" / "quic"
 CLIENT, SERVER = Address("193.167.0.100", 50000), Address("193.167.100.100", 443)

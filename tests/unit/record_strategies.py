@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ci.model import SUITES, Exercise, Outcome, Reason, ReasonCode, Role, Stack
-from ci.records import KINDS, Attempt, EvidenceFile, Reused, RoleRecord, RunEnd, RunStart
+from ci.results.records import KINDS, Attempt, EvidenceFile, Reused, RoleRecord, RunEnd, RunStart
 
 # For tests that draw whole records or write files.
 unhurried: Final = settings(max_examples=50)

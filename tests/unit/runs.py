@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ci.fold import fold_attempts
-from ci.merged import Merged, MergedCase
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
-from ci.records import Attempt, RunStart, attempt_for
-from ci.results import ResultsWriter
+from ci.results.aggregate import fold_attempts
+from ci.results.merged import Merged, MergedCase
+from ci.results.records import Attempt, RunStart, attempt_for
+from ci.results.shard_file import ResultsWriter
 
 PLAN: Final = "sha256:" + "a" * 64
 PASSED: Final = Outcome.PASSED

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from ci.console import Console
+from ci.terminal.console import Console
 
 
 class Screen:

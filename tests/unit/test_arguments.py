@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.__main__ import command_line
-from ci.arguments import LONGEST_SECONDS, Parser, seconds, whole_number
 from ci.commands.run_shard import repro_command
 from ci.errors import ConfigurationError, ExitCode
-from ci.runner import Settings
+from ci.runner.shard import Settings
+from ci.util.arguments import LONGEST_SECONDS, Parser, seconds, whole_number
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = re.compile(r"^example: (.*)$", re.MULTILINE)

@@ -11,9 +11,9 @@ from interop_runs import outcomes, run_of
 from record_strategies import unhurried
 
 from ci.errors import ConfigurationError
-from ci.merged import Merged
 from ci.model import Outcome
-from ci.report.auto_unsupported import auto_unsupported, default_exemption
+from ci.results.merged import Merged
+from ci.suites.quic.reports.auto_unsupported import auto_unsupported, default_exemption
 
 P, F, U, T, E, N = (
     Outcome.PASSED,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from terminals import File
 
-from ci.backends import open_backend
-from ci.workspace import Workspace
+from ci.commands.backends import open_backend
+from ci.commands.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,12 +10,12 @@ from runs import FAILED, PASSED, YAMUX, attempt, merged_of
 from terminals import File
 
 from ci.commands.merge_results import report
-from ci.fold import CaseVerdict
-from ci.merged import Merged
 from ci.model import SUITES, Case, Outcome, Reason, ReasonCode, Stack, SuiteName
-from ci.report.baseline import Baseline, read_baseline
-from ci.report.published import published_cells
-from ci.report.readme import standalone
+from ci.results.aggregate import CaseVerdict
+from ci.results.merged import Merged
+from ci.suites.baseline import Baseline, read_baseline
+from ci.suites.dashboards import standalone
+from ci.suites.published import published_cells
 
 ROOT = Path(__file__).resolve().parents[2]
 TLS = Stack("tcp", "tls", "yamux")

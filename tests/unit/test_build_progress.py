@@ -9,10 +9,10 @@ import pytest
 from terminals import File, pseudo_terminal
 from test_progress import NAME, Clock
 
-from ci.build_log import BuildLog
-from ci.build_progress import BuildProgress
-from ci.console import Console
-from ci.progress import Progress
+from ci.terminal.build_progress import BuildProgress
+from ci.terminal.console import Console
+from ci.terminal.progress import Progress
+from ci.util.build_log import BuildLog
 
 CLASSIC = """\
 DEPRECATED: The legacy builder is deprecated and will be removed in a future release.

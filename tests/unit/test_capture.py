@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.capture import INSTANT_SECONDS, Capture, interleave
-from ci.text import counted
+from ci.spec.capture import INSTANT_SECONDS, Capture, interleave
+from ci.util.text import counted
 
 writes = st.lists(st.binary(max_size=40), max_size=60)
 limits = st.integers(0, 64)

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from test_retries import Scripted, quic, run
 
-from ci.case_errors import error_verdict, judged, keep_traceback
 from ci.commands.run_shard import exit_code
 from ci.errors import EngineError, ExitCode
-from ci.evidence_folder import EvidenceFolder
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
-from ci.records import EvidenceFile
-from ci.results import ResultsWriter, read_shard
-from ci.runner import HARNESS_TROUBLE, MOST_BROKEN_CASES, MOST_BROKEN_SLOTS, Summary
-from ci.schedule import Ready
-from ci.stage import Audience, Performance, Take
+from ci.results.records import EvidenceFile
+from ci.results.shard_file import ResultsWriter, read_shard
+from ci.runner.case_errors import error_verdict, judged, keep_traceback
+from ci.runner.evidence_folder import EvidenceFolder
+from ci.runner.schedule import Ready
+from ci.runner.shard import HARNESS_TROUBLE, MOST_BROKEN_CASES, MOST_BROKEN_SLOTS, Summary
+from ci.runner.stage import Audience, Performance, Take
 
 CASES = quic("client-v1", "handshake", "transfer", "retry", "http3", "ipv6")
 

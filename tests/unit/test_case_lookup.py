@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.case_lookup import find_case
 from ci.errors import ConfigurationError
 from ci.model import SUITES, Part, PublishedImage, SuiteName, Transport, Version
-from ci.suites.matrix import matrix
-from ci.suites.transport_cases import cases
+from ci.plan.case_lookup import find_case
+from ci.suites.registry import matrix
+from ci.suites.transport.cases import cases
 
 
 def version(

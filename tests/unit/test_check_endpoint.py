@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from ci.commands import check_image as command
-from ci.console import Console
-from ci.errors import ConfigurationError
-from ci.image_checks.base import ImageFacts, Result, Status
-from ci.image_checks.endpoint import (
+from ci.commands.workspace import Workspace
+from ci.conformance.base import ImageFacts, Result, Status
+from ci.conformance.endpoint import (
     ENDPOINT_CHECKS,
     EndpointBehaviour,
     EndpointReport,
@@ -23,12 +22,13 @@ from ci.image_checks.endpoint import (
     Refusal,
     checks_for,
 )
-from ci.image_checks.endpoint_laboratory import basics_of
-from ci.image_checks.manifest import ENDPOINT_IMAGE_CHECKS
+from ci.conformance.endpoint_laboratory import basics_of
+from ci.conformance.endpoint_report import endpoint_data, render_endpoint
+from ci.conformance.manifest import ENDPOINT_IMAGE_CHECKS
+from ci.errors import ConfigurationError
 from ci.model import Outcome, Reason, ReasonCode, Side, Verdict
-from ci.report.check_endpoint import endpoint_data, render_endpoint
-from ci.scene import End
-from ci.workspace import Workspace
+from ci.spec.attempt import End
+from ci.terminal.console import Console
 
 IMAGE = ImageFacts(
     reference="endpoint:latest",

@@ -13,9 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.capture import Capture
-from ci.check_image import add_arguments, stacks_from
-from ci.image_checks.base import (
+from ci.conformance.base import (
     Acceptance,
     Behaviour,
     Check,
@@ -28,13 +26,15 @@ from ci.image_checks.base import (
     Serving,
     Status,
 )
-from ci.image_checks.contract import CONTRACT_CHECKS
-from ci.image_checks.manifest import IMAGE_CHECKS
+from ci.conformance.check_image import add_arguments, stacks_from
+from ci.conformance.contract import CONTRACT_CHECKS
+from ci.conformance.manifest import IMAGE_CHECKS
+from ci.conformance.report import as_data, render
 from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Case, Contract, Role, Stack
-from ci.probe import Trace
-from ci.report.check_image import as_data, render
-from ci.scene import End, Ending, Evidence
-from ci.suites.transport_judgement import judge
+from ci.runner.probe import Trace
+from ci.spec.attempt import End, Ending, Evidence
+from ci.spec.capture import Capture
+from ci.suites.transport.judge import judge
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "image-contracts.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ci.config import load
+from ci.config.catalogue import load
 from ci.model import BuildRecipe
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ci.config import Catalogue, load
+from ci.config.catalogue import Catalogue, load
+from ci.config.yaml_source import SourceError
 from ci.errors import ConfigurationError
 from ci.model import BuildRecipe, Contract, PublishedImage, Transport
-from ci.yaml_source import SourceError
 
 CHECKOUT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "0a" * 32

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from record_strategies import unhurried
 from terminals import File, pseudo_terminal
 
-from ci.console import ANNOTATIONS, Console, escape_data, escape_property
 from ci.errors import ConfigurationError
+from ci.terminal.console import ANNOTATIONS, Console, escape_data, escape_property
 
 GITHUB = {"GITHUB_ACTIONS": "true"}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.cover import covering, shown_by
+from ci.commands.workspace import Workspace
 from ci.model import Case, Stack
-from ci.plan import Plan
-from ci.workspace import Workspace
+from ci.plan.cover import covering, shown_by
+from ci.plan.plan import Plan
 
 STACKS = [
     *(Stack(transport, secure, muxer) for transport in ("tcp", "ws") for secure in ("noise", "tls") for muxer in "ym"),

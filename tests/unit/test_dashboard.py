@@ -11,14 +11,14 @@ from record_strategies import unhurried
 from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 
 from ci.errors import ConfigurationError
-from ci.merged import Merged, MergedShard, ShardState
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
-from ci.records import Attempt
-from ci.report.board import CORNER, read_board
-from ci.report.dashboard import render, tables
-from ci.report.markdown import cell, code
-from ci.report.markers import replace
-from ci.report.order import stack_order
+from ci.reports.markdown import cell, code
+from ci.reports.markers import replace
+from ci.reports.order import stack_order
+from ci.results.merged import Merged, MergedShard, ShardState
+from ci.results.records import Attempt
+from ci.suites.transport.board import CORNER, read_board
+from ci.suites.transport.dashboard import render, tables
 
 GOLDEN: Final = Path(__file__).parents[1] / "data" / "dashboard.md"
 LOST: Final = Reason(code=ReasonCode.ENGINE_LOST, text="the engine went away", side="harness")

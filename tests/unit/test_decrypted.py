@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from quic_traffic import CAPTURES, needs_tshark
 
-from ci.decrypted import captures_below, decrypted_copies
 from ci.errors import EngineError
-from ci.suites.quic.packets import PacketType
-from ci.suites.quic.reading import read_trace
+from ci.suites.quic.captures.packets import PacketType
+from ci.suites.quic.captures.reading import read_trace
+from ci.suites.quic.decrypted import captures_below, decrypted_copies
 
 
 def attempt(folder: Path, *, key_log: bool = True, name: str = "handshake") -> Path:

@@ -13,26 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminals import File, pseudo_terminal
 
-from ci.config import load
-from ci.console import Console
-from ci.doctor.asking import Asked, Trouble
-from ci.doctor.coverage import costs
-from ci.doctor.docker_facts import DockerFacts, judge_docker
-from ci.doctor.examine import Examined, examine
-from ci.doctor.finding import Diagnosis, Finding, Section, State
-from ci.doctor.host import Disk, disk, judge_disk, judge_memory, judge_python, memory
-from ci.doctor.lacks import Situation, docker_lack, docker_room, local_lack, local_room
-from ci.doctor.network_facts import NetworkFacts, judge_network
-from ci.doctor.questions import ask_everything
-from ci.doctor.tools import TOOLS, Tool, ToolWanted, find_tool, judge_tool, usable
-from ci.engines.rivals import Rival, rivals
+from ci.commands.doctor_checks.asking import Asked, Trouble
+from ci.commands.doctor_checks.coverage import costs
+from ci.commands.doctor_checks.docker_facts import DockerFacts, judge_docker
+from ci.commands.doctor_checks.examine import Examined, examine
+from ci.commands.doctor_checks.finding import Diagnosis, Finding, Section, State
+from ci.commands.doctor_checks.host import Disk, disk, judge_disk, judge_memory, judge_python, memory
+from ci.commands.doctor_checks.missing import Situation, docker_lack, docker_room, local_lack, local_room
+from ci.commands.doctor_checks.network_facts import NetworkFacts, judge_network
+from ci.commands.doctor_checks.questions import ask_everything
+from ci.commands.doctor_checks.table import as_data, show
+from ci.commands.doctor_checks.tools import TOOLS, Tool, ToolWanted, find_tool, judge_tool, usable
+from ci.commands.workspace import Workspace
+from ci.config.catalogue import load
+from ci.engines.docker.conflicting_networks import Rival, rivals
+from ci.engines.docker.helper_image import BASE, BUILD_BASE, helper_tag
+from ci.engines.local.builds import Builds
 from ci.errors import ConfigurationError, ExitCode
-from ci.helper_image import BASE, BUILD_BASE, helper_tag
-from ci.local.builds import Builds
+from ci.images.base import Unavailable
 from ci.model import BuildRecipe, PublishedImage, Transport, Version
-from ci.provision import Unavailable
-from ci.report.doctor import as_data, show
-from ci.workspace import Workspace
+from ci.terminal.console import Console
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REACHED: Final = ("PyPI", "npm", "Go proxy", "crates.io", "Debian", "Docker Hub", "ghcr.io")

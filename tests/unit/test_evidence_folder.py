@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import attempt, plan_of, start, write_shard
 
-from ci.evidence_folder import EvidenceFolder, case_folder
-from ci.merge import merge
 from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TEST_CASES, TRANSPORTS, Case, Exercise, Params, Stack
+from ci.results.merge import merge
+from ci.runner.evidence_folder import EvidenceFolder, case_folder
 
 STACKS = [
     *(Stack(transport) for transport in STANDALONE),

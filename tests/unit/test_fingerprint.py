@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.errors import ConfigurationError
-from ci.fingerprint import content_key
+from ci.images.content_key import content_key
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from record_strategies import unhurried
 from runs import FAILED, PASSED, PLANNED_OUT, QUIC, RED, attempt
 
 from ci.errors import ExitCode
-from ci.fold import CaseVerdict, Flaky, Result, fold_attempts, fold_run, superseded, verdict
 from ci.model import Case, Outcome, Reason, ReasonCode
+from ci.results.aggregate import CaseVerdict, Flaky, Result, fold_attempts, fold_run, superseded, verdict
 
 CASE = Case("a-v1", "b-v1", QUIC)
 ERROR = Outcome.ERROR

@@ -12,10 +12,10 @@ import pytest
 from runs import attempt, start, write_shard
 
 from ci.__main__ import main
-from ci.atomic import write_atomically
-from ci.given_files import open_given, read_given
 from ci.model import Case, Stack
-from ci.results import RESULTS_FILE
+from ci.results.shard_file import RESULTS_FILE
+from ci.util.atomic import write_atomically
+from ci.util.given_files import open_given, read_given
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from runs import YAMUX, attempt
 
-from ci.doctor.finding import State
-from ci.doctor.host import judge_load
-from ci.host_load import load_note
+from ci.commands.doctor_checks.finding import State
+from ci.commands.doctor_checks.host import judge_load
 from ci.model import Case
+from ci.results.host_load import load_note
 
 CASE = Case("a-v1", "b-v1", YAMUX)
 

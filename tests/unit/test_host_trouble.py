@@ -10,7 +10,7 @@ import pytest
 
 from ci import __main__ as program
 from ci.errors import ExitCode
-from ci.host_trouble import host_trouble
+from ci.util.host_trouble import host_trouble
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE])

@@ -17,10 +17,10 @@ from processes import NEEDS_MAKE
 
 from ci.__main__ import command_line, main
 from ci.commands.check_image import image_named
-from ci.config import load
+from ci.config.catalogue import load
+from ci.config.skeleton import natural_key
 from ci.errors import ConfigurationError
 from ci.model import BuildRecipe, Contract
-from ci.skeleton import natural_key
 
 CHECKOUT = Path(__file__).parents[2]
 SKELETON = CHECKOUT / "ci" / "data" / "skeleton"

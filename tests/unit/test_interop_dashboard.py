@@ -12,11 +12,11 @@ from record_strategies import unhurried
 from runs import PLAN
 
 from ci.errors import ConfigurationError
-from ci.merged import Merged
 from ci.model import TEST_CASES, Outcome, Reason, ReasonCode
-from ci.report.interop_matrix import Cell, Mark, Sign, interop_matrix, rate
-from ci.report.markers import MARKERS, replace
-from ci.report.readme import render
+from ci.reports.markers import MARKERS, replace
+from ci.results.merged import Merged
+from ci.suites.dashboards import render
+from ci.suites.quic.reports.matrix import Cell, Mark, Sign, interop_matrix, rate
 
 P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
 GOLDEN: Final = Path(__file__).parents[1] / "data" / "interop_dashboard.md"

@@ -19,10 +19,10 @@ from referencing import Registry, Resource
 
 from ci.__main__ import main
 from ci.errors import ConfigurationError, ExitCode
-from ci.merged import Merged, write_merged
 from ci.model import TEST_CASES, Outcome, SuiteName
-from ci.report.interop_export import interop_export
-from ci.report.page_names import page_names
+from ci.reports.page_names import page_names
+from ci.results.merged import Merged, write_merged
+from ci.suites.quic.reports.export import interop_export
 
 ROOT: Final = Path(__file__).parents[2]
 GOLDEN: Final = ROOT / "tests" / "data" / "quic-interop-runner.json"

@@ -4,9 +4,9 @@ import pytest
 from interop_runs import case, mixed_run, outcomes, run_of, tried
 from terminals import File, pseudo_terminal
 
-from ci.console import Console
 from ci.model import TEST_CASES, Outcome
-from ci.report.terminal import closing_table, matrix_table
+from ci.suites.terminal import closing_table, matrix_table
+from ci.terminal.console import Console
 
 
 @pytest.mark.parametrize(

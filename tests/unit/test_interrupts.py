@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Waits for a request, then cleans up for as long as its standard input is open.
 PATIENT = """
 import os, sys
-from ci.console import Console
-from ci.interrupts import interruptible
+from ci.terminal.console import Console
+from ci.terminal.interrupts import interruptible
 
 console = Console.for_stream(sys.stdout, os.environ)
 with interruptible(console, stop=lambda: print("stopped", flush=True)) as cancelled:
@@ -130,7 +130,7 @@ def test_elsewhere_a_request_unwinds_what_is_being_done() -> None:
     """A command that takes no notice of requests: its `finally` runs, and no second signal cuts that short."""
     script = """
 import os, sys
-from ci.interrupts import raised
+from ci.terminal.interrupts import raised
 try:
     with raised():
         try:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.capture import Capture
 from ci.model import ROLES, Case, Outcome, ReasonCode, Role, Side, Stack, Verdict
-from ci.scene import End, Ending, Evidence, Stream
-from ci.suites.transport_judgement import judge, settled
+from ci.spec.attempt import End, Ending, Evidence, Stream
+from ci.spec.capture import Capture
+from ci.suites.transport.judge import judge, settled
 
 Output: TypeAlias = "Mapping[tuple[Role, Stream], str | bytes]"
 

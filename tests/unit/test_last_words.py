@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.capture import Capture
-from ci.last_words import MOST, last_line
-from ci.signature import signature
-from ci.text import byte_length
+from ci.results.signature import signature
+from ci.spec.capture import Capture
+from ci.spec.last_words import MOST, last_line
+from ci.util.text import byte_length
 
 TRACES = Path(__file__).parents[1] / "data" / "last_words"
 PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"

@@ -8,11 +8,11 @@ import pytest
 from runs import QUIC, attempt, merged_of
 
 from ci.__main__ import main
+from ci.commands.latest import latest_run, mark_latest
 from ci.errors import ExitCode
-from ci.latest import latest_run, mark_latest
-from ci.merged import write_merged
 from ci.model import Case
-from ci.report.markers import MARKERS
+from ci.reports.markers import MARKERS
+from ci.results.merged import write_merged
 
 PAIR = MARKERS["transport"]
 

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.__main__ import main
-from ci.cache_folder import cache_candidates
+from ci.commands.gc_table import Decided, as_data, kept_lines, line, size_words
+from ci.engines.gc import Kind, Leftover, Owner, Rule, age_words, parse_age
+from ci.engines.local.gc import LocalLeftovers, a_run_lives
 from ci.errors import ConfigurationError, EngineError, ExitCode
-from ci.leftovers import Kind, Leftover, Owner, Rule, age_words, parse_age
-from ci.local_leftovers import LocalLeftovers, a_run_lives
-from ci.report.leftovers import Decided, as_data, kept_lines, line, size_words
+from ci.util.cache_folder import cache_candidates
 
 DAY = 86400.0
 
@@ -251,7 +251,7 @@ def test_a_tree_that_cannot_be_removed_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("ci.local_leftovers.shutil.rmtree", refuse)
+    monkeypatch.setattr("ci.engines.local.gc.shutil.rmtree", refuse)
     with pytest.raises(EngineError, match="py-aa cannot be removed: Operation not permitted"):
         here.remove(it)
 
@@ -318,7 +318,7 @@ def test_gc_says_what_it_could_not_remove(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("ci.local_leftovers.shutil.rmtree", refuse)
+    monkeypatch.setattr("ci.engines.local.gc.shutil.rmtree", refuse)
     assert main(["gc", "--yes"]) == ExitCode.ENGINE
     assert no_docker[0].exists()
     printed = capsys.readouterr().out

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminals import File
 
-from ci.capture import Capture, interleave
-from ci.console import Console
-from ci.live import SHOWN_BYTES, LiveOutput
+from ci.commands.repro_output import SHOWN_BYTES, LiveOutput
 from ci.model import Role
+from ci.spec.capture import Capture, interleave
+from ci.terminal.console import Console
 
 
 def test_whole_lines_with_their_time_and_side() -> None:

@@ -18,17 +18,17 @@ from stand_ins import tool
 from terminals import File
 from waiting import eventually
 
-from ci.backends import Backend
+from ci.commands.backends import Backend
 from ci.commands.build_images import found_or_built
+from ci.engines.local.builds import Builds
+from ci.engines.local.recipes.base import Bench
+from ci.engines.local.recipes.python import PythonRecipe, pins, replacements
+from ci.engines.local.toolchains import Toolchains
 from ci.errors import BuildError, EngineError
-from ci.local.builds import Builds
-from ci.local.cache import Cache, Stopped
-from ci.local.commands import Commands, build_environment
-from ci.local.recipes.base import Bench
-from ci.local.recipes.python import PythonRecipe, pins, replacements
-from ci.local.toolchains import Toolchains
+from ci.images.base import Image, ImageReport, ImageStatus, Unavailable
+from ci.images.build_commands import Commands, build_environment
+from ci.images.caches.folder import Cache, Stopped
 from ci.model import BuildRecipe, PublishedImage, ReasonCode, Transport, Version
-from ci.provision import Image, ImageReport, ImageStatus, Unavailable
 
 # Answers like Go, and compiles a go.mod and what stands beside it into a script that says so.
 GO = """
@@ -312,7 +312,7 @@ def test_overrides_replace_what_is_locked_and_nothing_else() -> None:
 KEY = """
 import json, sys
 from pathlib import Path
-from ci.local.builds import Builds
+from ci.engines.local.builds import Builds
 from ci.model import BuildRecipe, Transport, Version
 source = BuildRecipe(folder=sys.argv[1])
 py = Version(id="py", family="py", source=source, transports=(Transport(name="tcp"),), local="python")
@@ -439,7 +439,7 @@ def test_commands_end_with_their_children_when_stopped(tmp_path: Path) -> None:
 BUILDER = """
 import sys
 from pathlib import Path
-from ci.local.commands import Commands
+from ci.images.build_commands import Commands
 
 folder = Path(sys.argv[1])
 script = f"sh -c 'echo $$ >{folder}/pid; sleep 600' & wait"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ci.errors import EngineError
-from ci.local.cache import Cache, Stopped, cache_folder
+from ci.images.caches.folder import Cache, Stopped, cache_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -142,7 +142,7 @@ def test_many_at_once_make_one_entry(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from ci.local.cache import Cache
+from ci.images.caches.folder import Cache
 
 def build(making):
     (making / "half").touch()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from stand_ins import tool
 
+from ci.engines.local.toolchains import Tool, Toolchains, host_platform
 from ci.errors import EngineError
-from ci.local.cache import Cache
-from ci.local.commands import Commands, build_environment
-from ci.local.toolchains import Tool, Toolchains, host_platform
+from ci.images.build_commands import Commands, build_environment
+from ci.images.caches.folder import Cache
 
 
 def toolchains(tmp_path: Path, path: str | None = None) -> Toolchains:

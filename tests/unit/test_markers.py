@@ -11,7 +11,7 @@ from record_strategies import unhurried
 
 from ci.errors import ConfigurationError
 from ci.model import SUITES, SuiteName
-from ci.report.markers import MARKERS, check_file, replace, section, update_file
+from ci.reports.markers import MARKERS, check_file, replace, section, update_file
 
 START, END = MARKERS["transport"].start, MARKERS["transport"].end
 WORDS = [word for pair in MARKERS.values() for word in (pair.start, pair.end)]

@@ -15,13 +15,13 @@ from record_strategies import unhurried
 from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, plan_of, start, write_shard
 
 from ci.errors import ConfigurationError, ExitCode
-from ci.fold import CaseVerdict
-from ci.json_fields import canonical
-from ci.merge import find_shards, merge
-from ci.merged import Merged, ShardState, read_merged, write_merged
 from ci.model import Case, Outcome, Reason, ReasonCode
-from ci.records import EvidenceFile
-from ci.results import RESULTS_FILE, ResultsWriter
+from ci.results.aggregate import CaseVerdict
+from ci.results.merge import find_shards, merge
+from ci.results.merged import Merged, ShardState, read_merged, write_merged
+from ci.results.records import EvidenceFile
+from ci.results.shard_file import RESULTS_FILE, ResultsWriter
+from ci.util.json_fields import canonical
 
 CASES = [Case(dialer, listener, YAMUX) for dialer in ("a-v1", "b-v1", "c-v1") for listener in ("a-v1", "b-v1")]
 DOCUMENT = plan_of(CASES, ignored=[Case("z-v1", "z-v1", QUIC)])

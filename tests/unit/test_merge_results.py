@@ -8,10 +8,10 @@ import pytest
 from runs import attempt, plan_of, start, write_shard
 
 from ci.__main__ import command_line, main
-from ci.evidence_folder import EvidenceFolder, case_folder
-from ci.merged import read_merged
-from ci.plan import Plan
-from ci.workspace import Workspace
+from ci.commands.workspace import Workspace
+from ci.plan.plan import Plan
+from ci.results.merged import read_merged
+from ci.runner.evidence_folder import EvidenceFolder, case_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SELECT = "py-v0.8 and quic-v1"

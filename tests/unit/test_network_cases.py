@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.config import Catalogue
-from ci.cover import covering, shown_by
+from ci.config.catalogue import Catalogue
 from ci.errors import ConfigurationError
-from ci.fold import CaseVerdict, Result, fold_run, verdict
 from ci.model import (
     SUITES,
     TEST_CASES,
@@ -27,11 +25,13 @@ from ci.model import (
     SuiteName,
     Version,
 )
-from ci.plan import Plan, make_plan
-from ci.suites.matrix import matrix
-from ci.suites.network import test_case as find_test_case
-from ci.suites.quic.catalogue import cases_of
-from ci.support import IPERF, SIMULATOR, simulator_of, support_for
+from ci.plan.cover import covering, shown_by
+from ci.plan.plan import Plan, make_plan
+from ci.results.aggregate import CaseVerdict, Result, fold_run, verdict
+from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR, simulator_of, support_for
+from ci.suites.quic.suite import test_case as find_test_case
+from ci.suites.quic.testcases.registry import cases_of
+from ci.suites.registry import matrix
 
 NETWORK_SUITES: tuple[SuiteName, ...] = ("quic", "webtransport")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ci.model import Case, Exercise, Role, SuiteName
-from ci.network_reproduction import long_values, network_lines
-from ci.network_scene import HOSTS, PLACES, SIDES_OF_SIMULATOR, NetworkScene
-from ci.suites.network import Cast, scene
-from ci.suites.network import test_case as the_test_case
-from ci.suites.quic.supplies import Supplies, prepare
+from ci.runner.network_by_hand import long_values, network_lines
+from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, NetworkScene
+from ci.suites.quic.materials.supplies import Supplies, prepare
+from ci.suites.quic.suite import Cast, scene
+from ci.suites.quic.suite import test_case as the_test_case
 
 # Stands in for the real one: writes its words down, each one behind a mark, lines within a word joined.
 DOCKER = """docker() {

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from runs import attempt, plan_of, start, write_shard
 
-from ci.merged import read_merged
 from ci.model import Case, Outcome, Stack
-from ci.output import Output
+from ci.results.merged import read_merged
+from ci.terminal.output import Output
 
 ROOT = Path(__file__).resolve().parents[2]
 RED = Case("py-v0.8", "py-v0.8", Stack("quic-v1"))
@@ -100,7 +100,9 @@ def test_the_document_is_whole_where_nothing_fails() -> None:
 
 def test_no_file_takes_the_place_of_a_closed_stream() -> None:
     """Else what children print would stand between the records."""
-    script = "import os; from ci.output import standard_output; standard_output(); exit(os.open('.', os.O_RDONLY))"
+    script = (
+        "import os; from ci.terminal.output import standard_output; standard_output(); exit(os.open('.', os.O_RDONLY))"
+    )
     done = subprocess.run(["bash", "-c", f'exec "{sys.executable}" -c "{script}" <&- >&- 2>&-'], cwd=ROOT, check=False)
     assert done.returncode == 3
 

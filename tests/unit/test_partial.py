@@ -16,15 +16,15 @@ from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 from test_dashboard import mixed_run as mixed_stacks
 
 from ci.errors import ConfigurationError
-from ci.merged import Merged, MergedShard, ShardState
 from ci.model import SUITES, TEST_CASES, Case, Outcome, Reason, ReasonCode, Stack, SuiteName
-from ci.report import interop_dashboard
-from ci.report.board import read_board
-from ci.report.lacking import fewer, without
-from ci.report.markers import MARKERS, section
-from ci.report.partial import _as_case, render_partial
-from ci.report.published import published_cells, published_tests
-from ci.report.readme import render
+from ci.reports.markers import MARKERS, section
+from ci.reports.missing import fewer, without
+from ci.results.merged import Merged, MergedShard, ShardState
+from ci.suites.dashboards import render
+from ci.suites.partial import _as_case, render_partial
+from ci.suites.published import published_cells, published_tests
+from ci.suites.quic.reports import dashboard as interop_dashboard
+from ci.suites.transport.board import read_board
 
 README: Final = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 ENGINE: Final = {"name": "docker", "version": "20.10.24", "cpus": 2}

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.checks import ping_record
-from ci.checks.ping_record import (
+from ci.suites.transport import ping_record
+from ci.suites.transport.ping_record import (
     MOST_ATTEMPTS,
     MOST_BRACES,
     credible_metrics,
     find_records,
     mentions_record,
-    strip_ansi,
 )
+from ci.util.text import strip_ansi
 
 RECORD = '{"handshakePlusOneRTTMillis": 7.342, "pingRTTMilllis": 7.113}'
 YAML = "latency:\n  handshake_plus_one_rtt: 7.342\n  ping_rtt: 7.113\n  unit: ms\n"

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.config import Catalogue, load
+from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError, NothingSelectedError
 from ci.model import BuildRecipe, Contract, PublishedImage, Transport, Version
-from ci.plan import Plan, make_plan
-from ci.shard import Shard
+from ci.plan.plan import Plan, make_plan
+from ci.plan.shard import Shard
 
 DATA = Path(__file__).parent.parent / "data"
 PUBLISHED = load(DATA / "versions-2026.yaml")

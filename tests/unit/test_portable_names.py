@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.portable_names import PortableNames, is_short, original_name, portable_name
+from ci.util.portable_names import PortableNames, is_short, original_name, portable_name
 
 # Any name a Linux file system holds: bytes without NUL and slash, as Python shows them.
 NAMES = (

@@ -5,9 +5,9 @@ import threading
 import pytest
 from terminals import File, pseudo_terminal
 
-from ci.console import Console
-from ci.progress import Progress, humane
-from ci.text import printable_lines
+from ci.terminal.console import Console
+from ci.terminal.progress import Progress, humane
+from ci.util.text import printable_lines
 
 SHOW_CURSOR = "\x1b[?25h"
 HIDE_CURSOR = "\x1b[?25l"

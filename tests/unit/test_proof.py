@@ -12,15 +12,15 @@ from terminals import File
 
 from ci.commands.merge_results import report
 from ci.errors import ExitCode
-from ci.fold import fold_attempts
-from ci.merged import Merged, read_merged, write_merged
 from ci.model import Case, Exercise, Outcome, Proof, Stack, proof_of
-from ci.record_json import from_json, to_json
-from ci.records import Attempt
-from ci.report.board import read_board
-from ci.report.dashboard import render, tables
-from ci.report.partial import render_partial
-from ci.report.published import green_cases, published_cells
+from ci.results.aggregate import fold_attempts
+from ci.results.merged import Merged, read_merged, write_merged
+from ci.results.record_json import from_json, to_json
+from ci.results.records import Attempt
+from ci.suites.partial import render_partial
+from ci.suites.published import green_cases, published_cells
+from ci.suites.transport.board import read_board
+from ci.suites.transport.dashboard import render, tables
 
 CASE = Case("a", "b", YAMUX)
 OTHER = Case("b", "a", YAMUX)

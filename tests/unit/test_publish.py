@@ -15,7 +15,7 @@ from typing import ClassVar
 import pytest
 
 from ci.errors import ConfigurationError
-from ci.publish import authorization, push_dashboard
+from ci.reports.publish import authorization, push_dashboard
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here, and publishing is git's")
 

@@ -14,12 +14,12 @@ from runs import FAILED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 
 from ci.commands import merge_results
 from ci.errors import ConfigurationError
-from ci.merged import Merged
 from ci.model import SUITES, TEST_CASES, Case, Outcome, Stack, SuiteName
-from ci.report.auto_unsupported import auto_unsupported
-from ci.report.markers import MARKERS
-from ci.report.published import green_cases, published_cells
-from ci.report.readme import render
+from ci.reports.markers import MARKERS
+from ci.results.merged import Merged
+from ci.suites.dashboards import render
+from ci.suites.published import green_cases, published_cells
+from ci.suites.quic.reports.auto_unsupported import auto_unsupported
 
 P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.model import Case, Exercise, Reason, ReasonCode
-from ci.quarantine import Quarantine
-from ci.runner import MOST_BROKEN_CASES
+from ci.runner.quarantine import Quarantine
+from ci.runner.shard import MOST_BROKEN_CASES
 
 TESTS = ("handshake", "transfer", "retry")
 VERSIONS = ("a", "b", "c", "d", "e")

@@ -19,11 +19,7 @@ from quic_traffic import (
     traces,
 )
 
-from ci.suites.quic import handshake as beginnings
-from ci.suites.quic import losses, resumption, transfer
-from ci.suites.quic.cases import Finding
-from ci.suites.quic.checks import handshakes, only_version_1
-from ci.suites.quic.packets import (
+from ci.suites.quic.captures.packets import (
     VERSION_1,
     VERSION_2,
     Datagram,
@@ -31,6 +27,10 @@ from ci.suites.quic.packets import (
     Packet,
     PacketType,
 )
+from ci.suites.quic.testcases import handshake as beginnings
+from ci.suites.quic.testcases import losses, resumption, transfer
+from ci.suites.quic.testcases.base import Finding
+from ci.suites.quic.testcases.checks import handshakes, only_version_1
 
 # --- handshakes and versions ------------------------------------------------------------------------------
 

@@ -14,16 +14,17 @@ from quic_traffic import CAPTURES, captured, findings, needs_tshark
 
 from ci.errors import EngineError
 from ci.model import Side
-from ci.suites.quic import handshake, losses, measurements, paths, resumption, transfer, tshark
-from ci.suites.quic.capture_files import UnreadableCaptureError
-from ci.suites.quic.cases import KIB, TestCase, Traces
-from ci.suites.quic.catalogue import QUIC_CASES, WEBTRANSPORT_CASES
-from ci.suites.quic.catalogue import QUIC_MEASUREMENTS as MEASUREMENTS
-from ci.suites.quic.checks import handshakes
-from ci.suites.quic.key_logs import valid_key_log
-from ci.suites.quic.packets import VERSION_1, VERSION_2, Address, Ecn, Frame, PacketType
-from ci.suites.quic.reading import read_trace
-from ci.suites.quic.tshark import dissect, inject_secrets, tshark_version
+from ci.suites.quic.captures import tshark
+from ci.suites.quic.captures.files import UnreadableCaptureError
+from ci.suites.quic.captures.key_logs import valid_key_log
+from ci.suites.quic.captures.packets import VERSION_1, VERSION_2, Address, Ecn, Frame, PacketType
+from ci.suites.quic.captures.reading import read_trace
+from ci.suites.quic.captures.tshark import dissect, inject_secrets, tshark_version
+from ci.suites.quic.testcases import handshake, losses, measurements, paths, resumption, transfer
+from ci.suites.quic.testcases.base import KIB, TestCase, Traces
+from ci.suites.quic.testcases.checks import handshakes
+from ci.suites.quic.testcases.registry import QUIC_CASES, WEBTRANSPORT_CASES
+from ci.suites.quic.testcases.registry import QUIC_MEASUREMENTS as MEASUREMENTS
 
 pytestmark = needs_tshark
 

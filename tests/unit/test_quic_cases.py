@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from ci.suites.quic import handshake as beginnings
-from ci.suites.quic.catalogue import QUIC_CASES, QUIC_MEASUREMENTS, WEBTRANSPORT_CASES, cases_of
-from ci.suites.quic.checks import listed
+from ci.suites.quic.testcases import handshake as beginnings
+from ci.suites.quic.testcases.checks import listed
+from ci.suites.quic.testcases.registry import QUIC_CASES, QUIC_MEASUREMENTS, WEBTRANSPORT_CASES, cases_of
 
 K, M = 1024, 1024 * 1024
 PLAIN = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"

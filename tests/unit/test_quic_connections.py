@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from quic_traffic import SERVER, handshake, initial, one_rtt, packet, sent
 from record_strategies import unhurried
 
-from ci.suites.quic.connections import exchanged
-from ci.suites.quic.packets import Address, Datagram, PacketType
+from ci.suites.quic.captures.connections import exchanged
+from ci.suites.quic.captures.packets import Address, Datagram, PacketType
 
 OUTSIDE = Address("193.167.0.17", 4711)
 PREFERRED = Address(SERVER.host, 4444)

@@ -11,18 +11,18 @@ from quic_traffic import CAPTURES, connections, handshake, needs_tshark, one_rtt
 
 from ci.errors import EngineError
 from ci.model import Outcome, ReasonCode, Side, Verdict
-from ci.scene import End
-from ci.suites.quic.capture_files import UnreadableCaptureError
-from ci.suites.quic.cases import KIB, TestCase
-from ci.suites.quic.catalogue import QUIC_MEASUREMENTS, WEBTRANSPORT_CASES
+from ci.spec.attempt import End
+from ci.suites.quic.captures.files import UnreadableCaptureError
+from ci.suites.quic.captures.key_logs import key_logs
+from ci.suites.quic.captures.packets import Datagram, Trace
 from ci.suites.quic.exchange import Actor, Ending, Exchange
-from ci.suites.quic.handshake import HANDSHAKE, IPV6
-from ci.suites.quic.judgement import judge
-from ci.suites.quic.key_logs import key_logs
-from ci.suites.quic.packets import Datagram, Trace
-from ci.suites.quic.received import PROTOCOL_FILE, wrong_files
-from ci.suites.quic.supplies import Supplies, prepare
-from ci.suites.quic.transfer import ECN, KEY_UPDATE
+from ci.suites.quic.judge import judge
+from ci.suites.quic.materials.received import PROTOCOL_FILE, wrong_files
+from ci.suites.quic.materials.supplies import Supplies, prepare
+from ci.suites.quic.testcases.base import KIB, TestCase
+from ci.suites.quic.testcases.handshake import HANDSHAKE, IPV6
+from ci.suites.quic.testcases.registry import QUIC_MEASUREMENTS, WEBTRANSPORT_CASES
+from ci.suites.quic.testcases.transfer import ECN, KEY_UPDATE
 
 SEED = 11
 GOOD_LOG = "CLIENT_RANDOM 0 0\nSERVER_HANDSHAKE_TRAFFIC_SECRET 00 11\n"

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from quic_traffic import CAPTURES, captured, needs_tshark
 from record_strategies import unhurried
 
-from ci.suites.quic import reading
-from ci.suites.quic.capture_files import Frame, UnreadableCaptureError, rewrite
-from ci.suites.quic.frames import datagram_in
-from ci.suites.quic.old_tshark import Moved, Simplifier
-from ci.suites.quic.packets import Address
-from ci.suites.quic.reading import read_trace
-from ci.suites.quic.tshark import inject_secrets
+from ci.suites.quic.captures import reading
+from ci.suites.quic.captures.files import Frame, UnreadableCaptureError, rewrite
+from ci.suites.quic.captures.frames import datagram_in
+from ci.suites.quic.captures.old_tshark import Moved, Simplifier
+from ci.suites.quic.captures.packets import Address
+from ci.suites.quic.captures.reading import read_trace
+from ci.suites.quic.captures.tshark import inject_secrets
 
 needs_editcap = pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
 

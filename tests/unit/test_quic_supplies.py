@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.suites.quic.cases import TestCase
-from ci.suites.quic.catalogue import QUIC_CASES, QUIC_MEASUREMENTS, WEBTRANSPORT_CASES
-from ci.suites.quic.certificates import write_certificates
-from ci.suites.quic.handshake import HANDSHAKE, IPV6, MULTIPLEXING
-from ci.suites.quic.losses import AMPLIFICATION_LIMIT
-from ci.suites.quic.paths import CONNECTION_MIGRATION
-from ci.suites.quic.resumption import ZERO_RTT
-from ci.suites.quic.seeded import Draw, content
-from ci.suites.quic.supplies import prepare
-from ci.suites.quic.words import ADJECTIVES, ANIMALS
+from ci.suites.quic.materials.certificates import write_certificates
+from ci.suites.quic.materials.seeded import Draw, content
+from ci.suites.quic.materials.supplies import prepare
+from ci.suites.quic.materials.words import ADJECTIVES, ANIMALS
+from ci.suites.quic.testcases.base import TestCase
+from ci.suites.quic.testcases.handshake import HANDSHAKE, IPV6, MULTIPLEXING
+from ci.suites.quic.testcases.losses import AMPLIFICATION_LIMIT
+from ci.suites.quic.testcases.paths import CONNECTION_MIGRATION
+from ci.suites.quic.testcases.registry import QUIC_CASES, QUIC_MEASUREMENTS, WEBTRANSPORT_CASES
+from ci.suites.quic.testcases.resumption import ZERO_RTT
 
 ALL = (*QUIC_CASES, *QUIC_MEASUREMENTS, *WEBTRANSPORT_CASES)
 NOW = datetime(2026, 4, 6, 12, 30, 15, 678, tzinfo=timezone.utc)

@@ -26,12 +26,7 @@ from quic_traffic import (
 )
 from record_strategies import unhurried
 
-from ci.suites.quic import paths
-from ci.suites.quic.cases import Finding
-from ci.suites.quic.catalogue import WEBTRANSPORT_CASES
-from ci.suites.quic.losses import amplification_limited
-from ci.suites.quic.measurements import goodput, summary
-from ci.suites.quic.packets import (
+from ci.suites.quic.captures.packets import (
     AckEcn,
     Address,
     Datagram,
@@ -39,8 +34,13 @@ from ci.suites.quic.packets import (
     Packet,
     PacketType,
 )
-from ci.suites.quic.paths import new_connection_ids, new_paths_challenged
-from ci.suites.quic.transfer import both_update_keys, both_use_ecn
+from ci.suites.quic.testcases import paths
+from ci.suites.quic.testcases.base import Finding
+from ci.suites.quic.testcases.losses import amplification_limited
+from ci.suites.quic.testcases.measurements import goodput, summary
+from ci.suites.quic.testcases.paths import new_connection_ids, new_paths_challenged
+from ci.suites.quic.testcases.registry import WEBTRANSPORT_CASES
+from ci.suites.quic.testcases.transfer import both_update_keys, both_use_ecn
 
 K, M = 1024, 1024 * 1024
 

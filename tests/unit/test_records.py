@@ -11,9 +11,9 @@ from record_strategies import attempts, records, unhurried
 
 from ci.errors import ConfigurationError
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
-from ci.record_json import REASON_LIMIT, from_json, to_json
-from ci.record_lines import LINE_LIMIT, from_line, to_line
-from ci.records import (
+from ci.results.record_json import REASON_LIMIT, from_json, to_json
+from ci.results.record_lines import LINE_LIMIT, from_line, to_line
+from ci.results.records import (
     Attempt,
     EvidenceFile,
     Record,
@@ -23,7 +23,7 @@ from ci.records import (
     shard_numbers,
     timestamp,
 )
-from ci.text import byte_length
+from ci.util.text import byte_length
 
 PLAN = "sha256:" + "0" * 64
 START = RunStart(run="r1", plan=PLAN, shard="3/8", tool_version="0.1.0")

@@ -12,9 +12,9 @@ from time import time
 
 import pytest
 
-from ci.doctor.asking import Trouble
-from ci.doctor.finding import State
-from ci.doctor.registries import Answer, Registry, ask, judge_clock, judge_registry, registries
+from ci.commands.doctor_checks.asking import Trouble
+from ci.commands.doctor_checks.finding import State
+from ci.commands.doctor_checks.registries import Answer, Registry, ask, judge_clock, judge_registry, registries
 
 SOME = Registry(name="some", address="http://127.0.0.1:1/", statuses=(200, 401), costs="something")
 

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis_servers import RedisServer, free_port, redis_process
 
+from ci.engines.coordination import Asked, Published, Rendezvous, RendezvousLost, parse_monitor_line
 from ci.errors import EngineError
-from ci.rendezvous import Asked, Published, Rendezvous, RendezvousLost, parse_monitor_line
-from ci.scene import Address, Bridge
+from ci.spec.attempt import Address, Bridge
 
 # A Redis client; redis-py's types of replies fit no caller.
 Peer: TypeAlias = Any

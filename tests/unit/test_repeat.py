@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.commands.repro_loop import Try, pass_rate
 from ci.model import Outcome, Reason, ReasonCode, Verdict
-from ci.repeat import Try, pass_rate
 
 
 def a_try(outcome: Outcome, code: ReasonCode | None = None, text: str = "", seconds: float = 1.0) -> Try:

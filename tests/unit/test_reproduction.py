@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis_servers import free_port, redis_program
 
+from ci.engines.by_hand import REDIS_SERVER, docker_lines, process_lines
+from ci.engines.programs import Program
 from ci.model import Case, Contract, PublishedImage, Role, Stack, Transport, Version
-from ci.programs import Program
-from ci.reproduction import REDIS_SERVER, docker_lines, process_lines
-from ci.scene import Address, Limits, Scene, Surroundings
-from ci.suites.transport import TransportSuite
+from ci.spec.attempt import Address, Limits, Scene, Surroundings
+from ci.suites.transport.suite import TransportSuite
 
 PEER = Path(__file__).resolve().parents[1] / "peers" / "peer.sh"
 CASE = Case("dialing", "listening", Stack("tcp", "noise", "yamux"))

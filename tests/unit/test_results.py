@@ -14,9 +14,9 @@ from record_strategies import unhurried
 
 from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
-from ci.record_lines import from_line, to_line
-from ci.records import Attempt, RunEnd, RunStart, attempt_for
-from ci.results import (
+from ci.results.record_lines import from_line, to_line
+from ci.results.records import Attempt, RunEnd, RunStart, attempt_for
+from ci.results.shard_file import (
     RESULTS_FILE,
     ResultsWriter,
     ShardResults,
@@ -230,7 +230,7 @@ from pathlib import Path
 sys.path.insert(0, "tests/unit")
 from test_results import START, passed
 from ci.errors import EngineError
-from ci.results import ResultsWriter
+from ci.results.shard_file import ResultsWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 writer = ResultsWriter(Path(sys.argv[1]), START)
 writer.append(passed(0))

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from record_strategies import unhurried
 from runs import RED, attempt, start, write_shard
 
-from ci.console import Console
+from ci.images.base import Image, Unavailable
 from ci.model import Case, Exercise, Outcome, Reason, ReasonCode, Verdict
-from ci.progress import Progress
-from ci.provision import Image, Unavailable
-from ci.results import ResultsWriter, read_shard, red_cases, tries
-from ci.runner import Runner, Settings, Summary
-from ci.schedule import Ready
-from ci.stage import Audience, Performance, Take
+from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
+from ci.runner.schedule import Ready
+from ci.runner.shard import Runner, Settings, Summary
+from ci.runner.stage import Audience, Performance, Take
+from ci.terminal.console import Console
+from ci.terminal.progress import Progress
 
 TESTS = ("handshake", "transfer", "retry", "http3", "ipv6", "blackhole", "keyupdate", "ecn")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.config import load
-from ci.row_text import NewRow, VersionsText, first_row
-from ci.version_row import is_plain
-from ci.yaml_source import Problems, as_word, read
+from ci.config.catalogue import load
+from ci.config.edit import NewRow, VersionsText, first_row
+from ci.config.row import is_plain
+from ci.config.yaml_source import Problems, as_word, read
 
 ROW = first_row("zig-v1.0", "zig", "impls/zig/v1.0")
 

@@ -9,9 +9,9 @@ import pytest
 from runs import RED, attempt, start, write_shard
 
 from ci.__main__ import command_line, main
+from ci.commands.workspace import Workspace
 from ci.model import Outcome
-from ci.results import RESULTS_FILE
-from ci.workspace import Workspace
+from ci.results.shard_file import RESULTS_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ["run-shard", "1/1", "--run", "r", "--select", "py-v0.8 and quic-v1"]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from record_strategies import unhurried
 
 from ci.errors import EngineError
+from ci.images.base import Image, Unavailable
 from ci.model import Case, ReasonCode, Stack
-from ci.provision import Image, Unavailable
-from ci.schedule import Ready, Schedule, Unrunnable
+from ci.runner.schedule import Ready, Schedule, Unrunnable
 
 STACK = Stack("tcp", "noise", "yamux")
 NAMES = ("a", "b", "c")

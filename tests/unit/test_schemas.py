@@ -16,14 +16,14 @@ from referencing import Registry, Resource
 from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of, plan_of, start, write_shard
 
 from ci.errors import ExitCode
-from ci.fold import CaseVerdict
-from ci.merge import merge
-from ci.merged import Merged, ShardState
 from ci.model import Case, Exercise, Outcome, ReasonCode, Role
-from ci.record_json import from_json, to_json
-from ci.record_lines import to_line
-from ci.records import KINDS, Attempt, Record
-from ci.results import RESULTS_FILE
+from ci.results.aggregate import CaseVerdict
+from ci.results.merge import merge
+from ci.results.merged import Merged, ShardState
+from ci.results.record_json import from_json, to_json
+from ci.results.record_lines import to_line
+from ci.results.records import KINDS, Attempt, Record
+from ci.results.shard_file import RESULTS_FILE
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 

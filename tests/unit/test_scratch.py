@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.engines.scratch import scratch_folder, sweep_folders
+from ci.engines.local.scratch import scratch_folder, sweep_folders
 from ci.errors import EngineError
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ci.engines.scratch import scratch_folder
+from ci.engines.local.scratch import scratch_folder
 with scratch_folder("killed", Path(sys.argv[1])) as folder:
     (folder / "sub").mkdir()
     (folder / "sub" / "file").write_text("content")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.config import load
+from ci.config.catalogue import load
 from ci.errors import ConfigurationError, NothingSelectedError
-from ci.selection import Decision, select
-from ci.suites.transport_cases import cases
+from ci.plan.selection import Decision, select
+from ci.suites.transport.cases import cases
 
 if TYPE_CHECKING:
     from ci.model import Case

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ci.errors import ConfigurationError
 from ci.model import Case, Stack
-from ci.shard import MAXIMUM_SHARDS, Shard, assign
+from ci.plan.shard import MAXIMUM_SHARDS, Shard, assign
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -132,9 +132,9 @@ def test_order_of_input_is_nothing(weights: list[float], count: int, random: Ran
 def test_hash_seed_is_nothing() -> None:
     program = (
         "from pathlib import Path\n"
-        "from ci.config import load\n"
-        "from ci.plan import make_plan\n"
-        "from ci.shard import Shard\n"
+        "from ci.config.catalogue import load\n"
+        "from ci.plan.plan import make_plan\n"
+        "from ci.plan.shard import Shard\n"
         "plan = make_plan(load(Path('tests/data/versions-2026.yaml')), selects=['js', 'go'],"
         " ignores=['webrtc'], weights={'go-v0.46 x go-v0.47 (quic-v1)': 4.5})\n"
         "print(plan.to_json(), [one.case.name for one in plan.slice(Shard.parse('2/5'))])\n"

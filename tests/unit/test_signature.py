@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.signature import VERSION, normalise, signature
-from ci.text import clip_middle
+from ci.results.signature import VERSION, normalise, signature
+from ci.util.text import clip_middle
 
 PEER = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
 

@@ -17,10 +17,10 @@ from interop_runs import case, run_of, tried
 
 from ci.__main__ import main
 from ci.errors import ExitCode
-from ci.merged import MergedShard, ShardState, write_merged
 from ci.model import Case, Outcome
-from ci.records import Attempt, EvidenceFile
-from ci.results import shard_folder
+from ci.results.merged import MergedShard, ShardState, write_merged
+from ci.results.records import Attempt, EvidenceFile
+from ci.results.shard_file import shard_folder
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "tests" / "data" / "matrix_page.html"

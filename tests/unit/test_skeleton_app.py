@@ -20,8 +20,8 @@ import pytest
 import redis
 from skeleton_variables import CLASSIC, UNIFIED
 
-from ci.checks.ping_record import find_records
 from ci.model import Contract
+from ci.suites.transport.ping_record import find_records
 
 if TYPE_CHECKING:
     from redis_servers import RedisServer

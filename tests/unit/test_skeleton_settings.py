@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skeleton_variables import CLASSIC, UNIFIED
 
-from ci.checks.ping_record import find_records
 from ci.model import STANDALONE
+from ci.suites.transport.ping_record import find_records
 
 
 def read(environment: Mapping[str, str]) -> app.Settings:

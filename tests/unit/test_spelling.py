@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from terminals import File
 
-from ci.spelling import VARIABLE, say_next, spelled
+from ci.terminal.spelling import VARIABLE, say_next, spelled
 
 ROOT = Path(__file__).resolve().parents[2]
 

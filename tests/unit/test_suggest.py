@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.suggest import did_you_mean, near_matches, shown
+from ci.util.suggest import did_you_mean, near_matches, shown
 
 WORDS = ("quic", "quic-v1", "webrtc", "webrtc-direct", "tcp")
 

@@ -4,10 +4,10 @@ import pytest
 from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 from terminals import File, pseudo_terminal
 
-from ci.console import Console
-from ci.merged import Counts, Merged
 from ci.model import Case, Outcome
-from ci.report.terminal import closing_table, matrix_table
+from ci.results.merged import Counts, Merged
+from ci.suites.terminal import closing_table, matrix_table
+from ci.terminal.console import Console
 
 
 def run() -> Merged:

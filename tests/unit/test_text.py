@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.text import byte_length, clip, clip_middle, counted, printable, printable_lines
+from ci.util.text import byte_length, clip, clip_middle, counted, printable, printable_lines
 
 ANY_TEXT = st.text(st.characters())  # with lone surrogates
 

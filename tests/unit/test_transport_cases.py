@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.config import load
+from ci.config.catalogue import load
 from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Case, PublishedImage, Transport, Version
-from ci.suites.transport_cases import cases, stacks
+from ci.suites.transport.cases import cases, stacks
 
 DATA = Path(__file__).parent.parent / "data"
 

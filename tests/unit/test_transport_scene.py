@@ -6,8 +6,8 @@ import hashlib
 import pytest
 
 from ci.model import Case, Contract, PublishedImage, Stack, Transport, Version
-from ci.scene import Address, Bridge, Limits, Scene, Surroundings
-from ci.suites.transport import TransportSuite
+from ci.spec.attempt import Address, Bridge, Limits, Scene, Surroundings
+from ci.suites.transport.suite import TransportSuite
 
 LAYERED = Stack("tcp", "noise", "yamux")
 STANDALONE = Stack("quic-v1")

@@ -12,11 +12,11 @@ from runs import QUIC, attempt, merged_of
 
 from ci.__main__ import main
 from ci.errors import ExitCode
-from ci.merged import Merged, MergedShard, ShardState, write_merged
 from ci.model import SUITES, Case, Outcome
-from ci.report.markers import MARKERS, section
-from ci.report.published import published_cells
-from ci.report.readme import render
+from ci.reports.markers import MARKERS, section
+from ci.results.merged import Merged, MergedShard, ShardState, write_merged
+from ci.suites.dashboards import render
+from ci.suites.published import published_cells
 
 TRANSPORT = Case("a-v1", "a-v1", QUIC)
 RUNS = {

@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.attempt import (
+from ci.engines.coordination import Asked, Published, RendezvousLost
+from ci.errors import EngineError
+from ci.model import ROLES, Case, Role, Stack
+from ci.runner.attempt import (
     LONGEST_PUBLISHED,
     MOST_PUBLISHED,
     NEWS_SECONDS,
     _Watch,
 )
-from ci.errors import EngineError
-from ci.inbox import Cancelled, Ended, Inbox, Lost
-from ci.model import ROLES, Case, Role, Stack
-from ci.rendezvous import Asked, Published, RendezvousLost
-from ci.scene import Actor, Ending, Scene
+from ci.runner.inbox import Cancelled, Ended, Inbox, Lost
+from ci.spec.attempt import Actor, Ending, Scene
 
 KEY = "listenerAddr"
 

@@ -8,7 +8,7 @@ import pytest
 
 from ci.errors import ConfigurationError
 from ci.model import Case, Stack
-from ci.weights import DEFAULT_SECONDS, estimate, load_weights
+from ci.plan.weights import DEFAULT_SECONDS, estimate, load_weights
 
 FAMILIES = {"go-v1": "go", "go-v2": "go", "js-v1": "js", "py-v1": "py"}
 TCP = Stack("tcp", "noise", "yamux")

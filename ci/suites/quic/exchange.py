@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from ci.scene import End
+from ci.spec.attempt import End
 
 __all__ = ["Actor", "Ending", "Exchange"]
 

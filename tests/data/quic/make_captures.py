@@ -30,7 +30,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder  # noqa: E402
 from aioquic.tls import CipherSuite, Epoch  # noqa: E402
 from world import CLIENT6, SERVER, SERVER6, Address, Client, Server, World  # noqa: E402
 
-from ci.suites.quic.certificates import write_certificates  # noqa: E402
+from ci.suites.quic.materials.certificates import write_certificates  # noqa: E402
 
 KIB = 1024
 # A window this small makes a small file take several round trips.

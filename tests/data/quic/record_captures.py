@@ -24,22 +24,22 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(ROOT))
 
-from ci.engines.daemon import Daemon, connect  # noqa: E402
-from ci.engines.docker_network import NetworkEngine, NetworkSlot  # noqa: E402
-from ci.helper_image import helper_image  # noqa: E402
+from ci.engines.docker.daemon import Daemon, connect  # noqa: E402
+from ci.engines.docker.helper_image import helper_image  # noqa: E402
+from ci.engines.docker.networks import NetworkEngine, NetworkSlot  # noqa: E402
 from ci.model import Case, Exercise, Outcome, Role  # noqa: E402
-from ci.network_attempt import attempt  # noqa: E402
-from ci.suites.network import Cast, exchange_of, scene  # noqa: E402
-from ci.suites.quic import losses, measurements, paths, transfer  # noqa: E402
-from ci.suites.quic.cases import KIB, TestCase  # noqa: E402
-from ci.suites.quic.checks import handshakes, only_version_1  # noqa: E402
-from ci.suites.quic.handshake import HTTP3, IPV6, MULTIPLEXING  # noqa: E402
-from ci.suites.quic.judgement import judge  # noqa: E402
-from ci.suites.quic.key_logs import key_logs  # noqa: E402
-from ci.suites.quic.packets import Sender  # noqa: E402
-from ci.suites.quic.supplies import prepare  # noqa: E402
-from ci.suites.quic.webtransport import WEBTRANSPORT_CASES  # noqa: E402
-from ci.suites.quic.webtransport import transfer as webtransport_files  # noqa: E402
+from ci.runner.network_attempt import attempt  # noqa: E402
+from ci.suites.quic.captures.key_logs import key_logs  # noqa: E402
+from ci.suites.quic.captures.packets import Sender  # noqa: E402
+from ci.suites.quic.judge import judge  # noqa: E402
+from ci.suites.quic.materials.supplies import prepare  # noqa: E402
+from ci.suites.quic.suite import Cast, exchange_of, scene  # noqa: E402
+from ci.suites.quic.testcases import losses, measurements, paths, transfer  # noqa: E402
+from ci.suites.quic.testcases.base import KIB, TestCase  # noqa: E402
+from ci.suites.quic.testcases.checks import handshakes, only_version_1  # noqa: E402
+from ci.suites.quic.testcases.handshake import HTTP3, IPV6, MULTIPLEXING  # noqa: E402
+from ci.suites.quic.testcases.webtransport import WEBTRANSPORT_CASES  # noqa: E402
+from ci.suites.quic.testcases.webtransport import transfer as webtransport_files  # noqa: E402
 
 SEED: Final = 20261121
 FEWER: Final = 10

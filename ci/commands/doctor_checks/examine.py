@@ -1,0 +1,338 @@
+"""The whole examination: what was answered, judged; which engine `auto` takes, and what that costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from ci.commands.doctor_checks.coverage import Coverage, costs
+from ci.commands.doctor_checks.docker_facts import DockerFacts, judge_docker
+from ci.commands.doctor_checks.finding import Diagnosis, Finding, Section, State
+from ci.commands.doctor_checks.host import disk, judge_disk, judge_load, judge_memory, judge_python, memory, writable
+from ci.commands.doctor_checks.missing import Situation, docker_lack, docker_room, local_lack, local_room, registry_of
+from ci.commands.doctor_checks.network_facts import NetworkFacts, judge_network
+from ci.commands.doctor_checks.questions import Answers, ask_everything
+from ci.commands.doctor_checks.registries import Answer, judge_clock, judge_registry, registries
+from ci.commands.doctor_checks.tools import TOOLS, ToolWanted, judge_tool, usable
+from ci.commands.workspace import Workspace
+from ci.engines.docker.images import Images
+from ci.errors import ConfigurationError, EngineError, ExitCode
+from ci.model import BuildRecipe, PublishedImage, SuiteName, Version
+from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR
+from ci.util.cache_folder import CACHE_VARIABLE, cache_candidates
+from ci.util.text import counted
+
+__all__ = ["Examined", "examine"]
+
+# Evidence and records of one run of the whole matrix.
+RESULTS_BYTES: Final = 0.5e9
+_FOR_IMAGES: Final = ("docker", "make")
+_FOR_NETWORKS: Final = ("tshark", "editcap")
+_NETWORK_SUITES: Final[tuple[SuiteName, ...]] = ("quic", "webtransport")
+_FOR_PROCESSES: Final = ("redis-server", "node", "go", "cargo", "gcc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """Where to look.
+
+    :param catalogue: the workspace, or why there is none
+    :param results: folder of the results
+    :param environment: variables of the process
+    """
+
+    catalogue: Workspace | ConfigurationError
+    results: Path
+    environment: Mapping[str, str]
+
+    @property
+    def cache(self) -> Path:
+        """Where toolchains and builds are kept, or would be."""
+        checkout = Path.cwd() if isinstance(self.catalogue, ConfigurationError) else self.catalogue.root
+        candidates = cache_candidates(self.environment, checkout=checkout)
+        return next((it for it in candidates if writable(it)), candidates[0])
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        return () if isinstance(self.catalogue, ConfigurationError) else self.catalogue.catalogue.versions
+
+    def of(self, suite: SuiteName) -> tuple[Version, ...]:
+        """The versions that take part in a suite."""
+        return tuple(version for version in self.versions if suite in version.suites)
+
+
+def examine(here: Examined) -> Diagnosis:
+    """Never raises for what it finds, and takes about as long as the slowest question may."""
+    answers = ask_everything(here.environment)
+    situation = _situation(here, answers)
+    # The main job is the transport suite.
+    main = here.of("transport")
+    docker = None if situation.docker is None else costs(main, lambda it: docker_lack(situation, it))
+    local = costs(main, lambda it: local_lack(situation, it))
+    engine, why = _choose(docker, local)
+    if not writable(here.results):
+        engine, why = None, f"results cannot be written to {here.results.absolute()}"
+    sections = (
+        Section(title="This host", findings=_host(here, answers)),
+        Section(title="Docker", findings=_docker(here, situation, answers, local)),
+        Section(title="Simulated network (quic, webtransport)", findings=_network(situation, answers)),
+        Section(title="Without Docker", findings=_processes(here, situation, answers)),
+        Section(title="Registries", findings=_registries(here, situation, answers)),
+    )
+    chosen = docker if engine == "docker" else local if engine == "local" else None
+    summary: tuple[str, ...] = ()
+    if chosen is not None and chosen.all_versions:
+        summary = (f"{engine}: {chosen.numbers}", *chosen.losses)
+    if engine == "docker" and local.all_versions:
+        summary = (*summary, f"without Docker it would be {local.numbers}")
+    summary = (*summary, *_network_suites(here, situation, answers))
+    return Diagnosis(sections=sections, engine=engine, why=why, summary=summary, exit_code=_exit_code(here, engine))
+
+
+# --- what decides ----------------------------------------------------------------------------------------
+
+
+def _situation(here: Examined, answers: Answers) -> Situation:
+    docker = answers.docker if isinstance(answers.docker, DockerFacts) else None
+    path = here.environment.get("PATH", os.defpath)
+    return Situation(
+        docker=docker,
+        tags={} if docker is None else _tags(here.catalogue, docker.platform),
+        usable=frozenset(it.program for it in TOOLS if usable(it, answers.tools[it.program])),
+        lacking=answers.lacking,
+        reachable={name: isinstance(it, Answer) and it.expected for name, it in answers.registries.items()},
+        can_cache=writable(here.cache),
+        cached=_has_entries(here.cache),
+        can_bootstrap=os.geteuid() == 0 and shutil.which("debootstrap", path=path) is not None,
+    )
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
+
+
+def _tags(catalogue: Workspace | ConfigurationError, platform: str) -> dict[str, str]:
+    if isinstance(catalogue, ConfigurationError):
+        return {}
+    try:
+        keys = replace(catalogue, suite="quic").content_keys(platform=platform)
+    except ConfigurationError:
+        return {}  # a folder that cannot be fingerprinted: `build-images` says which, and why
+    return {
+        it.id: Images.tag(it, keys[it.source.folder])
+        for it in (*catalogue.catalogue.versions, SIMULATOR, IPERF)
+        if isinstance(it.source, BuildRecipe) and it.source.folder in keys
+    }
+
+
+# --- judging ---------------------------------------------------------------------------------------------
+
+
+def _choose(docker: Coverage | None, local: Coverage) -> tuple[str | None, str]:
+    """What `auto` takes here, as `interop` does, and why."""
+    if docker is not None and (docker.versions or not docker.all_versions):
+        return "docker", "it answers"
+    if local.versions:
+        if docker is None:
+            return "local", "no Docker engine answers"
+        return "local", "Docker answers, but none of the images is there or can be made: say `--engine local`"
+    return None, "no engine answers, and what processes need is missing"
+
+
+def _exit_code(here: Examined, engine: str | None) -> ExitCode:
+    if isinstance(here.catalogue, ConfigurationError):
+        return here.catalogue.exit_code
+    return ExitCode.GREEN if engine is not None else ExitCode.ENGINE
+
+
+def _host(here: Examined, answers: Answers) -> tuple[Finding, ...]:
+    return (
+        judge_python(),
+        _catalogue(here.catalogue),
+        judge_load(os.getloadavg()[0], os.cpu_count() or 1),
+        _memory(),
+        judge_clock(tuple(answers.registries.values())),
+        _room("results", here.results, RESULTS_BYTES, advice="name another folder with `--results`"),
+        *(_tool(it, answers) for it in TOOLS if it.program == "git"),
+    )
+
+
+def _tool(wanted: ToolWanted, answers: Answers, *, can_stand_in: bool = False) -> Finding:
+    return judge_tool(wanted, answers.tools[wanted.program], can_stand_in=can_stand_in)
+
+
+def _registries(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+    unneeded = {}
+    if situation.docker is None:
+        unneeded = dict.fromkeys(("Debian", "Docker Hub", "ghcr.io"), "only containers need it")
+    elif situation.has_base and not any(
+        registry_of(it.source.reference) == "Docker Hub" and not situation.has_image(it)
+        for it in here.versions
+        if isinstance(it.source, PublishedImage)
+    ):
+        unneeded = {"Docker Hub": "the base image is here, and no other comes from there"}
+    return tuple(
+        judge_registry(it, answers.registries[it.name], unneeded=unneeded.get(it.name, ""))
+        for it in registries(here.environment)
+    )
+
+
+def _catalogue(catalogue: Workspace | ConfigurationError) -> Finding:
+    if isinstance(catalogue, ConfigurationError):
+        return Finding(
+            name="versions",
+            state=State.MISSING,
+            value=catalogue.message.splitlines()[0].removesuffix(":"),
+            costs="nothing can be planned",
+            advice="`nox -s list` names every mistake and its place",
+        )
+    versions = catalogue.catalogue.versions
+    families = len({it.family for it in versions})
+    value = f"{counted(len(versions), 'version')} of {counted(families, 'family', 'families')}"
+    return Finding(name="versions", state=State.OK, value=value)
+
+
+def _memory() -> Finding:
+    try:
+        return judge_memory(memory(), os.cpu_count() or 1)
+    except (OSError, ValueError) as error:
+        return Finding(name="memory", state=State.WARN, value=f"unknown: {error}")
+
+
+def _room(name: str, folder: Path, needed: float, *, must_write: bool = True, advice: str) -> Finding:
+    try:
+        return judge_disk(name, disk(folder.absolute()), needed, must_write=must_write, advice=advice)
+    except OSError as error:
+        return Finding(name=name, state=State.WARN, value=f"{folder}: {error.strerror or error}", advice=advice)
+
+
+def _docker(here: Examined, situation: Situation, answers: Answers, local: Coverage) -> tuple[Finding, ...]:
+    if isinstance(answers.docker, EngineError):
+        return (
+            Finding(
+                name="engine",
+                state=State.MISSING,
+                value=answers.docker.message,
+                costs="; ".join([f"{len(local.families)} of {len(local.all_families)} families run", *local.losses]),
+                advice=answers.docker.hint,
+            ),
+        )
+    facts = answers.docker
+    builders = (
+        judge_tool(it, answers.tools[it.program], can_stand_in=False) for it in TOOLS if it.program in _FOR_IMAGES
+    )
+    needed = sum(docker_room(situation, it) for it in (*here.versions, SIMULATOR, IPERF))
+    room = (
+        Finding(name="disk", state=State.OK, value="the engine keeps its images where this host cannot look")
+        if facts.root is None
+        else _room("disk", facts.root, needed, must_write=False, advice="")
+    )
+    built = [it for it in here.versions if isinstance(it.source, BuildRecipe)]
+    there = sum(situation.has_image(it) for it in here.versions)
+    images = Finding(
+        name="images",
+        state=State.OK,
+        value=f"{there} of {len(here.versions)} are here; {len(built)} of them are built, the others pulled",
+    )
+    return (*judge_docker(facts), images, room, *builders)
+
+
+# --- the suites over a simulated network -----------------------------------------------------------------
+
+
+def _network(situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+    tools = tuple(_tool(it, answers) for it in TOOLS if it.program in _FOR_NETWORKS)
+    if situation.docker is None:
+        missing = Finding(
+            name="engine",
+            state=State.MISSING,
+            value="no Docker engine answers",
+            costs="no case of the suites quic and webtransport can be played: processes share one loopback",
+            advice="see above, under Docker",
+        )
+        return (missing, *tools)
+    found = answers.network
+    if isinstance(found, NetworkFacts):
+        facts = judge_network(found)
+    else:
+        facts = (Finding(name="addresses", state=State.WARN, value=f"could not be tried: {found.text}"),)
+    return (*facts, *(_support(situation, it) for it in (SIMULATOR, IPERF)), *tools)
+
+
+def _support(situation: Situation, version: Version) -> Finding:
+    """An image that takes part in many cases and is no version's."""
+    lack = docker_lack(situation, version)
+    if lack is None:
+        value = situation.tags.get(version.id, version.id)
+        there = situation.has_image(version)
+        return Finding(
+            name=version.id,
+            state=State.OK,
+            value=value if there else f"{value} is not here yet: the first run makes it",
+        )
+    return Finding(
+        name=version.id,
+        state=State.MISSING,
+        value=lack,
+        costs="no case of the suites quic and webtransport can be played"
+        if version is SIMULATOR
+        else "the measurement crosstraffic cannot be played",
+        advice=f"`nox -s build-images -- --suite quic` says what is wrong with the {version.id}",
+    )
+
+
+def _network_suites(here: Examined, situation: Situation, answers: Answers) -> tuple[str, ...]:
+    """What of these suites runs here, a sentence each, and what each lack costs."""
+    sentences: list[str] = []
+    for suite in _NETWORK_SUITES:
+        versions = here.of(suite)
+        if not versions:
+            continue
+        for_all = _network_lack(situation, answers)
+        if for_all is not None:
+            sentences.append(f"suite {suite}: nothing runs ({for_all})")
+            continue
+        found = costs(versions, lambda it: docker_lack(situation, it), suite)
+        sentences += [f"suite {suite}: {found.numbers}", *(f"suite {suite}: {loss}" for loss in found.losses)]
+    return tuple(sentences)
+
+
+def _network_lack(situation: Situation, answers: Answers) -> str | None:
+    """What keeps every case over a simulated network from being played or judged."""
+    if situation.docker is None:
+        return "needs Docker"
+    if isinstance(answers.network, NetworkFacts) and answers.network.lack is not None:
+        return answers.network.lack
+    if "tshark" not in situation.usable:
+        return "needs tshark"
+    lack = docker_lack(situation, SIMULATOR)
+    return None if lack is None else f"the simulator: {lack}"
+
+
+def _processes(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+    wheels = situation.reaches("PyPI") or situation.cached
+    found = [_tool(it, answers, can_stand_in=wheels) for it in TOOLS if it.program in _FOR_PROCESSES]
+    # Of cargo it is said above that it is missing or too old, and what that costs.
+    lacking = {name: it for name, it in answers.lacking.items() if name != "rust" or "cargo" in situation.usable}
+    found += [_lack(here, language, lack) for language, lack in lacking.items()]
+    needed = sum(local_room(situation, it) for it in here.versions)
+    room = _room("cache", here.cache, needed, advice=f"name another folder in {CACHE_VARIABLE}")
+    return (*found, room)
+
+
+def _lack(here: Examined, language: str, lack: str) -> Finding:
+    versions = [it.id for it in here.versions if it.local == language]
+    return Finding(
+        name=language,
+        state=State.MISSING,
+        value=f"needs {lack}",
+        costs=f"{' and '.join(versions)} do not run as processes",
+        advice="install what is named, and see that it is on PATH",
+    )

@@ -1,0 +1,178 @@
+"""`versions.yaml`: which versions are tested and what they can do (docs/versions.md lists every key).
+
+Every mistake in every file is reported at once, each with its place and, where one is near, the word that was
+probably meant. Only an alias that names nothing has to wait until the rows are right: before that, nobody can
+tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from ci.config.expression import RESERVED, Resolver
+from ci.config.row import Row, is_plain, read_row
+from ci.config.yaml_source import Node, Place, Problems, read
+from ci.errors import ConfigurationError
+from ci.model import MUXERS, SECURE_CHANNELS, SUITES, TEST_CASES, TRANSPORTS, SuiteName, Version
+from ci.util.suggest import shown
+
+__all__ = ["Catalogue", "load"]
+
+_SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """What is tested: versions in the order of their files, and names for selection expressions.
+
+    An alias with several expressions stands for the cases that fit any of them.
+    """
+
+    versions: tuple[Version, ...]
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, suite: SuiteName) -> tuple[Version, ...]:
+        """The versions that take part in a suite."""
+        return tuple(version for version in self.versions if suite in version.suites)
+
+    def by_id(self) -> Mapping[str, Version]:
+        return MappingProxyType({version.id: version for version in self.versions})
+
+
+def load(path: Path, *, extra: Sequence[Path] = ()) -> Catalogue:
+    """Read the catalogue.
+
+    :param path: `versions.yaml`; build folders are relative to the folder it stands in
+    :param extra: files with further rows (`--extra-versions`), which may not set aliases
+    :raises ConfigurationError: a file cannot be read; or `SourceError` with every mistake there is
+    """
+    problems = Problems()
+    rows: list[Row] = []
+    aliases: dict[str, _Alias] = {}
+    for number, file in enumerate((path, *extra)):
+        main = number == 0
+        keys = ("schema", "aliases", "versions") if main else ("schema", "versions")
+        root = read(file, problems)
+        if root is None:
+            continue
+        entries = root.entries("the file", problems, keys)
+        if entries is None:
+            continue
+        _check_schema(entries.get("schema"), root.place, problems, required=main)
+        rows.extend(_rows(entries.get("versions"), root.place, path.parent, problems))
+        if "aliases" in entries:
+            aliases = _aliases(entries["aliases"], problems)
+    _check_ids(rows, problems)
+    versions = tuple(row.version for row in rows if row.version is not None)
+    rows_are_right = not problems.found
+    _check_alias_names(aliases, rows, problems)
+    _check_alias_meanings(aliases, versions, problems, rows_are_right=rows_are_right)
+    problems.raise_if_any()
+    texts = {name: tuple(text for _, text in alias.expressions) for name, alias in aliases.items()}
+    return Catalogue(versions=versions, aliases=MappingProxyType(texts))
+
+
+def _check_schema(schema: Node | None, root: Place, problems: Problems, *, required: bool) -> None:
+    if schema is not None:
+        schema.whole_number("`schema` (this tool knows 1)", problems, maximum=_SCHEMA)
+    elif required:
+        problems.add(root, f"key `schema` is missing: begin the file with `schema: {_SCHEMA}`")
+
+
+def _rows(node: Node | None, root: Place, checkout: Path, problems: Problems) -> list[Row]:
+    if node is None:
+        problems.add(root, "key `versions` is missing: it holds the list of versions")
+        return []
+    items = node.items("`versions`", problems)
+    if items is not None and not items:
+        problems.add(node.place, "`versions` lists nothing")
+    return [read_row(item, checkout, problems) for item in items or ()]
+
+
+def _check_ids(rows: Sequence[Row], problems: Problems) -> None:
+    seen: dict[str, Place] = {}
+    for row in rows:
+        if row.id is None:
+            continue
+        if row.id in seen:
+            problems.add(row.id_place, f"version id `{row.id}` is already taken at {seen[row.id]}")
+        seen.setdefault(row.id, row.id_place)
+
+
+# --- aliases ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Alias:
+    place: Place
+    expressions: tuple[tuple[Place, str], ...]
+
+
+def _aliases(node: Node, problems: Problems) -> dict[str, _Alias]:
+    aliases: dict[str, _Alias] = {}
+    for name, (key, value) in (node.any_entries("`aliases`", problems) or {}).items():
+        if not is_plain(name):
+            problems.add(key.place, f"alias `{shown(name)}`: use letters, digits, `.`, `_` and `-`")
+            continue
+        texts = [(item.place, item.word(f"alias `{name}`", problems)) for item in _expressions(value, problems)]
+        aliases[name] = _Alias(
+            place=key.place, expressions=tuple((place, text) for place, text in texts if text is not None)
+        )
+    return aliases
+
+
+def _expressions(value: Node, problems: Problems) -> tuple[Node, ...]:
+    """An alias is one expression or a list of them."""
+    if value.kind != "a list":
+        return (value,)
+    items = value.items("an alias", problems) or ()
+    if not items:
+        problems.add(value.place, "the alias is empty: name something, or leave it out")
+    return items
+
+
+def _check_alias_names(aliases: Mapping[str, _Alias], rows: Sequence[Row], problems: Problems) -> None:
+    taken = dict.fromkeys(TRANSPORTS, "a transport")
+    taken |= dict.fromkeys(SECURE_CHANNELS, "a secure channel") | dict.fromkeys(MUXERS, "a muxer")
+    taken |= dict.fromkeys(SUITES, "a suite") | dict.fromkeys(
+        (it for of in TEST_CASES.values() for it in of), "a test case"
+    )
+    taken |= dict.fromkeys(RESERVED, "a word of the selection language")
+    taken |= {row.family: "a family" for row in rows if row.family is not None}
+    taken |= {row.id: "a version" for row in rows if row.id is not None}
+    for name, alias in aliases.items():
+        if name in taken:
+            problems.add(alias.place, f"alias `{name}` hides {taken[name]} of the same name: rename it")
+
+
+def _check_alias_meanings(
+    aliases: Mapping[str, _Alias], versions: Sequence[Version], problems: Problems, *, rows_are_right: bool
+) -> None:
+    texts = {name: tuple(text for _, text in alias.expressions) for name, alias in aliases.items()}
+    resolver = Resolver(versions=versions, aliases=texts)
+    for name, alias in aliases.items():
+        mistake = next(
+            (
+                (place, error)
+                for place, text in alias.expressions
+                if (error := _mistake_in(text, name, resolver)) is not None
+            ),
+            None,
+        )
+        if mistake is None:
+            continue
+        place, error = mistake
+        if rows_are_right or error.reference != "matches-nothing":
+            problems.add(place, f"alias `{name}`: {error.message}")
+
+
+def _mistake_in(text: str, alias: str, resolver: Resolver) -> ConfigurationError | None:
+    try:
+        resolver.resolve(text, within=alias)
+    except ConfigurationError as error:
+        return error
+    return None

@@ -1,0 +1,292 @@
+"""Slots with the fixed addresses of the quic-interop contract, several of them side by side on one daemon.
+
+Each slot has two networks of its own, with whatever private subnets the engine gives them, and a *pod* for every place
+in the contract: an idle container whose interface is given the contract's address inside its own namespace. The
+containers of a case join the pods. So the same addresses exist once per slot, and no packet gets from one to another:
+the networks are different bridges, nothing is masqueraded, and no pod keeps a route out of its network. Participants
+may set addresses and routes here: what keeps them from the host's services is that it has no address on the networks.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from docker.types import LogConfig, Ulimit
+
+from ci.engines.base import RunningActor, Sink
+from ci.engines.docker.conflicting_networks import rivals
+from ci.engines.docker.containers import DockerActor, Pod, create_actor
+from ci.engines.docker.daemon import TROUBLE, Daemon
+from ci.engines.docker.engine import describe
+from ci.engines.docker.files import put_folders, take_folder
+from ci.engines.docker.sealed_network import create_network, seal
+from ci.errors import EngineError
+from ci.model import Role
+from ci.spec.attempt import MIB, Actor
+from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
+
+__all__ = ["MEMLOCK", "POD_SYSCTLS", "UNSTARTABLE", "NetworkEngine", "NetworkSlot", "addressing"]
+
+# What Docker itself says of an image that cannot be started. 127 has a meaning of its own in this contract.
+UNSTARTABLE: Final = 125
+# Section 1.3: QUIC stacks lock memory for their rings.
+MEMLOCK: Final = 64 * MIB
+SUBNETS: Final = ("/24", "/64")
+ENDPOINTS: Final[tuple[Role, ...]] = ("client", "server")
+POD_SYSCTLS: Final = {
+    "net.ipv6.conf.all.disable_ipv6": "0",
+    "net.ipv6.conf.default.disable_ipv6": "0",
+    # Nobody else is on these networks, so nobody has to be asked whether an address is free.
+    "net.ipv6.conf.default.accept_dad": "0",
+}
+
+
+class NetworkEngine:
+    """See the module's docstring.
+
+    :param helper: reference of the image that holds `ip` and `sleep`
+    """
+
+    name = "docker"
+
+    def __init__(self, daemon: Daemon, *, helper: str) -> None:
+        self.daemon = daemon
+        self.helper = helper
+
+    def describe(self) -> dict[str, str | int]:
+        return describe(self.daemon)
+
+    @contextmanager
+    def slot(self, number: int) -> Iterator[NetworkSlot]:
+        """Two networks and the pods of simulator, client and server; all gone when the block ends.
+
+        :raises EngineError: a network of somebody else would rewrite what is sent here; or the engine breaks
+        """
+        daemon = self.daemon
+        self._refuse_masquerading()
+        prefix = daemon.name(str(number))
+        with ExitStack() as stack:
+            networks = {}
+            for side in ("left", "right"):
+                networks[side] = create_network(
+                    daemon,
+                    f"{prefix}-{side}",
+                    options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
+                )
+                stack.callback(daemon.quietly, daemon.api.remove_network, networks[side])
+            seal(daemon, self.helper, networks.values())
+            slot = NetworkSlot(self, prefix, networks)
+            stack.callback(slot.close)
+            slot.open("simulator", *ENDPOINTS)
+            yield slot
+            if daemon.keep:
+                stack.pop_all()
+
+    def _refuse_masquerading(self) -> None:
+        """Every case would fail, and servers would be blamed for it."""
+        found = [it for it in rivals(self.daemon.call(self.daemon.api.networks)) if it.spoils]
+        if found:
+            raise EngineError(
+                "rival-network",
+                f"Docker masquerades a network on the subnets of this suite: {', '.join(map(str, found))}",
+                why="it goes by source address, so it rewrites what clients and servers send here, too",
+                hint=f"docker network rm {' '.join(dict.fromkeys(it.name for it in found))}, or give it other subnets",
+            )
+
+    @cached_property
+    def memlock(self) -> tuple[Ulimit, ...]:
+        """The contract's limit for locked memory; nothing where this host does not let anybody raise it."""
+        limit = Ulimit(name="memlock", soft=MEMLOCK, hard=MEMLOCK)
+        container = self.daemon.call(
+            self.daemon.api.create_container,
+            self.helper,
+            ["true"],
+            labels=self.daemon.labels(role="helper"),
+            host_config=self.daemon.api.create_host_config(ulimits=[limit], network_mode="none"),
+        )["Id"]
+        try:
+            self.daemon.api.start(container)
+        except TROUBLE as error:
+            if "rlimit" not in str(error):
+                raise self.daemon.trouble(str(error)) from error
+            return ()
+        finally:
+            self.daemon.remove(container)
+        return (limit,)
+
+
+class NetworkSlot:
+    """Where one case at a time runs."""
+
+    def __init__(self, engine: NetworkEngine, prefix: str, networks: Mapping[str, str]) -> None:
+        self._engine = engine
+        self._daemon = engine.daemon
+        self._prefix = prefix
+        self._networks = networks
+        self._count = 0
+        self.pods: dict[Role, str] = {}
+        # Of the attempt prepared last.
+        self.containers: dict[Role, str] = {}
+
+    def open(self, *roles: Role) -> None:
+        """Make the pods of these roles where they are not there, or not what they were.
+
+        :raises EngineError: the engine refuses
+        """
+        whole = self._whole()
+        new = [role for role in roles if role not in whole]
+        for role in new:
+            if role in self.pods:
+                self._daemon.remove(self.pods.pop(role))
+            self._make_pod(role)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda role: self._daemon.call(self._daemon.api.start, self.pods[role]), new))
+
+    def _whole(self) -> set[Role]:
+        """Whose pods run, in all networks they belong to."""
+        if not self.pods:
+            return set()
+        listed = self._daemon.call(self._daemon.api.containers, filters={"id": list(self.pods.values())})
+        joined = {
+            it["Id"]: {network["NetworkID"] for network in it["NetworkSettings"]["Networks"].values()} for it in listed
+        }
+        return {
+            role
+            for role, pod in self.pods.items()
+            if {self._networks[side.network] for side in _sides(role)} <= joined.get(pod, set())
+        }
+
+    def close(self) -> None:
+        for pod in self.pods.values():
+            self._daemon.remove(pod)
+
+    def _make_pod(self, role: Role) -> None:
+        api = self._daemon.api
+        sides = _sides(role)
+        # As a list of lines, because a name may stand for an address of each family.
+        hosts = [f"{name}:{address}" for name, address in HOSTS[role]]
+        pod = self._daemon.call(
+            api.create_container,
+            self._engine.helper,
+            ["sleep", "infinity"],
+            name=self._daemon.name(f"pod-{role.replace('_', '-')}"),
+            hostname="sim" if role == "simulator" else role,
+            labels=self._daemon.labels(role="helper"),
+            host_config=api.create_host_config(
+                network_mode=self._networks[sides[0].network],
+                cap_drop=["ALL"],
+                cap_add=["NET_ADMIN"],
+                security_opt=["no-new-privileges"],
+                init=True,
+                mem_limit=64 * MIB,
+                pids_limit=64,
+                extra_hosts=hosts,
+                sysctls=POD_SYSCTLS,
+                log_config=LogConfig(type="none"),
+            ),
+        )["Id"]
+        # Noted before anything else is done with it, which may fail.
+        self.pods[role] = str(pod)
+        for side in sides[1:]:
+            self._daemon.call(api.connect_container_to_network, pod, self._networks[side.network])
+
+    def reset(self, *roles: Role) -> None:
+        """Give the pods of these roles the contract's addresses and nothing else: no route, no rule of a case before.
+
+        :raises EngineError: the engine or the kernel refuses
+        """
+        self.open(*roles)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._reset, roles))
+
+    def _reset(self, role: Role) -> None:
+        sides = _sides(role)
+        macs = self._macs(role, sides)
+        script = _addressing(macs, sides)
+        api = self._daemon.api
+        exec_id = self._daemon.call(api.exec_create, self.pods[role], ["sh", "-euc", script])["Id"]
+        output = self._daemon.call(api.exec_start, exec_id)
+        code = self._daemon.call(api.exec_inspect, exec_id)["ExitCode"]
+        if code != 0:
+            raise self._daemon.trouble(
+                f"the namespace of the {role} cannot be given its addresses: {output.decode(errors='replace').strip()}"
+            )
+
+    def _macs(self, role: Role, sides: tuple[Place, ...]) -> list[str]:
+        """Which interface is in which network: the order in which engines attach them is nobody's promise."""
+        state = self._daemon.call(self._daemon.api.inspect_container, self.pods[role])
+        by_network = {it["NetworkID"]: it["MacAddress"] for it in state["NetworkSettings"]["Networks"].values()}
+        return [by_network[self._networks[side.network]] for side in sides]
+
+    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str], brings: Mapping[str, Path]) -> RunningActor:
+        """Create the actor's container, not started, with what it is given in it."""
+        self._count += 1
+        endpoint = actor.role in ENDPOINTS
+        running = create_actor(
+            Pod(daemon=self._daemon, container=self.pods[actor.role], helper=self._engine.helper),
+            actor,
+            sink,
+            name=f"{self._prefix}-{self._count}-{actor.role.replace('_', '-')}",
+            labels=labels,
+            cap_add=["NET_ADMIN", "NET_RAW"] if actor.role == "simulator" else ["NET_ADMIN"],
+            ulimits=self._engine.memlock if endpoint else (),
+            unstartable=UNSTARTABLE,
+        )
+        if isinstance(running, DockerActor):
+            self.containers[actor.role] = running.container
+            if brings:
+                put_folders(self._daemon, running.container, brings)
+        return running
+
+    def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool:
+        """Copy a folder out of the container of this role, which has ended; whether all of it was copied."""
+        container = self.containers.get(role)
+        if container is None:
+            return True
+        return take_folder(self._daemon, container, source, target, most_bytes=most_bytes)
+
+
+def _sides(role: Role) -> tuple[Place, ...]:
+    """The places a role has: the simulator stands in both networks."""
+    return SIDES_OF_SIMULATOR if role == "simulator" else (PLACES[role],)
+
+
+def _addressing(macs: list[str], sides: tuple[Place, ...]) -> str:
+    """The shell script that names and addresses the interfaces with these hardware addresses, in this order."""
+    lines = [
+        'of() { for it in /sys/class/net/*; do if [ "$(cat "$it/address")" = "$1" ]; then basename "$it"; fi; done; }'
+    ]
+    for index, mac in enumerate(macs):
+        # Renamed in two steps, because the name may still be that of the other one.
+        lines += [
+            f"now=$(of {shlex.quote(mac)})",
+            f'[ "$now" = eth{index} ] || {{ ip link set "$now" down; ip link set "$now" name new{index}; }}',
+        ]
+    for index, (mac, side) in enumerate(zip(macs, sides, strict=True)):
+        device = f"eth{index}"
+        lines += [
+            f"now=$(of {shlex.quote(mac)})",
+            f'[ "$now" = {device} ] || ip link set "$now" name {device}',
+            *addressing(device, side),
+        ]
+    return "\n".join(lines)
+
+
+def addressing(device: str, side: Place) -> list[str]:
+    """The commands that give an interface the contract's addresses, and take away whatever it had."""
+    v4, v6 = SUBNETS
+    return [
+        f"ip address flush dev {device}",
+        f"ip route flush dev {device}",
+        f"ip -6 route flush dev {device}",
+        f"ip link set {device} up",
+        f"ip address add {side.ipv4}{v4} dev {device}",
+        f"ip -6 address add {side.ipv6}{v6} dev {device} nodad",
+        f"ip neighbour flush dev {device}",
+    ]

@@ -1,0 +1,204 @@
+"""The local engine: both sides of a case as ordinary processes on loopback, for hosts without Docker.
+
+A slot owns a Redis with a password and a private folder. There is no isolation from the host as containers give it:
+the programs run as this user, with a clean environment, limits on memory, processes, files, and a warden each
+(`warden`) that leaves nothing of them alive, even when the runner is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ci.engines.absent import AbsentActor
+from ci.engines.by_hand import process_lines
+from ci.engines.coordination import Rendezvous
+from ci.engines.disk_watch import DiskWatch
+from ci.engines.local.process import Process
+from ci.engines.local.redis import LOOPBACK, redis_process, redis_version
+from ci.engines.local.scratch import remove_tree, scratch_folder, sweep_folders, tree_size
+from ci.engines.redis_rights import RUNNER
+from ci.errors import EngineError
+from ci.spec.attempt import Surroundings
+
+if TYPE_CHECKING:
+    from ci.engines.base import RunningActor, Sink, Slot
+    from ci.engines.programs import Program
+    from ci.model import Role
+    from ci.spec.attempt import Actor, Scene, Stream
+
+__all__ = ["LocalEngine"]
+
+# What every program gets unless it or its case says otherwise. Nothing of the runner's own environment is passed on.
+BASIC_ENVIRONMENT: Final = {"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"}
+
+
+class LocalEngine:
+    """See the module's docstring.
+
+    :param programs: what to start for an actor's `image`; None where there is nothing any more
+    :param redis_server: path of a `redis-server`, 6.2 or newer
+    :param run: the run's name; part of the names of its folders
+    """
+
+    name = "local"
+
+    def __init__(self, programs: Callable[[str], Program | None], *, redis_server: str, run: str) -> None:
+        self._programs = programs
+        self._redis_server = redis_server
+        self._run = re.sub(r"[^\w.-]", "-", run)[:12]
+        sweep_folders()
+
+    def describe(self) -> dict[str, str | int]:
+        return {
+            "name": self.name,
+            "kernel": platform.release(),
+            "architecture": platform.machine(),
+            "cpus": os.cpu_count() or 1,
+            "memoryBytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            "redis": redis_version(self._redis_server),
+        }
+
+    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+        del names  # a program's command line speaks for itself
+        programs = {actor.image: self._programs(actor.image) for actor in scene.actors}
+        there = {image: program for image, program in programs.items() if program is not None}
+        if len(there) < len(programs):
+            return []
+        client = Path(self._redis_server).with_name("redis-cli")
+        return process_lines(
+            scene,
+            slot.surroundings,
+            there,
+            environment=BASIC_ENVIRONMENT,
+            redis_server=self._redis_server,
+            redis_cli=str(client) if client.exists() else client.name,
+        )
+
+    @contextmanager
+    def slot(self, number: int) -> Iterator[LocalSlot]:
+        """A folder and a Redis; both gone when the block ends."""
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch_folder(f"{self._run}-{number}"))
+            slot = LocalSlot(self._programs, self._redis_server, folder)
+            stack.callback(slot.close)
+            slot.open()
+            yield slot
+
+
+class LocalSlot:
+    """Where one case at a time runs."""
+
+    def __init__(self, programs: Callable[[str], Program | None], redis_server: str, folder: Path) -> None:
+        self._programs = programs
+        self._redis_server = redis_server
+        self._folder = folder
+        self._stack = ExitStack()
+
+    def open(self) -> None:
+        """Start a Redis.
+
+        :raises EngineError: it does not start
+        """
+        home = self._folder / "redis"
+        home.mkdir(mode=0o700, exist_ok=True)
+        redis = self._stack.enter_context(redis_process(self._redis_server, home))
+        self.surroundings = Surroundings(
+            redis=redis.address, redis_password=redis.password, listen_ip=LOOPBACK, shared_loopback=True
+        )
+        self.rendezvous = self._stack.enter_context(
+            Rendezvous(redis.address, username=RUNNER, password=redis.runner_password)
+        )
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def restore(self) -> None:
+        """See that Redis is as it was made, and start another one where it is not.
+
+        :raises EngineError: it does not start
+        """
+        try:
+            whole = self.rendezvous.change() is None
+        except EngineError:
+            whole = False
+        if not whole:
+            self.close()
+            self.open()
+
+    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> RunningActor:
+        """Start the actor's warden, which waits for the word to start the program."""
+        del labels  # processes bear none
+        program = self._programs(actor.image)
+        if program is None:
+            return AbsentActor(f"there is no program {actor.image} any more", actor.role, sink)
+        folder = Path(program.folder) if program.folder is not None else None
+        if folder is not None and not folder.is_dir():
+            return AbsentActor(f"the folder {folder} of {actor.image} is gone", actor.role, sink)
+        return LocalActor(actor, program, Path(tempfile.mkdtemp(prefix=f"{actor.role}-", dir=self._folder)), sink)
+
+
+class LocalActor:
+    """One side of a case as a process.
+
+    :param home: an empty folder of its own
+    """
+
+    def __init__(self, actor: Actor, program: Program, home: Path, sink: Sink) -> None:
+        self._home = home
+        watcher = _OneRole(actor.role, sink)
+        self._process = Process(
+            program.command,
+            environment={
+                **BASIC_ENVIRONMENT,
+                "HOME": str(home),
+                "TMPDIR": str(home),
+                **program.environment,
+                **actor.environment,
+            },
+            folder=Path(program.folder) if program.folder is not None else home,
+            limits=actor.limits,
+            watcher=watcher,
+        )
+        self._watcher = watcher
+        self._disk = DiskWatch(actor.limits.disk_bytes, measure=lambda: tree_size(home), end=self._end_for)
+
+    def _end_for(self, why: str) -> None:
+        self._watcher.output("stderr", f"\n{why}\n".encode())
+        self._process.kill()
+
+    def start(self) -> None:
+        self._process.start()
+        self._disk.start()
+
+    def stop(self, grace: float) -> None:
+        self._disk.stop()
+        self._process.stop(grace)
+
+    def remove(self) -> None:
+        self._disk.stop()
+        self._process.close()
+        remove_tree(self._home)
+
+
+class _OneRole:
+    """Tells a sink what becomes of the process of one role."""
+
+    def __init__(self, role: Role, sink: Sink) -> None:
+        self._role = role
+        self._sink = sink
+
+    def output(self, stream: Stream, data: bytes) -> None:
+        self._sink.output(self._role, stream, data)
+
+    def ended(self, exit_code: int, *, out_of_memory: bool) -> None:
+        self._sink.ended(self._role, exit_code, out_of_memory=out_of_memory)
+
+    def lost(self, why: str, error: Exception | None = None) -> None:
+        self._sink.lost(self._role, why, error)

@@ -1,1 +1,0 @@
-"""What an image is held to by `check-image`: the demands, and how the facts about it are come by."""

@@ -1,1 +1,0 @@
-"""Versions as ordinary processes: toolchains from package registries, builds kept in the user's cache folder."""

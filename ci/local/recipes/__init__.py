@@ -1,1 +1,0 @@
-"""One module per language: how a version's sources become a program."""

@@ -1,0 +1,105 @@
+"""The sentences of a dashboard that say which runs its cells come from; written, and read back.
+
+One run is one sentence. Where cells of a later run stand in place of earlier ones, a sentence counts all cells and a
+list has one line per run, oldest first, so that no reader takes the section for a single run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from ci.model import Outcome
+from ci.reports.markdown import cell, code, linkable
+from ci.util.text import counted
+
+if TYPE_CHECKING:
+    from ci.results.merged import Merged, MergedCase
+    from ci.results.records import Attempt
+
+__all__ = ["came_to", "paragraph", "read_runs", "run_sentence", "share_sentence"]
+
+_SENTENCE: Final = re.compile(
+    r"(?:\* )?(?P<sentence>(?:\[?(?:Runs? `|A run\b)|Published before: ).*\b\d+ cases?\b.*\.)"
+)
+
+
+def run_sentence(merged: Merged, run_url: str | None = None) -> str:
+    """What a run is and came to: "Run `nightly` of 21 November 2026 on docker 20.10.24 with 2 cores: 683 cases, …".
+
+    :param run_url: of the CI run, linked from its name
+    :raises ConfigurationError: `run-url` if the URL cannot be linked
+    """
+    return f"{_named(merged, run_url)}: {counted(merged.counts.planned, 'case')}, {came_to(merged.cases) or 'none'}."
+
+
+def share_sentence(merged: Merged, taken: Sequence[MergedCase], run_url: str | None = None) -> str:
+    """The same of a run of which only some cases stand in the dashboard.
+
+    :param taken: those that do; the others had no result, and what stood there before was left
+    """
+    rest = merged.counts.planned - len(taken)
+    left = f"; {counted(rest, 'case')} had no result and changed nothing" if rest else ""
+    put = f"put in place of what stood here: {counted(len(taken), 'case')}, {came_to(taken)}"
+    return f"{_named(merged, run_url)}, {put}{left}."
+
+
+def came_to(cases: Iterable[MergedCase]) -> str:
+    """How many cases had each outcome, without the zeros: `914 passed, 43 failed`."""
+    outcomes = Counter(case.result.outcome for case in cases)
+    return ", ".join(f"{outcomes[one]} {one.replace('-', ' ')}" for one in Outcome if outcomes[one])
+
+
+def paragraph(sentences: Sequence[str], total: str) -> list[str]:
+    """The lines to be shown: one run's sentence, or a total and one line per run.
+
+    :param total: what all cells of the section come to, whichever run they are of; `683 cases, 600 passed`
+    """
+    if len(sentences) < 2:
+        return list(sentences)
+    return [
+        f"These cells come from {len(sentences)} runs: {total}.",
+        "",
+        *(f"* {sentence}" for sentence in sentences),
+    ]
+
+
+def read_runs(lines: Iterable[str]) -> tuple[str, ...]:
+    """The sentences of a published dashboard about its runs, oldest first; none where it does not say."""
+    return tuple(found["sentence"] for found in map(_SENTENCE.fullmatch, lines) if found is not None)
+
+
+def _named(merged: Merged, run_url: str | None) -> str:
+    runs = list(dict.fromkeys(shard.run for shard in merged.shards if shard.run is not None))
+    name = f"Run{'s' if len(runs) > 1 else ''} {', '.join(map(code, runs))}" if runs else "A run"
+    if run_url is not None:
+        name = f"[{name}]({linkable(run_url)})"
+    attempts = [attempt for case in merged.cases for attempt in case.attempts]
+    began = min((attempt.started_at for attempt in attempts if attempt.started_at), default=None)
+    hosts = dict.fromkeys(host for attempt in attempts if (host := _host(attempt)))
+    where = f" on {' and '.join(hosts)}" if 0 < len(hosts) <= 2 else f" on {len(hosts)} kinds of host" if hosts else ""
+    return f"{name}{'' if began is None else f' of {_day(began)}'}{where}"
+
+
+def _host(attempt: Attempt) -> str:
+    """`docker 20.10.24 with 2 cores, 6 cases at once`; empty where the record does not say."""
+    name, version, cpus = (attempt.engine.get(word) for word in ("name", "version", "cpus"))
+    workers = attempt.host.get("workers")
+    if not isinstance(name, str):
+        return ""
+    what = "local processes" if name == "local" else cell(name)
+    cores = f" with {counted(cpus, 'core')}" if isinstance(cpus, int) else ""
+    load = f", {counted(workers, 'case')} at once" if cores and isinstance(workers, int) else ""
+    return f"{what}{f' {cell(version)}' if isinstance(version, str) else ''}{cores}{load}"
+
+
+def _day(timestamp: str) -> str:
+    """`21 November 2026`; whatever is no time as inert text."""
+    try:
+        moment = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
+    except ValueError:
+        return code(timestamp)
+    return f"{moment.day} {moment:%B %Y}"

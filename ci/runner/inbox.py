@@ -1,0 +1,126 @@
+"""Where the engine's threads report what becomes of the actors of an attempt; the attempt's own thread reads it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ci.errors import EngineError
+from ci.spec.capture import Capture
+
+if TYPE_CHECKING:
+    from ci.model import Role
+    from ci.spec.attempt import Evidence, Stream
+
+__all__ = ["NOBODY", "Bystander", "Cancelled", "Ended", "Inbox", "Lost", "Onlooker", "Output", "lost_sight"]
+
+STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
+
+
+class Cancelled(Exception):  # noqa: N818 -- not an error: the user asked for it
+    """The run was interrupted while this attempt was under way."""
+
+
+class Onlooker:
+    """Sees what is written while it is. This one looks away; others override what they want to see."""
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
+        """One side has written something, `at` seconds after the start. Called from the engine's threads."""
+
+
+class Bystander(Onlooker):
+    """Sees an attempt while it happens."""
+
+    def over(self, evidence: Evidence) -> bool:  # noqa: ARG002
+        """The waiting is over: what is known by now. Whoever still runs is stopped and removed when this returns.
+
+        :return: True to leave both sides as they are
+        """
+        return False
+
+
+NOBODY: Final = Bystander()
+
+
+@dataclass(frozen=True)
+class Ended:
+    role: Role
+    exit_code: int
+    out_of_memory: bool
+    at: float
+
+
+@dataclass(frozen=True)
+class Lost:
+    """:param error: the reason is a mistake in whoever reads, not the engine"""
+
+    role: Role
+    why: str
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """The stream that is listened to has grown since it was last looked at."""
+
+
+class Inbox:
+    """Collects what actors write and how they end, in the order it is reported. An `ci.engines.base.Sink`.
+
+    :param log_bytes: who takes part, and how much of each of their streams is kept
+    :param listened: the one stream whose growth is an event
+    """
+
+    def __init__(
+        self,
+        log_bytes: Mapping[Role, int],
+        *,
+        listened: tuple[Role, Stream] | None = None,
+        bystander: Onlooker = NOBODY,
+    ) -> None:
+        self._bystander = bystander
+        self._listened = listened
+        self._unread = threading.Event()
+        self.started = time.monotonic()
+        # Others post here too: what happens in Redis, for one.
+        self.events: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.streams: dict[tuple[Role, Stream], Capture] = {
+            (role, stream): Capture(kept) for role, kept in log_bytes.items() for stream in STREAMS
+        }
+
+    def now(self) -> float:
+        return time.monotonic() - self.started
+
+    def output(self, role: Role, stream: Stream, data: bytes) -> None:
+        at = self.now()
+        self.streams[role, stream].write(at, data)
+        self._bystander.output(at, role, stream, data)
+        # A flood is one event, not a million: the next comes only after this one was read.
+        if (role, stream) == self._listened and not self._unread.is_set():
+            self._unread.set()
+            self.events.put(Output())
+
+    def output_read(self) -> None:
+        self._unread.clear()
+
+    def ended(self, role: Role, exit_code: int, *, out_of_memory: bool) -> None:
+        self.events.put(Ended(role, exit_code, out_of_memory, self.now()))
+
+    def lost(self, role: Role, why: str, error: Exception | None = None) -> None:
+        self.events.put(Lost(role, why, error))
+
+
+def lost_sight(event: Lost) -> Exception:
+    """What to raise when nobody can tell any more what became of an actor."""
+    if event.error is not None:
+        return event.error
+    return EngineError(
+        "engine-lost",
+        f"the engine lost sight of the {event.role}: {event.why}",
+        why="it was stopped or restarted",
+        hint="run the same command again: finished cases are kept",
+    )

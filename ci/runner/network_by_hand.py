@@ -1,0 +1,160 @@
+"""A case over a simulated network as shell commands: what the engine does for it, for a person to do by hand.
+
+The commands make two networks, a pod for each participant with the contract's addresses (`ci.engines.docker.networks`
+says why), and the participants in them; the last ones remove all of it. What is put into the containers lies in a
+folder beside the evidence, so they work as long as that folder, the images, and the certificates in it (ten days) do.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ci.engines.docker.networks import ENDPOINTS, MEMLOCK, POD_SYSCTLS, addressing
+from ci.spec.attempt import MIB
+from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ci.model import Role
+    from ci.spec.attempt import Actor
+    from ci.spec.network import NetworkScene
+    from ci.suites.quic.materials.supplies import Supplies
+
+__all__ = ["long_values", "network_lines"]
+
+# What is longer than this nobody wants in a line: it is read from a file. Two thousand URLs are, for one.
+LONG: Final = 400
+_CONTINUED: Final = " \\\n    "
+
+
+def long_values(scene: NetworkScene) -> dict[str, str]:
+    """Variables that are too long for a command, by the name of the file they are read from."""
+    return {
+        _file(actor, name): value
+        for actor in scene.actors
+        for name, value in actor.environment.items()
+        if len(value) > LONG
+    }
+
+
+def network_lines(
+    scene: NetworkScene,
+    supplies: Supplies,
+    folder: Path,
+    *,
+    helper: str,
+    images: Mapping[str, str],
+    memlock: bool,
+) -> list[str]:
+    """The case with nothing but `docker`: networks, pods, participants, what came of it, and their removal.
+
+    :param folder: holds what `prepare` has made of the supplies, and the files of `long_values`; what the
+        participants leave is put there too
+    :param helper: reference of the image that holds `ip` and `sleep`
+    :param images: what to call the image of each participant, by the name the scene has for it
+    :param memlock: this host lets containers have the contract's limit for locked memory
+    """
+    name = f"interop-again-{scene.case.key[:8]}"
+    others = [actor.role for actor in scene.actors if actor.role not in ("simulator", "client")]
+    names = [f"{name}-{_dashed(actor.role)}" for actor in scene.actors]
+    pods = [f"{name}-pod-{_dashed(actor.role)}" for actor in scene.actors]
+    client, simulator = f"{name}-client", f"{name}-simulator"
+    lines = [f"here={shlex.quote(str(folder))}", *_networks(name)]
+    for actor in scene.actors:
+        lines += _pod(name, actor.role, helper)
+    for actor in scene.actors:
+        lines.append(_container(name, actor, images.get(actor.image, actor.image), memlock=memlock))
+        for target, source in scene.brings.get(actor.role, {}).items():
+            lines.append(f'docker cp "$here"/{source.name}/. {name}-{_dashed(actor.role)}:{target} > /dev/null')
+    lines += [
+        f"docker start {simulator} {' '.join(f'{name}-{_dashed(role)}' for role in others)} > /dev/null",
+        f'docker start -a {client}; echo "the client exited $?"',
+        *(f"docker stop -t 10 {name}-{_dashed(role)} > /dev/null" for role in others),
+        f"docker stop -t 10 {simulator} > /dev/null",
+        *(f"docker logs {name}-{_dashed(role)}" for role in (*others, "simulator")),
+        'rm -rf "$here"/evidence',
+        'mkdir "$here"/evidence',
+    ]
+    for role, folders in scene.leaves.items():
+        for inside, outside in folders.items():
+            lines.append(f'docker cp {name}-{_dashed(role)}:{inside} "$here"/evidence/{outside} > /dev/null')
+    lines += [
+        *_compare(supplies),
+        f"docker rm -f -v {' '.join((*names, *pods))} > /dev/null",
+        f"docker network rm {name}-left {name}-right > /dev/null",
+        'ls "$here"/evidence/sim/*.pcap',
+    ]
+    return lines
+
+
+def _networks(name: str) -> Iterator[str]:
+    for side in ("left", "right"):
+        option = "com.docker.network.bridge.enable_ip_masquerade=false"
+        yield f"docker network create -o {option} {name}-{side} > /dev/null"
+
+
+def _pod(name: str, role: Role, helper: str) -> Iterator[str]:
+    """An idle container whose interfaces have the contract's addresses."""
+    sides = SIDES_OF_SIMULATOR if role == "simulator" else (PLACES[role],)
+    pod = f"{name}-pod-{_dashed(role)}"
+    yield (
+        _continued(
+            ["docker", "run", "-d", "--name", pod, "--hostname", "sim" if role == "simulator" else role],
+            ["--network", f"{name}-{sides[0].network}", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--init"],
+            [word for key, value in POD_SYSCTLS.items() for word in ("--sysctl", f"{key}={value}")],
+            [word for host, address in HOSTS[role] for word in ("--add-host", f"{host}:{address}")],
+            [helper, "sleep", "infinity"],
+        )
+        + " > /dev/null"
+    )
+    # Connected while it runs, so this interface comes second.
+    for side in sides[1:]:
+        yield f"docker network connect {name}-{side.network} {pod}"
+    commands = [command for index, side in enumerate(sides) for command in addressing(f"eth{index}", side)]
+    yield _continued(["docker", "exec", pod, "sh", "-euc"], [";\n".join(commands)])
+
+
+def _container(name: str, actor: Actor, image: str, *, memlock: bool) -> str:
+    """Created and not started, with what the engine allows it and no more: a case may fail because of it."""
+    memory = f"{actor.limits.memory_bytes // MIB}m"
+    raw = ["--cap-add", "NET_RAW"] if actor.role == "simulator" else []
+    lock = ["--ulimit", f"memlock={MEMLOCK}:{MEMLOCK}"] if memlock and actor.role in ENDPOINTS else []
+    role = _dashed(actor.role)
+    return (
+        _continued(
+            ["docker", "create", "--name", f"{name}-{role}", "--network", f"container:{name}-pod-{role}"],
+            ["--cap-add", "NET_ADMIN", *raw, "--security-opt", "no-new-privileges", "--init", "--ulimit", "core=0"],
+            ["--memory", memory, "--memory-swap", memory, "--pids-limit", str(actor.limits.processes), *lock],
+        )
+        + "".join(f"{_CONTINUED}-e {_variable(actor, key, value)}" for key, value in actor.environment.items())
+        + f"{_CONTINUED}{shlex.quote(image)} > /dev/null"
+    )
+
+
+def _variable(actor: Actor, name: str, value: str) -> str:
+    if len(value) > LONG:
+        return f'{name}="$(cat "$here"/{_file(actor, name)})"'
+    return shlex.quote(f"{name}={value}")
+
+
+def _compare(supplies: Supplies) -> Iterator[str]:
+    """Whether what one side had is what the other one has now; an empty folder stands for nothing."""
+    if supplies.files:
+        had, has = f'"$here"/{supplies.sender}_www', f'"$here"/evidence/{supplies.receiver}_downloads'
+        yield f"diff -r {had} {has} && echo 'every file has arrived, and nothing else'"
+
+
+def _file(actor: Actor, name: str) -> str:
+    return f"{actor.role}.{name}"
+
+
+def _dashed(role: Role) -> str:
+    return role.replace("_", "-")
+
+
+def _continued(*parts: list[str]) -> str:
+    """One command over several lines, so that it can be read."""
+    return _CONTINUED.join(shlex.join(part) for part in parts if part)

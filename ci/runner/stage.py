@@ -1,0 +1,111 @@
+"""What the runner needs in order to play a case, whatever it is played on.
+
+A suite describes and judges, an engine runs, and neither knows the other; a stage is where both come together for one
+kind of case. The runner sees stages alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ci.model import Role, Verdict
+    from ci.results.records import EvidenceFile, RoleRecord
+    from ci.runner.schedule import Ready
+    from ci.spec.attempt import Actor, Stream
+    from ci.util.json_fields import Json
+
+__all__ = ["After", "Audience", "Performance", "Stage", "Stages", "Take"]
+
+
+class After(Enum):
+    """What becomes of whoever took part once the verdict is known."""
+
+    CLEAR = "clear"  # stopped and removed at once
+    LOOKED = "looked"  # the same, after somebody has looked around: what happened meanwhile must not count
+    LEAVE = "leave"  # left as they are
+
+
+class Audience:
+    """Sees a case being played. This one looks away; others override what they want to see."""
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
+        """Somebody has written something, `at` seconds after the start. Called from the engine's threads."""
+
+    def over(self, verdict: Verdict, actors: Sequence[Actor]) -> After:  # noqa: ARG002
+        """The verdict is known, and nobody is removed before this returns: who took part, running or ended."""
+        return After.CLEAR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """One attempt, as the stage has to know it.
+
+    :param number: 1-based, within this run
+    :param identity: unique to it, so that nothing of an earlier attempt can be taken for its own
+    :param folder: of the shard, in which evidence is kept
+    :param started_at: RFC 3339, UTC
+    :param labels: what to mark things with
+    """
+
+    number: int
+    identity: str
+    folder: Path
+    started_at: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance:
+    """What came of one attempt.
+
+    :param elapsed: seconds until it was decided
+    :param keep: writes the evidence, given all durations in milliseconds; raises `OSError`
+    :param error: what kept it from being judged, where the verdict says no more than that
+    :param seed: what chance there was came from it
+    :param by_hand: commands that play the same once more without us, for a person to paste into a shell, given what
+        people call an image by what the engine calls it; raises `OSError`
+    """
+
+    verdict: Verdict
+    roles: Mapping[Role, RoleRecord]
+    elapsed: float
+    keep: Callable[[Mapping[str, float]], tuple[EvidenceFile, ...]]
+    error: Exception | None = None
+    published: tuple[str, ...] = ()
+    limits: Mapping[str, Json] = field(default_factory=dict)
+    seed: int | None = None
+    by_hand: Callable[[Mapping[str, str]], list[str]] | None = None
+
+
+class Stage(Protocol):
+    """A place where one case at a time is played."""
+
+    def play(
+        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
+    ) -> Performance:
+        """Play a case once.
+
+        :raises EngineError: the engine broke, and this stage with it; says nothing about the implementations
+        :raises OSError: files cannot be written
+        :raises Cancelled: `cancelled` was set
+        """
+
+
+class Stages(Protocol):
+    """Makes stages: as many as cases are to be under way at once."""
+
+    def describe(self) -> Mapping[str, Json]:
+        """Name, version, processors, memory of the engine: what a reader of the results wants to know."""
+
+    def stage(self, number: int) -> AbstractContextManager[Stage]: ...
+
+    def inputs(self, ready: Ready) -> Mapping[str, Json]:
+        """What decides about the result of a case: equal inputs mean the same experiment."""

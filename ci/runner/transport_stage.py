@@ -1,0 +1,151 @@
+"""Transport cases on an engine's slots: two programs that meet in a Redis."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci.model import ROLES
+from ci.results.records import RoleRecord
+from ci.runner.attempt import attempt
+from ci.runner.case_errors import Judged, judged
+from ci.runner.evidence import write_evidence
+from ci.runner.inbox import NOBODY, Bystander
+from ci.runner.stage import After, Performance
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ci.engines.base import Engine, Slot
+    from ci.model import Role, Verdict
+    from ci.runner.schedule import Ready
+    from ci.runner.stage import Audience, Take
+    from ci.spec.attempt import Evidence, Scene, Stream
+    from ci.suites.base import Suite
+    from ci.util.json_fields import Json
+
+__all__ = ["TransportStage", "TransportStages"]
+
+
+@dataclass(frozen=True)
+class TransportStages:
+    """A stage for each slot of an engine."""
+
+    engine: Engine
+    suite: Suite
+
+    def describe(self) -> Mapping[str, Json]:
+        return self.engine.describe()
+
+    @contextmanager
+    def stage(self, number: int) -> Iterator[TransportStage]:
+        with self.engine.slot(number) as slot:
+            yield TransportStage(self.engine, slot, self.suite)
+
+    def inputs(self, ready: Ready) -> Mapping[str, Json]:
+        """The same images in the same roles, asked the same thing."""
+        case, versions = ready.case, self.suite.versions
+        return {
+            "suite": self.suite.name,
+            "dialer": ready.images[case.dialer].digest,
+            "listener": ready.images[case.listener].digest,
+            "stack": list(case.params.words),
+            "contracts": [versions[case.dialer].contract.value, versions[case.listener].contract.value],
+        }
+
+
+@dataclass(frozen=True)
+class TransportStage:
+    """A slot on which transport cases are played."""
+
+    engine: Engine
+    slot: Slot
+    suite: Suite
+
+    def play(
+        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
+    ) -> Performance:
+        """See `ci.runner.stage.Stage`."""
+        self.slot.restore()
+        scene = self.suite.scene(
+            ready.case,
+            images={version: image.digest for version, image in ready.images.items()},
+            surroundings=self.slot.surroundings,
+            attempt=take.identity,
+        )
+        seen = None if audience is None else _Seen(audience, scene, self._judge)
+        evidence = attempt(
+            self.slot,
+            scene,
+            settled=self.suite.settled,
+            labels=take.labels,
+            cancelled=cancelled,
+            bystander=seen or NOBODY,
+        )
+        told = seen and seen.verdict
+        result = Judged(told) if told else judged(ready.case, lambda: self._judge(scene, evidence))
+        return Performance(
+            verdict=result.verdict,
+            error=result.error,
+            roles=self._roles(scene, evidence, ready),
+            elapsed=evidence.elapsed,
+            published=evidence.published,
+            limits={"deadlineSeconds": scene.deadline, "memoryBytes": scene.dialer.limits.memory_bytes},
+            by_hand=lambda names: self.engine.reproduction(scene, self.slot, names=names),
+            keep=lambda durations: (
+                write_evidence(
+                    take.folder,
+                    scene,
+                    evidence,
+                    result.verdict,
+                    attempt=take.number,
+                    images=ready.images,
+                    started_at=take.started_at,
+                    durations=durations,
+                ).files
+            ),
+        )
+
+    def _judge(self, scene: Scene, evidence: Evidence) -> Verdict:
+        return self.suite.judge(scene.case, evidence, self.slot.surroundings)
+
+    def _roles(self, scene: Scene, evidence: Evidence, ready: Ready) -> dict[Role, RoleRecord]:
+        records: dict[Role, RoleRecord] = {}
+        for role in ROLES:
+            version = scene.case.version_of(role)
+            end = evidence.exits.get(role)
+            records[role] = RoleRecord(
+                version=version,
+                family=self.suite.versions[version].family,
+                image_digest=ready.images[version].digest,
+                build_key=ready.images[version].build_key,
+                exit_code=end.exit_code if end else None,
+                signal=end.signal if end else None,
+                oom=end.out_of_memory if end else False,
+            )
+        return records
+
+
+class _Seen(Bystander):
+    """An attempt in front of an audience.
+
+    :param verdict: the one the audience was told, where nothing that came after it may count
+    """
+
+    def __init__(self, audience: Audience, scene: Scene, judge: Callable[[Scene, Evidence], Verdict]) -> None:
+        self._audience = audience
+        self._scene = scene
+        self._judge = judge
+        self.verdict: Verdict | None = None
+
+    def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
+        self._audience.output(at, role, stream, data)
+
+    def over(self, evidence: Evidence) -> bool:
+        verdict = self._judge(self._scene, evidence)
+        after = self._audience.over(verdict, self._scene.actors)
+        if after is not After.CLEAR:
+            self.verdict = verdict
+        return after is After.LEAVE

@@ -1,0 +1,176 @@
+"""The suites over a simulated network: who takes part in a case, with which variables, files and time limit.
+
+Facts are those of the quic-interop contract, sections 1.4 to 1.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Literal, get_args
+
+from ci.model import Case, Role, SuiteName
+from ci.spec.attempt import Actor, Limits
+from ci.spec.last_words import last_line
+from ci.spec.network import NetworkEvidence, NetworkScene
+from ci.suites.quic.exchange import Actor as Part
+from ci.suites.quic.exchange import Ending, Exchange
+from ci.suites.quic.materials.supplies import Supplies
+from ci.suites.quic.testcases.base import PLAIN_LINK, TestCase
+from ci.suites.quic.testcases.registry import cases_of
+
+__all__ = ["OPERATOR_VARIABLES", "SERVER_PORT", "Cast", "exchange_of", "probe_scene", "scene", "test_case", "words_of"]
+
+SERVER_PORT: Final = "server:443"
+# What whoever runs the matrix may say to the images, in the environment of the runner (section 1.4).
+OPERATOR_VARIABLES: Final = ("CLIENT_PARAMS", "SERVER_PARAMS", "CRON")
+# Chromium takes more than anything else that has been tried.
+MEMORY: Final = Limits(memory_bytes=2048 * 1024 * 1024, processes=2048)
+
+# Where the folders of a run are in a container, and where a container's own are kept (section 1.5).
+_BRINGS: Final[Mapping[Role, Mapping[str, str]]] = {
+    "client": {"/certs": "certs", "/www": "client_www", "/downloads": "client_downloads"},
+    "server": {"/certs": "certs", "/www": "server_www", "/downloads": "server_downloads"},
+}
+_LEAVES: Final[Mapping[Role, Mapping[str, str]]] = {
+    "client": {"/logs": "client", "/downloads": "client_downloads"},
+    "server": {"/logs": "server", "/downloads": "server_downloads"},
+    "simulator": {"/logs": "sim"},
+}
+
+
+_SIDES: Final[tuple[Literal["server", "client"], ...]] = ("server", "client")
+_ENDINGS: Final[Mapping[Role | None, Ending]] = {
+    "client": Ending.CLIENT_ENDED,
+    "server": Ending.SERVER_ENDED,
+    None: Ending.DEADLINE,
+}
+
+
+class Cast:
+    """Who plays which role: version and image.
+
+    :param seeded: the simulator takes the seed of its lots as `--seed=N`, which a foreign one would not know
+    :param operator: values of `OPERATOR_VARIABLES`
+    """
+
+    def __init__(
+        self,
+        players: Mapping[Role, tuple[str, str]],
+        *,
+        seeded: bool,
+        operator: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._players = players
+        self.seeded = seeded
+        self.operator = operator
+
+    def actor(self, role: Role, environment: Mapping[str, str]) -> Actor:
+        version, image = self._players[role]
+        return Actor(role=role, version=version, image=image, environment=environment, limits=MEMORY)
+
+
+def scene(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Path) -> NetworkScene:
+    """One run of a test case.
+
+    :param folder: what `prepare` has filled; what the endpoints leave is kept there too
+    """
+    scenario = f"{test.scenario} --seed={supplies.seed}" if cast.seeded else test.scenario
+    actors = [
+        cast.actor("simulator", {"SCENARIO": scenario, "WAITFORSERVER": SERVER_PORT}),
+        *(
+            cast.actor(
+                side,
+                _endpoint(
+                    side,
+                    test.testcase(side),
+                    requests=supplies.requests.get(side, ""),
+                    protocols=supplies.protocols.get(side, ""),
+                    operator=cast.operator,
+                ),
+            )
+            for side in _SIDES
+        ),
+    ]
+    for role in test.actors:
+        more = {"CLIENT": "client4", "ROLE": "server"} if role == "iperf_server" else {"ROLE": "client"}
+        actors.append(cast.actor(role, {**more, **dict(test.environment)}))
+    return NetworkScene(
+        case=case,
+        actors=tuple(actors),
+        brings={role: {there: folder / here for there, here in places.items()} for role, places in _BRINGS.items()},
+        leaves=_LEAVES,
+        deadline=test.limit,
+    )
+
+
+def probe_scene(
+    case: Case, role: Role, name: str, cast: Cast, folder: Path, *, limit: float, protocols: str = ""
+) -> NetworkScene:
+    """Whether an endpoint answers 127 to a test case, mostly one that does not exist (section 1.8).
+
+    :param name: of that test case
+    :param protocols: not empty makes it one of WebTransport (section 1.4)
+    """
+    return NetworkScene(
+        case=case,
+        actors=(
+            cast.actor("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
+            cast.actor(role, _endpoint(role, name, requests="", protocols=protocols, operator=cast.operator)),
+        ),
+        brings={role: {there: folder / here for there, here in _BRINGS[role].items()}},
+        leaves={},
+        deadline=limit,
+    )
+
+
+def _endpoint(
+    role: Role, testcase: str, *, requests: str, protocols: str, operator: Mapping[str, str]
+) -> dict[str, str]:
+    """Every variable is there, empty where it says nothing: that is how existing images know them."""
+    return {
+        "ROLE": role,
+        "TESTCASE": testcase,
+        "REQUESTS": requests,
+        "PROTOCOLS": protocols,
+        "SSLKEYLOGFILE": "/logs/keys.log",
+        "QLOGDIR": "/logs/qlog/",
+        **{name: operator.get(name, "") for name in (f"{role.upper()}_PARAMS", "CRON")},
+    }
+
+
+def test_case(case: Case) -> TestCase:
+    """What a case is to show.
+
+    :raises TypeError: it is of the transport suite
+    """
+    suite = case.suite
+    if suite == "transport":
+        raise TypeError(f"{case.name} is not played over a simulated network")
+    return next(test for test in cases_of(suite) if test.name == case.params.words[0])
+
+
+def words_of(suite: SuiteName, role: Role) -> list[str]:
+    """All values of TESTCASE that one side of a suite over a network may get, each once."""
+    if suite == "transport":
+        return []
+    side: Literal["client", "server"] = "client" if role == "client" else "server"
+    return list(dict.fromkeys(test.testcase(side) for test in cases_of(suite)))
+
+
+def exchange_of(evidence: NetworkEvidence, folder: Path) -> Exchange:
+    """What judgement looks at, out of what the attempt left behind.
+
+    :param folder: where the attempt's folders were gathered
+    """
+    present: list[Part] = [actor for actor in get_args(Part) if actor in evidence.exits]
+    return Exchange(
+        ending=_ENDINGS.get(evidence.first, Ending.SIMULATOR_ENDED),
+        exits={actor: evidence.exits[actor] for actor in present},
+        last_words={
+            actor: last_line(evidence.streams[actor, "stderr"], evidence.streams[actor, "stdout"]) for actor in present
+        },
+        elapsed=evidence.elapsed,
+        folder=folder,
+    )

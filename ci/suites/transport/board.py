@@ -1,0 +1,194 @@
+"""The transport suite's dashboard as data: made of a run, or read back from where it is published, and written.
+
+The tables keep the bytes of the established format (header cell, separator lengths, sorting by code unit,
+symbols), because other programs read them. There the order of tables depends on the run; here it is fixed:
+standalone transports first, then transport, secure channel, muxer. What the format has no
+place for stands below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from ci.reports.markdown import template
+from ci.reports.order import by_code_unit, words_order
+from ci.reports.runs import paragraph, read_runs
+from ci.util.text import counted
+
+__all__ = ["BELIEVED", "CORNER", "WHITE", "Board", "Cells", "colour_of", "read_board", "row_of", "tables_text"]
+
+# Both arrows carry U+FE0F, and two spaces follow the backslash.
+CORNER: Final = "⬇️ dialer 📞 \\  ➡️ listener 🎧"
+WHITE: Final = ":white_circle:"
+# Behind the symbol of a cell that passed although neither side reported the stack it negotiated.
+BELIEVED: Final = "†"
+HEADING: Final = re.compile(r"^## Using: (?P<stack>.+)$")
+# Alone, or linked to the run it came from; what may follow is a footnote's sign.
+SYMBOL: Final = re.compile(r"^\[?:(?P<colour>[a-z]+)_circle:(?:\]\([^)]*\))?\S{0,8}$")
+CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
+_NOTE: Final = re.compile(r"Without a result: (?P<note>.*)\.")
+_INCOMPLETE: Final = "Incomplete: "
+_ABSENT: Final = "Not run, and in no table:"
+_PART: Final = ", not selected, or without a result."
+
+# What stands in a table: symbols by dialer and listener, all as they are written.
+Cells: TypeAlias = "Mapping[tuple[str, str], str]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A dashboard, as text in its places.
+
+    :param tables: by the words of the stack; pairs that are not there are white
+    :param notes: of a table, what has no result and why
+    :param incomplete: shards that are not whole
+    :param absent: a line per reason, with the versions that are in no table
+    :param runs: which runs the cells come from, oldest first
+    :param part: a cell may be white because its case was not selected
+    """
+
+    tables: Mapping[tuple[str, ...], Cells] = field(default_factory=dict)
+    notes: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    incomplete: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    part: bool = False
+
+    @property
+    def colours(self) -> Counter[str]:
+        """How many cells have which colour."""
+        return Counter(colour_of(symbol) for cells in self.tables.values() for symbol in cells.values())
+
+    def text(self) -> str:
+        """What goes between the markers."""
+        return template("dashboard.md.jinja").render(
+            tables=list(_tables(self)),
+            incomplete=self.incomplete,
+            absent=self.absent,
+            runs=paragraph(self.runs, self._total),
+            believed=self._believed,
+            sign=BELIEVED,
+            part=self.part,
+        )
+
+    @property
+    def _believed(self) -> str:
+        """How many cells, and of how many where all are of one run: an earlier one may not have looked at this."""
+        believed = sum(symbol.endswith(BELIEVED) for cells in self.tables.values() for symbol in cells.values())
+        passed = counted(self.colours["green"] + self.colours["yellow"], "cell")
+        if not believed or len(self.runs) < 2:
+            return f"{believed} of the {passed} that passed" if believed else ""
+        return f"{counted(believed, 'cell')}; of an earlier run a cell without this sign need not be proved"
+
+    @property
+    def _total(self) -> str:
+        colours = self.colours
+        words = (("green", "passed"), ("yellow", "flaky"), ("red", "failed or timed out"))
+        came_to = ", ".join(f"{colours[colour]} {word}" for colour, word in words if colours[colour])
+        results = counted(sum(colours[colour] for colour, _ in words), "cell")
+        return f"{results} with a result, {came_to or 'none'}"
+
+
+def tables_text(board: Board) -> str:
+    """Only the tables: byte for byte what the established renderer makes of the same cells, in our order."""
+    return template("tables.md.jinja").render(tables=list(_tables(board)), notes=False)
+
+
+def read_board(section: str) -> Board:
+    """A dashboard as `Board.text` has written it, or an established one; what is neither is passed over."""
+    lines = section.splitlines()
+    tables: dict[tuple[str, ...], dict[tuple[str, str], str]] = {}
+    notes: dict[tuple[str, ...], str] = {}
+    for words, listeners, line in _inside(lines):
+        if note := _NOTE.fullmatch(line):
+            notes[words] = note["note"]
+        elif listeners and (cells := row_of(line)):
+            row = tables.setdefault(words, {})
+            row |= {(cells[0], listener): cell for listener, cell in zip(listeners, cells[1:], strict=False)}
+    return Board(
+        tables=tables,
+        notes=notes,
+        incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
+        absent=tuple(_absent(lines)),
+        runs=read_runs(lines),
+        part=any(line.endswith(_PART) for line in lines),
+    )
+
+
+def row_of(line: str) -> list[str]:
+    """The cells of a table's line; none of any other line."""
+    return [cell.strip() for cell in CELL_SEPARATOR.split(line)[1:-1]] if line.startswith("|") else []
+
+
+def colour_of(symbol: str) -> str:
+    """`green`, `yellow`, `red` or `white`; empty for what is no symbol."""
+    found = SYMBOL.match(symbol)
+    return "" if found is None else found["colour"]
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    words: tuple[str, ...]
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+    @property
+    def separator(self) -> tuple[str, ...]:
+        return tuple("-" * _code_units(text) for text in self.header)
+
+
+def _tables(board: Board) -> Iterator[_Table]:
+    for words in sorted(board.tables, key=words_order):
+        cells = board.tables[words]
+        versions = sorted({version for pair in cells for version in pair}, key=by_code_unit)
+        yield _Table(
+            words=words,
+            header=(CORNER, *versions),
+            rows=tuple(
+                (dialer, *(cells.get((dialer, listener), WHITE) for listener in versions)) for dialer in versions
+            ),
+            note=board.notes.get(words, ""),
+        )
+
+
+def _code_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def _inside(lines: Iterable[str]) -> Iterator[tuple[tuple[str, ...], Sequence[str], str]]:
+    """Each line below a heading, with the stack's words and, inside a table's body, its listeners."""
+    words: tuple[str, ...] | None = None
+    listeners: list[str] = []
+    for line in lines:
+        heading = HEADING.match(line)
+        cells = row_of(line)
+        if heading:
+            words, listeners = tuple(word.strip() for word in heading["stack"].split(","))[:3], []
+        elif words is None:
+            continue
+        elif not cells:
+            listeners = []
+            yield words, (), line
+        elif not listeners:
+            listeners = cells[1:]
+        elif set(cells[0]) != {"-"}:
+            yield words, listeners, line
+
+
+def _absent(lines: Iterable[str]) -> Iterator[str]:
+    inside = False
+    for line in lines:
+        inside = line == _ABSENT or (inside and (not line or line.startswith("* ")))
+        if inside and line.startswith("* "):
+            yield line.removeprefix("* ")

@@ -1,0 +1,137 @@
+"""The libp2p *transport* suite: which variables both sides get, and where they meet.
+
+The container contract has two generations (docs/image-contracts.md). An image is given the variables of its own
+generation and no others; where the two sides of a case differ, they meet at different Redis keys and the scene
+asks for a bridge between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from ci.model import Case, Contract, Role, Verdict, Version
+from ci.spec.attempt import CLASSIC_REDIS, REDIS_PASSWORD, Actor, Evidence, Scene, Surroundings
+from ci.suites.transport.judge import judge, settled
+
+__all__ = ["TransportSuite"]
+
+CLASSIC_KEY: Final = "listenerAddr"
+
+# What existing applications give themselves when nothing is said (contract, section 1.1).
+DEFAULT_TIMEOUT_SECONDS: Final = 180
+# The runner waits longer than the applications do, so that their own last words are not cut off.
+PATIENCE_SECONDS: Final = 10
+
+
+class TransportSuite:
+    """Describes and judges transport cases.
+
+    :param versions: by id
+    :param deadline: seconds, instead of what the two versions of a case declare
+    :param factor: for slow hosts: what is declared, and told the two sides, times this
+    :param strict_exit: fail a dialer that stays after its result, instead of warning (T10)
+    """
+
+    name = "transport"
+    settled = staticmethod(settled)
+
+    def __init__(
+        self,
+        versions: Mapping[str, Version],
+        *,
+        deadline: float | None = None,
+        factor: float = 1.0,
+        strict_exit: bool = False,
+    ) -> None:
+        self.versions = versions
+        self._deadline = deadline
+        self._factor = factor
+        self._strict_exit = strict_exit
+
+    def scene(self, case: Case, *, images: Mapping[str, str], surroundings: Surroundings, attempt: str) -> Scene:
+        """Describe one attempt at a case.
+
+        :param images: image reference or id by version id
+        :param attempt: unique per attempt, so that stale values of an earlier one can never be met
+        """
+        test_key = _test_key(f"{attempt} {case.name}")
+        dialer, listener = self.versions[case.dialer], self.versions[case.listener]
+        timeout = _application_timeout(dialer, listener)
+        if self._factor != 1:
+            # Also where neither side declares one: each would go by its own default, which knows of no slow host.
+            timeout = math.ceil((timeout or DEFAULT_TIMEOUT_SECONDS) * self._factor)
+
+        def actor(role: Role, version: Version) -> Actor:
+            return Actor(
+                role=role,
+                version=version.id,
+                image=images[version.id],
+                environment=_environment(case, role, version, test_key, timeout, surroundings),
+            )
+
+        return Scene(
+            case=case,
+            dialer=actor("dialer", dialer),
+            listener=actor("listener", listener),
+            dialer_key=_address_key(dialer.contract, test_key),
+            listener_key=_address_key(listener.contract, test_key),
+            deadline=self._deadline or (timeout or DEFAULT_TIMEOUT_SECONDS) + PATIENCE_SECONDS,
+        )
+
+    def judge(self, case: Case, evidence: Evidence, surroundings: Surroundings) -> Verdict:
+        return judge(case, evidence, shared_loopback=surroundings.shared_loopback, strict_exit=self._strict_exit)
+
+
+def _test_key(text: str) -> str:
+    """Eight hex digits, the length existing images document (contract, section 1.6)."""
+    return hashlib.sha256(f"{text}\n".encode()).hexdigest()[:8]
+
+
+def _address_key(contract: Contract, test_key: str) -> str:
+    return CLASSIC_KEY if contract is Contract.CLASSIC else f"{test_key}_listener_multiaddr"
+
+
+def _application_timeout(*versions: Version) -> int | None:
+    """The larger of the limits that the two sides declare, which both are given; None where neither declares one.
+
+    A row without a limit has no say, as in the established runner: its image is told the other row's, and images rely
+    on being given the same one on both sides.
+    """
+    return max((it.timeout_seconds for it in versions if it.timeout_seconds is not None), default=None)
+
+
+def _environment(
+    case: Case, role: Role, version: Version, test_key: str, timeout: int | None, surroundings: Surroundings
+) -> dict[str, str]:
+    is_dialer = "true" if role == "dialer" else "false"
+    stack = case.stack
+    variables: dict[str, str | int | None]
+    if version.contract is Contract.CLASSIC:
+        variables = {
+            "version": version.id,
+            "transport": stack.transport,
+            "security": stack.secure_channel,
+            "muxer": stack.muxer,
+            "is_dialer": is_dialer,
+            "ip": surroundings.listen_ip,
+            "redis_addr": None if surroundings.redis == CLASSIC_REDIS else str(surroundings.redis),
+            "test_timeout_seconds": timeout,
+        }
+    else:
+        variables = {
+            "DEBUG": "false",
+            "IS_DIALER": is_dialer,
+            "REDIS_ADDR": str(surroundings.redis),
+            "TEST_KEY": test_key,
+            "TRANSPORT": stack.transport,
+            "SECURE_CHANNEL": stack.secure_channel,
+            "MUXER": stack.muxer,
+            "LISTENER_IP": surroundings.listen_ip,
+            "TEST_TIMEOUT_SECS": timeout,
+        }
+    variables[REDIS_PASSWORD] = surroundings.redis_password
+    # An absent variable and an empty one are different things to some images: never send an empty one.
+    return {name: str(value) for name, value in variables.items() if value is not None}
