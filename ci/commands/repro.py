@@ -184,7 +184,7 @@ class _Session:
             assert isinstance(engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
             assert isinstance(slot, DockerSlot)  # noqa: S101
             files = {role: scratch / f"{role}.pcap" for role in ROLES}
-            return packets(engine.daemon, slot, helper=engine.helper, files=files)
+            return packets(engine.daemon, slot, helper=engine.helper, files=files, warn=self._console.warn)
         return nullcontext()  # over a simulated network the simulator records them itself
 
     def _over(self, stage: Stage, number: int, verdict: Verdict, actors: Sequence[Actor]) -> After:

@@ -124,6 +124,7 @@ def test_packets_of_both_sides(checkout: Callable[..., Checkout]) -> None:
         assert struct.unpack("<I", data[:4])[0] in (0xA1B2C3D4, 0xA1B23C4D)
         # Both have spoken with Redis, and what one pushed the other one got.
         assert b"/ip4/10.0.0.7/tcp/4001" in data
+    assert "lacks" not in said
 
 
 def test_what_is_kept_stays_until_it_is_removed(checkout: Callable[..., Checkout], daemon: Daemon) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,8 +23,14 @@ __all__ = ["MOST_BYTES", "packets"]
 # Of each file. A case that moves more than this is no ping.
 MOST_BYTES: Final = 256 * MIB
 READY_SECONDS: Final = 15.0
-# All interfaces, the loopback too; every packet at once, to standard output; and no second user to become.
-COMMAND: Final = ["tcpdump", "-i", "any", "-p", "-U", "--immediate-mode", "-Z", "root", "-w", "-"]
+# All interfaces, the loopback too; every packet at once, to standard output; and no second user to become. A packet
+# that is handed over at once takes a place of the longest length there may be, whatever its own: of the usual buffer
+# (2 MiB, places of 256 KiB) eight packets fill all of it. This one (in KiB) has a thousand places.
+COMMAND: Final = [
+    *("tcpdump", "-i", "any", "-p", "-U", "--immediate-mode", "-s", "65535", "-B", "65536"),
+    *("-Z", "root", "-w", "-"),
+]
+DROPPED: Final = re.compile(rb"^(\d+) packets? dropped by kernel", re.MULTILINE)
 # Told to stop, tcpdump forgets what the kernel has not handed to it yet. So the last packet is one of our own, sent
 # once the case is over: when it has come through, so has everything before it.
 LAST_WORDS: Final = b"end of the recording"
@@ -31,21 +38,24 @@ SAY_LAST_WORDS: Final = ["bash", "-c", f"echo -n {LAST_WORDS.decode()} > /dev/ud
 
 
 @contextmanager
-def packets(daemon: Daemon, slot: DockerSlot, *, helper: str, files: dict[Role, Path]) -> Iterator[None]:
+def packets(
+    daemon: Daemon, slot: DockerSlot, *, helper: str, files: dict[Role, Path], warn: Callable[[str], None]
+) -> Iterator[None]:
     """Record what each side of a slot sends and receives while the block runs, its talk with Redis included.
 
     :param helper: reference of the image that holds `tcpdump`
     :param files: where to, in the format of pcap
+    :param warn: told when a recording lacks packets
     :raises EngineError: it cannot be recorded
     """
     with ExitStack() as stack:
         for role in ROLES:
-            stack.enter_context(_recording(daemon, slot.pods[role], helper, files[role]))
+            stack.enter_context(_recording(daemon, slot.pods[role], helper, files[role], warn))
         yield
 
 
 @contextmanager
-def _recording(daemon: Daemon, pod: str, helper: str, path: Path) -> Iterator[None]:
+def _recording(daemon: Daemon, pod: str, helper: str, path: Path, warn: Callable[[str], None]) -> Iterator[None]:
     api = daemon.api
     with ExitStack() as stack:
         container = daemon.call(
@@ -84,6 +94,8 @@ def _recording(daemon: Daemon, pod: str, helper: str, path: Path) -> Iterator[No
             reader.complete.wait(READY_SECONDS)
             daemon.quietly(api.kill, container, "SIGINT")
             reader.join(10)
+            if (dropped := DROPPED.search(reader.said)) is not None and int(dropped[1]) > 0:
+                warn(f"{path.stem}.pcap lacks {int(dropped[1])} packets: the kernel dropped them, tcpdump was too slow")
 
 
 def _run_inside(daemon: Daemon, container: str, command: list[str]) -> None:
