@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ci.commands import (
-    build_images,
-    check_image,
-    doctor,
-    export_results,
-    gc,
-    init,
-    interop,
-    list_cases,
-    merge_results,
-    repro,
-    run_shard,
-    update_readme,
-)
+from ci.commands.registry import COMMANDS
 from ci.errors import ExitCode, InteropError
-from ci.terminal.console import Console
 from ci.terminal.interrupts import Interrupted, raised
 from ci.terminal.output import Output, standard_output
 from ci.terminal.spelling import spelled
@@ -31,22 +19,10 @@ from ci.util.arguments import Parser
 from ci.util.host_trouble import host_trouble
 from ci.util.text import printable_lines
 
-__all__ = ["command_line", "main", "program"]
+if TYPE_CHECKING:
+    from ci.terminal.console import Console
 
-COMMANDS = (
-    interop,
-    list_cases,
-    build_images,
-    run_shard,
-    merge_results,
-    update_readme,
-    export_results,
-    repro,
-    check_image,
-    doctor,
-    gc,
-    init,
-)
+__all__ = ["command_line", "main", "program"]
 
 
 def program() -> int:
@@ -73,15 +49,15 @@ def main(words: Sequence[str] | None = None, *, output: Output | None = None) ->
     :param output: what `sys.stdout` writes to, where that may fail
     :return: exit status, see `ci.errors.ExitCode`
     """
-    console = Console.for_stream(sys.stdout, os.environ)
+    console = functools.cache(_console)
 
     def complain(text: str) -> None:
-        console.error(text)
+        console().error(text)
         if output is not None and output.trouble is not None:
             _also_said(f"error: {text}")
 
     words = sys.argv[1:] if words is None else words
-    parser = command_line()
+    parser = command_line(words)
     try:
         if not words:
             parser.print_help()
@@ -89,7 +65,7 @@ def main(words: Sequence[str] | None = None, *, output: Output | None = None) ->
         arguments = parser.parse_args(words)
         arguments.words = tuple(words[1:])  # as typed: what is to be typed again is made of them
         with raised():
-            return int(arguments.run(arguments, console))
+            return int(arguments.run(arguments, console()))
     except KeyboardInterrupt as request:
         if not isinstance(request, Interrupted):
             complain("interrupted")
@@ -112,8 +88,18 @@ def _also_said(text: str) -> None:
         os.write(2, f"{printable_lines(text)}\n".encode(errors="backslashreplace"))
 
 
-def command_line() -> Parser:
-    """The parser of all commands."""
+def _console() -> Console:
+    # Not at the top: what draws tables and live views takes longer to import than `--help` takes to print.
+    from ci.terminal.console import Console  # noqa: PLC0415
+
+    return Console.for_stream(sys.stdout, os.environ)
+
+
+def command_line(words: Sequence[str] | None = None) -> Parser:
+    """The parser of all commands, with the arguments of the one that is asked for.
+
+    :param words: command line without the program's name; None: with the arguments of every command
+    """
     parser = Parser(
         prog="ci",
         description="Runs implementations of a network protocol against each other and publishes the matrix.",
@@ -123,7 +109,9 @@ def command_line() -> Parser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
-        command.add_parser(commands)
+        it = commands.add_parser(command.name, help=command.help)
+        if words is None or list(words[:1]) == [command.name]:
+            command.configure(it)
     return parser
 
 

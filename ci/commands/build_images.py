@@ -22,7 +22,7 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["add_archive_argument", "add_parser", "archives", "build", "found_or_built", "print_report", "run"]
+__all__ = ["add_archive_argument", "archives", "build", "configure", "found_or_built", "print_report", "run"]
 
 ARCHIVES_VARIABLE: Final = "INTEROP_ARCHIVES"
 
@@ -37,12 +37,8 @@ def add_archive_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "build-images",
-        help="build or fetch the images of the selected versions",
-        epilog="example: nox -s build-images -- go-v0.51 js",
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: nox -s build-images -- go-v0.51 js"
     add_selection_arguments(parser)
     add_archive_argument(parser)
     add_engine_argument(parser)

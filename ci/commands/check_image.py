@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ci.model import SuiteName, Version
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "image_named", "run"]
+__all__ = ["configure", "image_named", "run"]
 
 # Families of counterparts that are known to work, in the order in which they are tried: of each the last version that
 # plays both roles in the suite.
@@ -41,12 +41,10 @@ OF_TRANSPORT: Final = ("transport", "security", "muxer", "contract")
 OF_NETWORKS: Final = ("role", "simulator")
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "check-image",
-        help="hold one image to the container contract",
-        epilog="example: nox -s check-image -- my-image:head --transport tcp --transport quic-v1\n"
-        "example: nox -s check-image -- my-endpoint:head --suite quic --role server",
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "example: nox -s check-image -- my-image:head --transport tcp --transport quic-v1\n"
+        "example: nox -s check-image -- my-endpoint:head --suite quic --role server"
     )
     add_arguments(parser)
     parser.add_argument("--suite", choices=SUITES, default="transport", help="default: transport")

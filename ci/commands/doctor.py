@@ -18,15 +18,13 @@ from ci.terminal.spelling import say_next
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "run"]
+__all__ = ["configure", "run"]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "doctor",
-        help="what this host offers and lacks, and what each lack costs",
-        epilog="example: nox -s doctor -- --json\nExit status 0: the main job can run here; 6: no engine can be used; "
-        "2: versions.yaml has mistakes.",
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "example: nox -s doctor -- --json\nExit status 0: the main job can run here; 6: no engine can be used; "
+        "2: versions.yaml has mistakes."
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument(

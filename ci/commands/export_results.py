@@ -24,20 +24,18 @@ if TYPE_CHECKING:
     from ci.terminal.console import Console
     from ci.util.json_fields import Json
 
-__all__ = ["FORMATS", "add_parser", "run"]
+__all__ = ["FORMATS", "configure", "run"]
 
 # A folder's name that is nothing else in a URL either.
 RUN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "export-results",
-        help="write merged results in a format that other programs read",
-        description="Formats: quic-interop-runner is the JSON of the QUIC Interop Runner, for the suites quic and "
-        "webtransport. docs/results-format.md describes them.",
-        epilog="example: nox -s export-results -- --suite quic --run nightly --format quic-interop-runner",
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Formats: quic-interop-runner is the JSON of the QUIC Interop Runner, for the suites quic and "
+        "webtransport. docs/results-format.md describes them."
     )
+    parser.epilog = "example: nox -s export-results -- --suite quic --run nightly --format quic-interop-runner"
     parser.add_argument("merged", nargs="?", type=Path, metavar="MERGED.JSON", help="default: the run's")
     parser.add_argument("--format", choices=tuple(FORMATS), required=True)
     parser.add_argument(

@@ -29,17 +29,13 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "run"]
+__all__ = ["configure", "run"]
 
 _Decisions: TypeAlias = "list[tuple[Place, Decided]]"
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "gc",
-        help="remove this project's own leftovers, by label and age, and nothing else",
-        epilog="example: nox -s gc -- --older-than 7d --yes\nWithout --yes nothing is removed; results never are.",
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: nox -s gc -- --older-than 7d --yes\nWithout --yes nothing is removed; results never are."
     parser.add_argument("--yes", action="store_true", help="remove them; without it they are only listed")
     parser.add_argument("--older-than", default="24h", metavar="AGE", help="e.g. 90m, 24h, 7d (default: 24h)")
     parser.add_argument(

@@ -26,22 +26,20 @@ if TYPE_CHECKING:
     from ci.model import SuiteName
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "run"]
+__all__ = ["configure", "run"]
 
 FIRST_VERSION: Final = "v1.0"
 # What the skeleton promises, as arguments of `check-image`.
 FIRST_STACK: Final = "--transport tcp --security noise --muxer yamux --contract both"
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "init",
-        help="begin a new implementation, or a new version of one that is here",
-        description="Makes the folder of a new implementation: everything the container contract asks for is in it "
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Makes the folder of a new implementation: everything the container contract asks for is in it "
         "but two functions. Where the family is here already, makes a new version beside its newest one. "
-        "Nothing that exists is changed.",
-        epilog="example: nox -s init -- zig-libp2p\nexample: nox -s init -- go --version v0.52 --write",
+        "Nothing that exists is changed."
     )
+    parser.epilog = "example: nox -s init -- zig-libp2p\nexample: nox -s init -- go --version v0.52 --write"
     parser.add_argument("family", metavar="FAMILY", help="the implementation, as `family` in versions.yaml")
     parser.add_argument(
         "--version",

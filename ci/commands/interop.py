@@ -46,15 +46,11 @@ if TYPE_CHECKING:
     from ci.terminal.console import Console
     from ci.terminal.progress import Progress
 
-__all__ = ["add_parser", "run"]
+__all__ = ["configure", "run"]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "interop",
-        help="the whole job on this machine: build, run, merge, dashboard",
-        epilog="example: nox -s interop -- --quick --select 'py and go'",
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: nox -s interop -- --quick --select 'py and go'"
     add_selection_arguments(parser)
     parser.add_argument(
         "--all", action="store_true", help="all selected cases, also where --quick is the default: on local processes"

@@ -20,15 +20,11 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "run"]
+__all__ = ["configure", "run"]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "list",
-        help="the cases selected, how many, and the cost estimate; --why: those left out, too",
-        epilog="example: nox -s list -- --select 'js and py' --ignore mplex --why",
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: nox -s list -- --select 'js and py' --ignore mplex --why"
     add_selection_arguments(parser)
     parser.add_argument("--why", action="store_true", help="list what is left out too, and what decided each case")
     parser.add_argument("--json", action="store_true", help="the plan as one JSON document")
@@ -55,9 +51,12 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.json:
         sys.stdout.write(plan.to_json())
         return ExitCode.GREEN
+    lines = []
     for one in plan.cases if arguments.why else plan.selected:
         what, why = ("selected " if one.selected else "ignored  ", f"  ({one.why})") if arguments.why else ("", "")
-        console.info(f"{what}{one.seconds:6.1f} s  {one.case.name}{why}")
+        lines.append(f"{what}{one.seconds:6.1f} s  {one.case.name}{why}")
+    if lines:
+        console.info("\n".join(lines))  # at once: line by line it takes as long as all the rest
     selected, left_out = len(plan.selected), len(plan.cases) - len(plan.selected)
     console.info(
         f"{selected} of {counted(len(plan.cases), 'case')} selected, {plan.seconds / 60:.1f} min one after the other"

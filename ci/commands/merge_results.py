@@ -30,20 +30,18 @@ if TYPE_CHECKING:
     from ci.suites.baseline import Baseline
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "add_proof_argument", "merge_run", "report", "run", "suite_words"]
+__all__ = ["add_proof_argument", "configure", "merge_run", "report", "run", "suite_words"]
 
 MOST_NAMES = 40
 UNPROVED = "passed, but neither side reported the stack that it negotiated"
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "merge-results",
-        help="reconcile the shards' results with the plan",
-        description="Reconciles all shards with the plan: that of the selection given here, which must be the one they "
-        "were run with; without one the shards' own, where all agree.",
-        epilog="example: nox -s merge-results -- --run nightly",
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Reconciles all shards with the plan: that of the selection given here, which must be the one they "
+        "were run with; without one the shards' own, where all agree."
     )
+    parser.epilog = "example: nox -s merge-results -- --run nightly"
     parser.add_argument(
         "folders", nargs="*", type=Path, metavar="FOLDER", help="of one shard or of several; default: the run's"
     )

@@ -48,20 +48,20 @@ if TYPE_CHECKING:
     from ci.spec.attempt import Actor
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "run"]
+__all__ = ["configure", "run"]
 
 UNTIL_FAIL_TIMES: Final = 100
 NEED_DOCKER: Final = ("--pcap", "--shell", "--keep")
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "repro",
-        help="one case in the foreground, as often as it takes",
-        description="Plays one case, shows what both sides write while they write it, and says how to play it by hand.",
-        epilog='example: nox -s repro -- "py-v0.8 x go-v0.51 (wss, noise, yamux)"\n'
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Plays one case, shows what both sides write while they write it, and says how to play it by hand."
+    )
+    parser.epilog = (
+        'example: nox -s repro -- "py-v0.8 x go-v0.51 (wss, noise, yamux)"\n'
         'example: nox -s repro -- "js-v3.3 x rust-v0.57 (tcp, tls, yamux)" --until-fail --quiet --pcap\n'
-        'example: nox -s repro -- "aioquic-v1.7 x quic-go-v0.65 (retry)" --suite quic --seed 7 --pcap',
+        'example: nox -s repro -- "aioquic-v1.7 x quic-go-v0.65 (retry)" --suite quic --seed 7 --pcap'
     )
     parser.add_argument("case", nargs="+", metavar="CASE", help="its name as `list` prints it, in quotes")
     add_version_arguments(parser)

@@ -31,6 +31,7 @@ from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read
 from ci.runner.shard import Runner, Settings, Summary
 from ci.suites.quic.auxiliary_images import support_for
 from ci.terminal.interrupts import interruptible
+from ci.terminal.progress import Progress
 from ci.terminal.spelling import say_next
 from ci.util.arguments import whole_number
 from ci.util.atomic import write_atomically
@@ -39,7 +40,6 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.results.records import Attempt
     from ci.terminal.console import Console
-    from ci.terminal.progress import Progress
 
 Images: TypeAlias = "Mapping[str, Future[Image | Unavailable]]"
 
@@ -48,8 +48,8 @@ ATTEMPT_VARIABLE: Final = "GITHUB_RUN_ATTEMPT"
 
 __all__ = [
     "Images",
-    "add_parser",
     "add_run_arguments",
+    "configure",
     "engine_to_go_on_with",
     "repro_command",
     "repro_words",
@@ -91,13 +91,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine_argument(parser)
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "run-shard",
-        help="run a deterministic slice of the cases",
-        description="Runs a deterministic slice of the cases. After an interruption the same command goes on.",
-        epilog="example: nox -s run-shard -- 3/8",
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Runs a deterministic slice of the cases. After an interruption the same command goes on."
+    parser.epilog = "example: nox -s run-shard -- 3/8"
     parser.add_argument("shard", metavar="INDEX/COUNT", help="3/8 is the third of eight")
     add_selection_arguments(parser)
     add_run_arguments(parser)
@@ -194,7 +190,7 @@ def run_one_shard(
         interruptible(console, stop=backend.provider.stop) as cancelled,
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
         _stopping(backend.provider),
-        console.progress(len(left), arguments.workers) as progress,
+        Progress(console, len(left), arguments.workers) as progress,
     ):
         write_atomically(folder / "plan.json", workspace.plan.to_json().encode())
         red = red_cases(planned, earlier.attempts)

@@ -20,15 +20,11 @@ from ci.terminal.spelling import say_next
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["add_parser", "run"]
+__all__ = ["configure", "run"]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "update-readme",
-        help="write the dashboard of a suite between its markers in the README",
-        epilog="example: nox -s update-readme -- --check",
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: nox -s update-readme -- --check"
     parser.add_argument("merged", nargs="?", type=Path, metavar="MERGED.JSON", help="default: the run's")
     add_selection_arguments(parser)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")

@@ -18,10 +18,9 @@ from typing import Final, Literal, TextIO, TypeAlias
 import rich.console
 from rich.text import Text
 
-from ci.terminal.progress import Progress
 from ci.util.text import printable, printable_lines
 
-__all__ = ["ANNOTATIONS", "Console", "Progress", "escape_data", "escape_property"]
+__all__ = ["ANNOTATIONS", "Console", "escape_data", "escape_property"]
 
 Level: TypeAlias = Literal["warning", "error"]
 
@@ -126,10 +125,6 @@ class Console:
             yield
         finally:
             self._print("::endgroup::")
-
-    def progress(self, total: int, workers: int) -> Progress:
-        """Progress of a run of `total` cases, `workers` at a time; a context manager."""
-        return Progress(self, total, workers)
 
     def show(self, renderable: rich.console.RenderableType) -> None:
         """Print a Rich table or the like; its texts must be `Text` made by `styled`."""

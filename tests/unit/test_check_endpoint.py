@@ -223,8 +223,8 @@ def test_the_data_holds_everything() -> None:
 
 def parse(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    return parser.parse_args(["check-image", *words])
+    command.configure(parser)
+    return parser.parse_args(words)
 
 
 @pytest.mark.parametrize(

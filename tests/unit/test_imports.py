@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ci.commands.registry import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
@@ -96,10 +98,13 @@ def imports(path: Path) -> Iterator[str]:
 @cache
 def graph() -> dict[str, set[str]]:
     known = modules()
-    return {
+    found = {
         name: {target for it in imports(path) if (target := it.removeprefix("ci.")) in known and it != target}
         for name, path in known.items()
     }
+    # By its name, when it is asked for.
+    found["commands.registry"] |= {f"commands.{command.module}" for command in COMMANDS}
+    return found
 
 
 def room_of(name: str) -> str:

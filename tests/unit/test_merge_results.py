@@ -24,7 +24,7 @@ def in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plan_for(*words: str) -> Plan:
-    return Workspace.from_arguments(command_line().parse_args(["list", *words])).plan
+    return Workspace.from_arguments(command_line(["list"]).parse_args(["list", *words])).plan
 
 
 def shards_of(plan: Plan, root: Path, count: int = 2) -> list[str]:

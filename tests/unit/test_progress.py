@@ -87,7 +87,7 @@ def test_what_is_skipped_counts_and_takes_no_time() -> None:
 
 def test_many_workers_count_each_case_once_and_in_order() -> None:
     file = File()
-    with file.console.progress(80, 4) as progress:
+    with Progress(file.console, 80, 4) as progress:
 
         def work(worker: int) -> None:
             for _ in range(20):
@@ -104,7 +104,7 @@ def test_many_workers_count_each_case_once_and_in_order() -> None:
 
 def test_strangers_text_is_only_text() -> None:
     file = File({"GITHUB_ACTIONS": "true"})
-    with file.console.progress(1, 1) as progress:
+    with Progress(file.console, 1, 1) as progress:
         progress.started(0, "\x1b[2J[red]x")
         progress.finished(0, "\x1b[2J[red]x\n::error::y", "failed", 1, "[/]\x00\u202e\r\n::stop")
     assert file.text == "[1/1] failed        1.0 s  eta 0 s     [red]x ::error::y: [/] ::stop\n"
@@ -113,7 +113,7 @@ def test_strangers_text_is_only_text() -> None:
 def test_on_a_terminal_lines_live() -> None:
     with pseudo_terminal() as (stream, screen):
         console = Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"})
-        with console.progress(3, 2) as progress:
+        with Progress(console, 3, 2) as progress:
             progress.started(0, "first")
             progress.started(1, "second")
             progress.finished(0, "first", "passed", 1)
@@ -135,7 +135,7 @@ def test_on_a_terminal_lines_live() -> None:
 def test_on_a_terminal_what_is_red_is_printed_once_and_last_if_at_all(listed_later: bool) -> None:
     with pseudo_terminal() as (stream, screen):
         console = Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "100", "LINES": "40", "NO_COLOR": "1"})
-        with console.progress(9, 2) as progress:
+        with Progress(console, 9, 2) as progress:
             for number in range(7):
                 progress.finished(0, f"case {number}", "failed", 2, "exit 1; SwarmError: no <- Refused: here")
             progress.again(7)
@@ -158,7 +158,7 @@ def test_on_a_terminal_what_is_red_is_printed_once_and_last_if_at_all(listed_lat
 
 
 def interrupted_run(console: Console) -> None:
-    with console.progress(3, 2) as progress:
+    with Progress(console, 3, 2) as progress:
         progress.started(0, NAME)
         raise KeyboardInterrupt
 
@@ -174,7 +174,7 @@ def test_an_interrupt_gives_the_cursor_back() -> None:
 def test_many_workers_on_a_terminal_do_not_lock_up() -> None:
     with pseudo_terminal() as (stream, screen):
         console = Console.for_stream(stream, {"TERM": "xterm"})
-        with console.progress(40, 4) as progress:
+        with Progress(console, 40, 4) as progress:
 
             def work(worker: int) -> None:
                 for _ in range(10):

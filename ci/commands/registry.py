@@ -1,0 +1,45 @@
+"""The commands, a line each. A command's module is imported when that command is asked for, and not before."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["COMMANDS", "Command"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as it is typed.
+
+    :param module: in this package; has `configure`, which gives a parser the command's arguments
+    :param help: its line among all commands
+    """
+
+    name: str
+    module: str
+    help: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Give a parser the command's arguments, and its `run`."""
+        importlib.import_module(f"ci.commands.{self.module}").configure(parser)
+
+
+COMMANDS: Final = (
+    Command("interop", "interop", "the whole job on this machine: build, run, merge, dashboard"),
+    Command("list", "list_cases", "the cases selected, how many, and the cost estimate; --why: those left out, too"),
+    Command("build-images", "build_images", "build or fetch the images of the selected versions"),
+    Command("run-shard", "run_shard", "run a deterministic slice of the cases"),
+    Command("merge-results", "merge_results", "reconcile the shards' results with the plan"),
+    Command("update-readme", "update_readme", "write the dashboard of a suite between its markers in the README"),
+    Command("export-results", "export_results", "write merged results in a format that other programs read"),
+    Command("repro", "repro", "one case in the foreground, as often as it takes"),
+    Command("check-image", "check_image", "hold one image to the container contract"),
+    Command("doctor", "doctor", "what this host offers and lacks, and what each lack costs"),
+    Command("gc", "gc", "remove this project's own leftovers, by label and age, and nothing else"),
+    Command("init", "init", "begin a new implementation, or a new version of one that is here"),
+)
