@@ -63,6 +63,7 @@ class Console:
         self.terminal = terminal
         self.colour = colour
         self.github = github
+        self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self.unicode = self._encoding.lower().replace("-", "").replace("_", "").startswith("utf")
         self._lock = threading.RLock()
@@ -169,4 +170,11 @@ class Console:
         return text
 
     def _print(self, text: str, style: str = "") -> None:
-        self.line(Text(self.encodable(text), style=style))
+        text = self.encodable(text)
+        if self.terminal or self.colour:
+            self.line(Text(text, style=style))
+            return
+        # Nothing is drawn around it and nothing coloured: Rich would write the same and take ten times as long.
+        with self._lock:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
