@@ -15,11 +15,14 @@ from ci.reports.order import by_code_unit
 from ci.results.merged import Merged, MergedCase, ShardState
 from ci.util.text import counted
 
-__all__ = ["fewer", "incomplete", "notes", "shown_and_absent", "why", "without"]
+__all__ = ["WHOLE", "absent_head", "fewer", "incomplete", "notes", "read_absent", "shown_and_absent", "why", "without"]
 
 _MOST_REASONS: Final = 8
 # What went wrong stands at the end, behind an image's reference with its digest.
 _REASON_BYTES: Final = 480
+# A reason that is not cut: 1 KiB is the most that a record holds (docs/results-format.md).
+WHOLE: Final = 1024
+_ABSENT: Final = "Not run, and in no table:"
 _COUNTED: Final = re.compile(r"(?P<count>\d+) (?:×|for|of these:) ")
 # A version in a list of absent ones, and how many cells it has.
 _NAMED: Final = re.compile(r"(?P<name>`[^`]*`|[^\s,`]+)(?: \(\d+ cells?\))?(?:, )?")
@@ -47,10 +50,22 @@ def notes(cases: Iterable[MergedCase]) -> Iterator[str]:
         yield f"{sum(count for _, count in rest)} for {counted(len(rest), 'other reason')}"
 
 
-def why(case: MergedCase) -> str:
-    """The reason of a result as the end of a line of Markdown."""
+def why(case: MergedCase, most: int = _REASON_BYTES) -> str:
+    """The reason of a result as the end of a line of Markdown.
+
+    :param most: bytes; of what is longer the beginning and the end
+    """
     reason = case.result.reason
-    return "" if reason is None else f" – {reason.code}: {code(reason.text, _REASON_BYTES)}"
+    return "" if reason is None else f" – {reason.code}: {code(reason.text, most)}"
+
+
+def absent_head(lines: Iterable[str], behind: str) -> str:
+    """What stands above the lines of absent versions, which a reader unfolds.
+
+    :param behind: what stands between the versions and their reason
+    """
+    names = sum(1 for line in lines for _ in _NAMED.finditer(line.partition(behind)[0]))
+    return f"{_ABSENT} {counted(names, 'version')}"
 
 
 def incomplete(merged: Merged) -> Iterator[str]:
@@ -65,6 +80,15 @@ def incomplete(merged: Merged) -> Iterator[str]:
 
 
 # --- of a published dashboard -----------------------------------------------------------------------------
+
+
+def read_absent(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of absent versions; in a dashboard of an earlier release they are not folded."""
+    inside = False
+    for line in lines:
+        inside = _ABSENT in line or (inside and (not line or line.startswith("* ")))
+        if inside and line.startswith("* "):
+            yield line.removeprefix("* ")
 
 
 def fewer(note: str, now: int) -> str:

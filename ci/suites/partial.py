@@ -19,7 +19,7 @@ from ci.suites.published import PublishedTest, published_tests
 from ci.suites.quic.judge import RATE
 from ci.suites.quic.reports import dashboard as interop_dashboard
 from ci.suites.quic.reports.matrix import Mark, Sign
-from ci.suites.transport.board import read_board
+from ci.suites.transport.board import WHY, read_board
 from ci.suites.transport.dashboard import board_of
 from ci.util.text import counted
 
@@ -80,7 +80,7 @@ def _board(section: str, now: Merged, sentence: str, run_url: str | None) -> Boa
         if words in notes:
             notes[words] = fewer(notes[words], filled)
     shown = {version for table in tables.values() for pair in table for version in pair}
-    absent = (without(line, shown, " – ") for line in before.absent)
+    absent = (without(line, shown, WHY) for line in before.absent)
     results = sum(before.colours[colour] for colour in ("green", "yellow", "red"))
     return replace(
         before,
@@ -100,7 +100,7 @@ def _tests(section: str, now: Merged, sentence: str) -> str:
     filled = sum(not before[it.key].result.outcome.conclusive for it in now.cases if it.key in before)
     cases = before | {it.key: it for it in now.cases}
     shown = {version for it in cases.values() for version in (it.dialer, it.listener)}
-    absent = (without(line, shown, " (") for line in frame.absent)
+    absent = (without(line, shown, interop_dashboard.WHY) for line in frame.absent)
     frame = replace(
         frame,
         notes=fewer(frame.notes, filled),

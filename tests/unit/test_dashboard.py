@@ -117,6 +117,16 @@ def test_a_reason_keeps_its_end() -> None:
         assert ("left out" in line) == (len(tail) > 100)
 
 
+def test_what_earlier_releases_did_not_fold_is_read() -> None:
+    now = render(mixed_run())
+    before = now.replace("<details><summary>", "").replace("no table: 3 versions</summary>", "no table:")
+    before = before.replace("</details>\n\n", "")
+
+    assert len(read_board(now).absent) == 2
+    assert "<" not in before
+    assert read_board(before) == read_board(now)
+
+
 def test_a_cell_that_was_not_selected_is_said_to_be_white() -> None:
     merged = mixed_run()
     assert "not in the matrix, or without a result." in render(merged)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from ci.model import TEST_CASES, Outcome, Reason, ReasonCode
 from ci.reports.markers import MARKERS, replace
 from ci.results.merged import Merged
 from ci.suites.dashboards import render
+from ci.suites.quic.reports.dashboard import read_frame
 from ci.suites.quic.reports.matrix import Cell, Mark, Sign, interop_matrix, rate
 
 P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
@@ -117,16 +119,30 @@ def test_versions_without_an_image_are_one_line() -> None:
     cells = {("c", name, "retry"): Outcome.NOT_RUN for name in names}
     text = render(outcomes({("c", "s", "retry"): Outcome.PASSED, **cells}))
     assert [line for line in text.splitlines() if "far-" in line] == [
-        f"Not run, and in no table: {', '.join(names)} (planned-out: their images cannot be had)."
+        f"* {', '.join(names)} (planned-out: their images cannot be had)"
     ]
 
 
 def test_a_version_is_absent_for_its_own_reason() -> None:
-    absent = render(mixed_run()).partition("Not run, and in no table: ")[2].splitlines()[0]
-    assert absent == (
-        "c-v1 (not-compliant: they do not answer 127 to a test case that does not exist); "
-        "chrome-v1, kwik-v1 (planned-out: their images cannot be had)."
-    )
+    absent = render(mixed_run()).partition("<details><summary>")[2].partition("</details>")[0]
+    assert absent.splitlines() == [
+        "Not run, and in no table: 3 versions</summary>",
+        "",
+        "* c-v1 (not-compliant: they do not answer 127 to a test case that does not exist)",
+        "* chrome-v1, kwik-v1 (planned-out: their images cannot be had)",
+        "",
+    ]
+
+
+def test_what_earlier_releases_wrote_in_one_line_is_read() -> None:
+    now = render(mixed_run())
+    frame = read_frame(now)
+    lines = "; ".join(frame.absent)
+    before = re.sub(r"<details>.*?</details>", f"Not run, and in no table: {lines}.", now, flags=re.DOTALL)
+
+    assert len(frame.absent) == 2
+    assert before != now
+    assert read_frame(before) == frame
 
 
 def test_the_reason_of_another_absent_version_is_not_taken_for_its_own() -> None:
@@ -160,7 +176,7 @@ def test_nothing_to_show() -> None:
     assert text.startswith("A run: 0 cases, none.\n\nNo case has a result.\n")
     text = render(outcomes({("c", "s", "retry"): Outcome.NOT_RUN}))
     assert "| --- |" not in text
-    assert "in no table: c, s (planned-out" in text
+    assert "in no table: 2 versions</summary>\n\n* c, s (planned-out" in text
 
 
 def test_a_test_case_nobody_knows_is_refused() -> None:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from ci.reports.markdown import template
+from ci.reports.missing import absent_head, read_absent
 from ci.reports.order import by_code_unit, words_order
 from ci.reports.runs import paragraph, read_runs
 from ci.util.text import counted
 
-__all__ = ["BELIEVED", "CORNER", "WHITE", "Board", "Cells", "colour_of", "read_board", "row_of", "tables_text"]
+__all__ = ["BELIEVED", "CORNER", "WHITE", "WHY", "Board", "Cells", "colour_of", "read_board", "row_of", "tables_text"]
 
 # Both arrows carry U+FE0F, and two spaces follow the backslash.
 CORNER: Final = "⬇️ dialer 📞 \\  ➡️ listener 🎧"
@@ -32,7 +33,8 @@ SYMBOL: Final = re.compile(r"^\[?:(?P<colour>[a-z]+)_circle:(?:\]\([^)]*\))?\S{0
 CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
 _NOTE: Final = re.compile(r"Without a result: (?P<note>.*)\.")
 _INCOMPLETE: Final = "Incomplete: "
-_ABSENT: Final = "Not run, and in no table:"
+# Between absent versions and their reason.
+WHY: Final = " – "
 _PART: Final = ", not selected, or without a result."
 
 # What stands in a table: symbols by dialer and listener, all as they are written.
@@ -69,6 +71,7 @@ class Board:
             tables=list(_tables(self)),
             incomplete=self.incomplete,
             absent=self.absent,
+            absent_head=absent_head(self.absent, WHY),
             runs=paragraph(self.runs, self._total),
             believed=self._believed,
             sign=BELIEVED,
@@ -113,7 +116,7 @@ def read_board(section: str) -> Board:
         tables=tables,
         notes=notes,
         incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
-        absent=tuple(_absent(lines)),
+        absent=tuple(read_absent(lines)),
         runs=read_runs(lines),
         part=any(line.endswith(_PART) for line in lines),
     )
@@ -184,11 +187,3 @@ def _inside(lines: Iterable[str]) -> Iterator[tuple[tuple[str, ...], Sequence[st
             listeners = cells[1:]
         elif set(cells[0]) != {"-"}:
             yield words, listeners, line
-
-
-def _absent(lines: Iterable[str]) -> Iterator[str]:
-    inside = False
-    for line in lines:
-        inside = line == _ABSENT or (inside and (not line or line.startswith("* ")))
-        if inside and line.startswith("* "):
-            yield line.removeprefix("* ")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.model import Outcome, ReasonCode
 from ci.reports.markdown import cell, template
-from ci.reports.missing import incomplete, notes
+from ci.reports.missing import absent_head, incomplete, notes, read_absent
 from ci.reports.runs import paragraph, read_runs, run_sentence
 from ci.suites.quic.reports.matrix import Entry, Mark, Matrix, Sign, interop_matrix
 from ci.util.text import counted
@@ -35,7 +35,10 @@ _MARKS: Final = {
 
 _RED: Final = (Outcome.FAILED, Outcome.TIMED_OUT)
 _NOTES: Final = re.compile(r"Without a result: (?P<notes>.*)\.")
+# As earlier releases wrote the absent versions: in one line.
 _ABSENT: Final = re.compile(r"Not run, and in no table: (?P<lines>.*)\.")
+# Between absent versions and their reason.
+WHY: Final = " ("
 _INCOMPLETE: Final = "Incomplete: "
 _PART: Final = "What is in no cell was not selected."
 # What explains the red cells of the published dashboards.
@@ -85,6 +88,7 @@ def text(merged: Merged, frame: Frame, *, findings: str | None = FINDINGS) -> st
         repetitions=measurement.repetitions if measurement else 0,
         notes=frame.notes,
         absent=frame.absent,
+        absent_head=absent_head(frame.absent, WHY),
         part=frame.part,
         findings=findings,
         marks=[f"{mark} {_MARKS[mark]}" for mark in Mark if mark in matrix.marks and mark in _MARKS],
@@ -113,7 +117,7 @@ def read_frame(section: str) -> Frame:
         runs=read_runs(lines),
         incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
         notes="" if said is None else said["notes"],
-        absent=() if absent is None else tuple(absent["lines"].split("; ")),
+        absent=tuple(read_absent(lines) if absent is None else absent["lines"].split("; ")),
         part=_PART in lines,
     )
 
