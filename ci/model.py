@@ -286,11 +286,15 @@ class Proof(str, Enum):
     __str__ = str.__str__
 
 
-def proof_of(params: Params, outcome: Outcome, negotiated: Mapping[str, str] | None) -> Proof | None:
-    """None for what did not pass, and over a simulated network, where captures are judged instead of words."""
-    if outcome is not Outcome.PASSED or not isinstance(params, Stack):
+def proof_of(params: Mapping[str, str | None], outcome: Outcome, negotiated: Mapping[str, str] | None) -> Proof | None:
+    """None for what did not pass, and over a simulated network, where captures are judged instead of words.
+
+    :param params: of the case, as JSON has them
+    """
+    if outcome is not Outcome.PASSED or "testCase" in params:
         return None
-    proved = params.layers.items() <= dict(negotiated or {}).items()
+    said = negotiated or {}
+    proved = all(said.get(layer) == word for layer, word in params.items() if word is not None)
     return Proof.PROVED if proved else Proof.BELIEVED
 
 
@@ -351,13 +355,15 @@ Side: TypeAlias = Role | Literal["both", "harness", "unknown"]
 class Reason:
     """Why an attempt did not pass: a code for machines, a sentence of at most 1 KiB for people, a side.
 
-    `phase` is where in the case's life it happened (`dialing`, `handshake` …), where that is known.
+    `phase` is where in the case's life it happened (`dialing`, `handshake` …), where that is known. `signature` is what
+    it has in common with others, and is there once it has been written; see `ci.results.signature`.
     """
 
     code: ReasonCode
     text: str
     side: Side = "unknown"
     phase: str | None = None
+    signature: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import Case, Outcome, Params, Proof, Stack, SuiteName
 from ci.results.aggregate import CaseVerdict, Flaky, Result, fold_run, proof_in, verdict
 from ci.results.case_json import case_from_json, pair_to_json, params_from_json, params_to_json, suite_from_json
-from ci.results.record_json import attempt_from_json, reason_from_json, reason_to_json, to_json
+from ci.results.record_lines import attempt_from_json, reason_from_json, reason_to_json, to_json
 from ci.results.records import Attempt, shard_numbers
 from ci.util.atomic import write_atomically
 from ci.util.given_files import read_given

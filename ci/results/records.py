@@ -1,21 +1,26 @@
 """The three kinds of line in a shard's `results.jsonl`, as frozen records.
 
 A file is one `RunStart`, an `Attempt` for everything that was tried or could not be, and a `RunEnd`. Only
-what was measured is stored: verdicts and expectations are computed when results are merged. The JSON form is
-in `ci.results.record_json`; the format is described in `docs/results-format.md`.
+what was measured is stored: verdicts and expectations are computed when results are merged.
+
+The classes are the format: JSON has their fields in camelCase and in their order, `ci.results.record_lines` writes and
+reads them, docs/results.schema.json is held to them by a test, and docs/results-format.md describes them for readers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace as changed
 
 from ci.errors import ConfigurationError
-from ci.model import Case, Outcome, Params, Proof, Reason, Role, SuiteName, proof_of
-from ci.util.json_fields import Json
+from ci.model import Case, Outcome, Proof, Reason, Role, SuiteName, proof_of
+from ci.results.case_json import params_to_json
 
 __all__ = [
     "KINDS",
@@ -29,6 +34,7 @@ __all__ = [
     "RunEnd",
     "RunStart",
     "attempt_for",
+    "changed",
     "shard_numbers",
     "timestamp",
 ]
@@ -41,7 +47,23 @@ SCHEMA: Final = 1
 Kind: TypeAlias = Literal["first", "retry", "confirm", "repeat", "rerun"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-_SHARD: Final = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
+SHARD_PATTERN: Final = r"^([1-9][0-9]{0,5})/([1-9][0-9]{0,5})$"
+MOMENT_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z$"
+_SHARD: Final = re.compile(SHARD_PATTERN.replace("$", r"\Z"), re.ASCII)
+
+# At least 1, at least 0.
+Ordinal: TypeAlias = Annotated[int, Meta(ge=1)]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+# A whole number stays one where every reader of JSON can hold it.
+EXACT: Final = 2**53
+Number: TypeAlias = Annotated[int, Meta(ge=-EXACT, le=EXACT)] | float
+Numbers: TypeAlias = Mapping[str, Number]
+# What a free-form object may hold is not looked into.
+Object: TypeAlias = Mapping[str, Any]
+Schema: TypeAlias = Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
+ShardName: TypeAlias = Annotated[str, Meta(pattern=SHARD_PATTERN)]
+# In UTC, as `timestamp` writes it.
+Moment: TypeAlias = Annotated[str, Meta(pattern=MOMENT_PATTERN)]
 
 
 def timestamp(moment: datetime | None = None) -> str:
@@ -55,7 +77,7 @@ def shard_numbers(shard: str) -> tuple[int, int]:
 
     :raises ConfigurationError: `shard-malformed`
     """
-    found = _SHARD.fullmatch(shard)
+    found = _SHARD.match(shard)
     if found is not None:
         index, count = int(found[1]), int(found[2])
         if index <= count:
@@ -67,8 +89,7 @@ def shard_numbers(shard: str) -> tuple[int, int]:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunStart:
+class RunStart(Struct, frozen=True, kw_only=True, rename="camel", tag="start"):
     """First line: what the following attempts belong to. Written again whenever a killed run goes on.
 
     :param run: id shared by all shards of a run
@@ -79,17 +100,19 @@ class RunStart:
     :param host: what machine it was, free form
     """
 
+    schema: Schema = SCHEMA
     run: str
     plan: str
-    shard: str
+    shard: ShardName
+    ci_attempt: Ordinal = 1
     tool_version: str
-    ci_attempt: int = 1
-    host: Mapping[str, Json] = field(default_factory=dict)
-    schema: int = SCHEMA
+    host: Object = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shard_numbers(self.shard)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunEnd:
+class RunEnd(Struct, frozen=True, kw_only=True, rename="camel", tag="end"):
     """Last line; its absence means the shard was cut short.
 
     :param planned: cases in the shard
@@ -97,13 +120,12 @@ class RunEnd:
     :param ok: the shard came to its own end with nothing left out. Says nothing about outcomes
     """
 
-    planned: int
-    reported: int
+    planned: Count
+    reported: Count
     ok: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RoleRecord:
+class RoleRecord(Struct, frozen=True, kw_only=True, rename="camel"):
     """What ran in one role and how it ended.
 
     :param image_digest: of what really ran, `sha256:…`
@@ -117,13 +139,12 @@ class RoleRecord:
     family: str
     image_digest: str | None = None
     build_key: str | None = None
-    exit_code: int | None = None
+    exit_code: int | None = msgspec.field(default=None, name="exit")
     signal: int | None = None
     oom: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvidenceFile:
+class EvidenceFile(Struct, frozen=True, kw_only=True, rename="camel"):
     """A file kept for one attempt.
 
     :param role: whose, or `harness`
@@ -137,26 +158,24 @@ class EvidenceFile:
     role: str
     stream: str
     path: str
-    size: int
+    size: Count = msgspec.field(name="bytes")
     sha256: str
     truncated: bool = False
     name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reused:
+class Reused(Struct, frozen=True, kw_only=True, rename="camel"):
     """The verdict was taken over from an equal earlier attempt instead of measured again."""
 
     run: str
-    attempt: int
+    attempt: Ordinal
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True, rename="camel", tag="attempt"):
     """One attempt at one case, or the statement that there was none (`outcome` not-run).
 
     :param case: display name; records are joined on `key`, never on this
-    :param params: the stack, or the test case
+    :param params: the stack, or the test case, by the names that JSON has for the words
     :param inputs: digest over image digests, parameters and runner contract: equal means the same experiment
     :param attempt: 1-based, within this run
     :param of: attempts allowed
@@ -166,46 +185,50 @@ class Attempt:
     :param durations: milliseconds by the monotonic clock: queue, start, handshake, total …
     :param metrics: milliseconds: `handshakePlusOneRTTMillis`, `pingRTTMilllis` (the contract's spelling)
     :param negotiated: the stack the endpoints say they negotiated
+    :param proof: whether the stack of a passed attempt was reported by a side or is believed, see `ci.model.proof_of`
     :param published: addresses the listener pushed to Redis, in order
     :param warnings: defects that did not decide
     :param repro: the one command that repeats this
     """
 
+    schema: Schema = SCHEMA
     run: str
     plan: str
-    shard: str
+    shard: ShardName
+    ci_attempt: Ordinal = 1
     case: str
     key: str
-    params: Params
-    outcome: Outcome
-    ci_attempt: int = 1
     suite: SuiteName = "transport"
-    roles: Mapping[Role, RoleRecord] = field(default_factory=dict)
+    params: Mapping[str, str | None]
+    roles: Mapping[Role, RoleRecord] = msgspec.field(default_factory=dict)
     inputs: str | None = None
-    attempt: int = 1
-    of: int = 1
+    attempt: Ordinal = 1
+    of: Ordinal = 1
     kind: Kind = "first"
     supersedes: str | None = None
+    outcome: Outcome
     reason: Reason | None = None
-    started_at: str | None = None
-    durations: Mapping[str, float] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    started_at: Moment | None = None
+    durations: Numbers = msgspec.field(default_factory=dict)
+    metrics: Numbers = msgspec.field(default_factory=dict)
     negotiated: Mapping[str, str] | None = None
+    proof: Proof | None = None
     published: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    engine: Mapping[str, Json] = field(default_factory=dict)
-    host: Mapping[str, Json] = field(default_factory=dict)
+    engine: Object = msgspec.field(default_factory=dict)
+    host: Object = msgspec.field(default_factory=dict)
     evidence: tuple[EvidenceFile, ...] = ()
     seed: int | None = None
-    limits: Mapping[str, Json] = field(default_factory=dict)
+    limits: Object = msgspec.field(default_factory=dict)
     repro: str | None = None
     reused: Reused | None = None
-    schema: int = SCHEMA
 
-    @property
-    def proof(self) -> Proof | None:
-        """Whether the stack of a passed attempt was reported by a side or is believed; see `ci.model.proof_of`."""
-        return proof_of(self.params, self.outcome, self.negotiated)
+    def __post_init__(self) -> None:
+        shard_numbers(self.shard)
+        if not (self.params.get("transport") or self.params.get("testCase")):
+            raise ValueError("`params` has neither a transport nor a test case")
+        # Never as given: it follows from the others, and an older version wrote none.
+        msgspec.structs.force_setattr(self, "proof", proof_of(self.params, self.outcome, self.negotiated))
 
     @property
     def reference(self) -> str:
@@ -213,11 +236,11 @@ class Attempt:
         return f"{self.run}/{self.key}/{self.attempt}"
 
 
-Record: TypeAlias = "RunStart | Attempt | RunEnd"
+Record: TypeAlias = RunStart | Attempt | RunEnd
 
 
 def attempt_for(start: RunStart, case: Case, outcome: Outcome, reason: Reason | None = None) -> Attempt:
-    """An attempt with all that follows from run and case filled in; the rest by `dataclasses.replace`."""
+    """An attempt with all that follows from run and case filled in; the rest by `changed`."""
     return Attempt(
         run=start.run,
         plan=start.plan,
@@ -226,7 +249,7 @@ def attempt_for(start: RunStart, case: Case, outcome: Outcome, reason: Reason | 
         case=case.name,
         key=case.key,
         suite=case.suite,
-        params=case.params,
+        params=params_to_json(case.params),
         outcome=outcome,
         reason=reason,
     )

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from ci.errors import EngineError
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
-from ci.results.records import Attempt, EvidenceFile, Kind, RunStart, attempt_for, timestamp
+from ci.results.records import Attempt, EvidenceFile, Kind, RunStart, attempt_for, changed, timestamp
 from ci.runner.case_errors import error_verdict, keep_traceback
 from ci.runner.inbox import Cancelled
 from ci.runner.quarantine import Quarantine
@@ -254,7 +254,7 @@ class Runner:
         except Exception as error:
             verdict = _unkept(error_verdict(ready.case, error), verdict)
             evidence = self._traceback(ready, take, error)
-        return replace(
+        return changed(
             self._record(ready, verdict, take, kind),
             roles=performance.roles,
             durations=durations,
@@ -268,7 +268,7 @@ class Runner:
     def _error(self, ready: Ready, take: Take, kind: Kind, error: Exception) -> Attempt:
         """The record of a case that was not played to its end."""
         record = self._record(ready, error_verdict(ready.case, error), take, kind)
-        return replace(record, evidence=self._traceback(ready, take, error))
+        return changed(record, evidence=self._traceback(ready, take, error))
 
     def _traceback(self, ready: Ready, take: Take, error: Exception | None) -> tuple[EvidenceFile, ...]:
         """An engine's error says all there is to say; of any other it must be seen where it came from."""
@@ -278,7 +278,7 @@ class Runner:
 
     def _record(self, ready: Ready, verdict: Verdict, take: Take, kind: Kind) -> Attempt:
         case = ready.case
-        return replace(
+        return changed(
             attempt_for(self._start, case, verdict.outcome, verdict.reason),
             inputs=_digest(self._stages.inputs(ready)),
             attempt=take.number,
@@ -331,7 +331,7 @@ class Runner:
         outcome = Outcome.NOT_RUN if item.why.error is None else Outcome.ERROR
         record = attempt_for(self._start, item.case, outcome, reason)
         if item.why.error is not None:
-            record = replace(record, evidence=keep_traceback(self._folder, item.case.key, item.why.error))
+            record = changed(record, evidence=keep_traceback(self._folder, item.case.key, item.why.error))
         if not self._write(record):
             return
         with self._lock:

@@ -20,6 +20,7 @@ from waiting import eventually
 from ci.engines.base import Engine
 from ci.errors import EngineError
 from ci.model import ROLES, Contract, Outcome, Proof, ReasonCode, Role, Stack, proof_of
+from ci.results.case_json import params_to_json
 from ci.runner.inbox import Bystander, Cancelled
 from ci.spec.attempt import CLASSIC_REDIS, MIB, Ending, Limits, Scene, Stream
 
@@ -96,7 +97,7 @@ def test_a_listener_that_publishes_with_set_fails_whatever_the_dialers_generatio
 def test_a_stack_is_proved_by_a_report_and_believed_without_one(play: Play, dialer: str, proof: Proof) -> None:
     played = play(dialer)
 
-    assert proof_of(STACK, played.verdict.outcome, played.verdict.negotiated) is proof
+    assert proof_of(params_to_json(STACK), played.verdict.outcome, played.verdict.negotiated) is proof
 
 
 def test_an_address_of_another_transport_does_not_pass_whatever_the_dialer_says(play: Play) -> None:

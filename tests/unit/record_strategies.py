@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, get_args
 
 from hypothesis import settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ci.model import SUITES, Exercise, Outcome, Reason, ReasonCode, Role, Stack
+from ci.results.case_json import params_to_json
 from ci.results.records import KINDS, Attempt, EvidenceFile, Reused, RoleRecord, RunEnd, RunStart
 
 # For tests that draw whole records or write files.
@@ -79,7 +80,7 @@ attempts = st.builds(
     shard=shards,
     case=texts,
     key=st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
-    params=parameters,
+    params=parameters.map(params_to_json),
     outcome=st.sampled_from(Outcome),
     ci_attempt=st.integers(1, 9),
     roles=st.dictionaries(roles, role_records),
@@ -103,5 +104,5 @@ attempts = st.builds(
     repro=optional_texts,
     reused=st.none() | st.builds(Reused, run=words, attempt=st.integers(1, 9)),
     schema=st.just(1),
-).map(lambda one: replace(one, suite=one.params.suite))
+).map(lambda one: replace(one, suite="quic" if "testCase" in one.params else "transport"))
 records = st.one_of(starts, attempts, ends)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from ci.model import Case, Outcome, Reason, ReasonCode, Stack
 from ci.results.aggregate import fold_attempts
@@ -24,7 +25,7 @@ PLANNED_OUT: Final = Reason(code=ReasonCode.PLANNED_OUT, text="image cannot be p
 
 
 def start(shard: str = "1/1", **fields: Any) -> RunStart:
-    return dataclasses.replace(RunStart(run="r1", plan=PLAN, shard=shard, tool_version="0.1.0"), **fields)
+    return replace(RunStart(run="r1", plan=PLAN, shard=shard, tool_version="0.1.0"), **fields)
 
 
 def attempt(
@@ -41,7 +42,7 @@ def attempt(
         fields["negotiated"] = case.params.layers
     if reason is None and outcome in (FAILED, Outcome.TIMED_OUT):
         reason = RED
-    return dataclasses.replace(attempt_for(of or start(), case, outcome, reason), **fields)
+    return replace(attempt_for(of or start(), case, outcome, reason), **fields)
 
 
 def plan_of(cases: Sequence[Case], ignored: Iterable[Case] = (), plan: str = PLAN) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def write_shard(
     attempts = tuple(attempts)
     with ResultsWriter(folder, begin) as writer:
         for one in attempts:
-            writer.append(dataclasses.replace(one, run=begin.run, plan=begin.plan, shard=begin.shard))
+            writer.append(replace(one, run=begin.run, plan=begin.plan, shard=begin.shard))
         if ends:
             cases = len({one.key for one in attempts})
             writer.finish(cases, cases)

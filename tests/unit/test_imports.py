@@ -70,6 +70,7 @@ FENCES = {
     },
     "zstandard": {"engines.docker.archives"},
     "pathspec": {"images.content_key"},
+    "msgspec": {"results.records", "results.record_lines"},
 }
 
 

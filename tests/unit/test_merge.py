@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import os
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from record_strategies import unhurried
 from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, plan_of, start, write_shard
 
@@ -267,7 +267,7 @@ def test_what_the_plan_does_not_select_is_refused(tmp_path: Path, case: Case) ->
 
 
 def test_a_name_under_anothers_key_is_refused(tmp_path: Path) -> None:
-    renamed = dataclasses.replace(attempt(CASES[0]), case="<script>")
+    renamed = replace(attempt(CASES[0]), case="<script>")
     folder = write_shard(tmp_path / "a", [renamed], begin=start())
     assert refused([folder], DOCUMENT).reference == "case-unplanned"
 

@@ -14,8 +14,9 @@ from ci.commands.merge_results import report
 from ci.errors import ExitCode
 from ci.model import Case, Exercise, Outcome, Proof, Stack, proof_of
 from ci.results.aggregate import fold_attempts
+from ci.results.case_json import params_to_json
 from ci.results.merged import Merged, read_merged, write_merged
-from ci.results.record_json import from_json, to_json
+from ci.results.record_lines import from_json, to_json
 from ci.results.records import Attempt
 from ci.suites.partial import render_partial
 from ci.suites.published import green_cases, published_cells
@@ -50,16 +51,16 @@ def mixed() -> Merged:
 def test_a_stack_is_proved_when_every_layer_of_it_was_reported(
     stack: Stack, negotiated: dict[str, str] | None, proof: Proof
 ) -> None:
-    assert proof_of(stack, PASSED, negotiated) is proof
+    assert proof_of(params_to_json(stack), PASSED, negotiated) is proof
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not PASSED])
 def test_what_did_not_pass_has_no_proof(outcome: Outcome) -> None:
-    assert proof_of(YAMUX, outcome, YAMUX.layers) is None
+    assert proof_of(params_to_json(YAMUX), outcome, YAMUX.layers) is None
 
 
 def test_over_a_simulated_network_captures_are_the_proof() -> None:
-    assert proof_of(Exercise("quic", "transfer"), PASSED, None) is None
+    assert proof_of(params_to_json(Exercise("quic", "transfer")), PASSED, None) is None
 
 
 def test_a_record_says_it_and_one_that_does_not_is_read_all_the_same() -> None:

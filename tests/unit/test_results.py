@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from record_strategies import unhurried
 
 from ci.errors import ConfigurationError, EngineError, ExitCode
@@ -137,9 +137,9 @@ def test_a_file_without_its_start_is_damaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        to_line(dataclasses.replace(passed(0), plan="sha256:" + "2" * 64)),
-        to_line(dataclasses.replace(passed(0), shard="4/8")),
-        to_line(dataclasses.replace(START, shard="4/8")),
+        to_line(replace(passed(0), plan="sha256:" + "2" * 64)),
+        to_line(replace(passed(0), shard="4/8")),
+        to_line(replace(START, shard="4/8")),
     ],
 )
 def test_a_mixture_within_a_file_is_damage(tmp_path: Path, line: bytes) -> None:
@@ -150,7 +150,7 @@ def test_a_mixture_within_a_file_is_damage(tmp_path: Path, line: bytes) -> None:
 
 
 def test_a_newer_format_is_no_torn_line(tmp_path: Path) -> None:
-    (tmp_path / RESULTS_FILE).write_bytes(to_line(dataclasses.replace(START, schema=2)))
+    (tmp_path / RESULTS_FILE).write_bytes(to_line(replace(START, schema=2)))
     with pytest.raises(ConfigurationError, match="line 1: start: format 2"):
         read_shard(tmp_path)
 
@@ -159,7 +159,7 @@ def test_a_newer_format_is_no_torn_line(tmp_path: Path) -> None:
 def test_another_plan_is_never_mixed_in(tmp_path: Path, other: dict[str, str]) -> None:
     before = written(tmp_path).read_bytes()
     with pytest.raises(ConfigurationError) as caught:
-        ResultsWriter(tmp_path, dataclasses.replace(START, **other))  # type: ignore[arg-type]
+        ResultsWriter(tmp_path, replace(START, **other))
     assert caught.value.reference == "results-of-another-plan"
     assert (tmp_path / RESULTS_FILE).read_bytes() == before
 
@@ -278,7 +278,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def ended(number: int, outcome: Outcome, code: ReasonCode) -> Attempt:
-    return dataclasses.replace(passed(number), outcome=outcome, reason=Reason(code=code, text=""))
+    return replace(passed(number), outcome=outcome, reason=Reason(code=code, text=""))
 
 
 def test_what_need_not_run_again() -> None:

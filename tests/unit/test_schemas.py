@@ -20,8 +20,7 @@ from ci.model import Case, Exercise, Outcome, ReasonCode, Role
 from ci.results.aggregate import CaseVerdict
 from ci.results.merge import merge
 from ci.results.merged import Merged, ShardState
-from ci.results.record_json import from_json, to_json
-from ci.results.record_lines import to_line
+from ci.results.record_lines import from_json, to_json, to_line
 from ci.results.records import KINDS, Attempt, Record
 from ci.results.shard_file import RESULTS_FILE
 
