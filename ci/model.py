@@ -237,7 +237,7 @@ class Case:
     def name(self) -> str:
         return f"{self.dialer} x {self.listener} ({self.params})"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Sixteen hex digits that join records of the same case; readers never parse a name."""
         identity = json.dumps([self.suite, self.dialer, self.listener, *self.params.words])

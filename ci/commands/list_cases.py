@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ci.commands.workspace import Workspace, add_selection_arguments, folders_of, selection_words
 from ci.errors import ConfigurationError, ExitCode
-from ci.plan.shard import MAXIMUM_SHARDS, Shard
+from ci.plan.shard import MAXIMUM_SHARDS, Shard, slice_of
 from ci.terminal.spelling import say_next
 from ci.util.arguments import whole_number
 from ci.util.suggest import shown
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         + (f"; --why lists the other {left_out} too" if left_out and not arguments.why else "")
     )
     for shard in shards:
-        slice_ = plan.slice(shard)
+        slice_ = slice_of(plan, shard)
         seconds = sum(one.seconds for one in slice_)
         console.info(f"shard {shard}: {counted(len(slice_), 'case')}, {seconds / 60:.1f} min")
     console.info(f"plan {plan.digest}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,8 @@ from ci.results.aggregate import CaseVerdict
 from ci.results.host_load import load_note
 from ci.results.merge import find_shards, merge, plan_of_shards
 from ci.results.merged import Merged, MergedCase, write_merged
-from ci.results.plan_file import read_plan
 from ci.results.records import shard_numbers
-from ci.results.shard_file import read_shard
+from ci.results.shard_file import read_start
 from ci.suites.published import green_cases
 from ci.suites.terminal import closing_table, matrix_table
 from ci.terminal.spelling import say_next
@@ -144,13 +142,13 @@ def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     :raises ConfigurationError: see `ci.results.merge.merge`
     """
     shards = find_shards(folders)
-    starts = [start for it in shards if (start := read_shard(it).start) is not None]
-    plan = read_plan(json.loads(workspace.plan.to_json()))
-    if workspace.everything and {start.plan for start in starts} - {plan.plan}:
+    starts = [start for it in shards if (start := read_start(it)) is not None]
+    plan = workspace.plan
+    if workspace.everything and {start.plan for start in starts} - {plan.digest}:
         own = plan_of_shards(shards)
         plan = own if own is not None and workspace.suite in (own.suite, "transport") else plan
     cases = [one.case for one in plan.selected]
-    seconds = {one.name: one.seconds or 0.0 for one in plan.selected}
+    seconds = {one.name: one.seconds for one in plan.selected}
     owed: dict[str, str] = {}
     for count in {shard_numbers(start.shard)[1] for start in starts}:
         for index, of_shard in enumerate(assign(cases, seconds, count), 1):

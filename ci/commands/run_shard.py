@@ -24,7 +24,7 @@ from ci.errors import ExitCode, InteropError
 from ci.images.base import Image, Provider, Unavailable
 from ci.images.caches.folder import Stopped
 from ci.model import Case, Outcome, ReasonCode
-from ci.plan.shard import Shard
+from ci.plan.shard import Shard, slice_of
 from ci.results.host_load import load_note
 from ci.results.records import RunStart
 from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
@@ -159,7 +159,7 @@ def run_one_shard(
     :param listed_later: the caller lists the red cases, if the run comes to its end
     """
     name = workspace.run_name(arguments.run_name)
-    planned = [one.case for one in workspace.plan.slice(shard)]
+    planned = [one.case for one in slice_of(workspace.plan, shard)]
     folder = shard_folder(arguments.results, name, str(shard))
     if arguments.fresh:
         put_aside(folder)

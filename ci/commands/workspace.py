@@ -16,9 +16,10 @@ from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError
 from ci.images.content_key import content_key
 from ci.model import SUITES, BuildRecipe, Case, Exercise, SuiteName, Version
-from ci.plan.plan import Plan, make_plan
+from ci.plan.plan import make_plan
 from ci.plan.selection import select
 from ci.plan.weights import load_weights
+from ci.results.plan_file import Plan
 from ci.results.shard_file import checked_run
 from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR, simulator_of, support_for
 from ci.util.given_files import read_given

@@ -19,8 +19,9 @@ from ci.util.suggest import shown
 
 if TYPE_CHECKING:
     from ci.model import Case
+    from ci.results.plan_file import Plan, PlannedCase
 
-__all__ = ["MAXIMUM_SHARDS", "Shard", "assign"]
+__all__ = ["MAXIMUM_SHARDS", "Shard", "assign", "slice_of"]
 
 # As many jobs as one GitHub matrix may have; more shards than that are a slip of the keyboard.
 MAXIMUM_SHARDS: Final = 256
@@ -86,3 +87,11 @@ def assign(cases: Sequence[Case], seconds: Mapping[str, float], count: int) -> t
 
 def _refusal(text: str, hint: str) -> ConfigurationError:
     return ConfigurationError("no-such-shard", f"`{shown(text)}` is not a shard", hint=hint)
+
+
+def slice_of(plan: Plan, shard: Shard) -> tuple[PlannedCase, ...]:
+    """The selected cases of one shard, in the order they run."""
+    planned = {one.case: one for one in plan.selected}
+    seconds = {case.name: one.seconds for case, one in planned.items()}
+    cases = assign(tuple(planned), seconds, shard.count)[shard.index - 1]
+    return tuple(planned[case] for case in cases)

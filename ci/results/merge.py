@@ -6,6 +6,7 @@ result depends only on the set of shards, not on their order, their folders' nam
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from ci.model import Outcome, Reason, ReasonCode
 from ci.results.aggregate import Result, fold_attempts, superseded
 from ci.results.evidence_paths import check_folder, is_altered, path_problem
 from ci.results.merged import Merged, MergedCase, MergedShard, ShardState
-from ci.results.plan_file import PLAN_FILE, PlanDocument, PlannedCase, read_plan
+from ci.results.plan_file import PLAN_FILE, Plan, PlannedCase, read_plan
 from ci.results.records import Attempt, RunStart, shard_numbers
 from ci.results.shard_file import RESULTS_FILE, ShardResults, read_shard
 from ci.util.json_fields import Json
@@ -73,7 +74,7 @@ def _folders_with_results(root: Path) -> list[Path]:
 
 def merge(
     folders: Sequence[Path],
-    plan: Path | Mapping[str, Json] | PlanDocument | None = None,
+    plan: Path | Mapping[str, Json] | Plan | None = None,
     *,
     shard_of: Mapping[str, str] | None = None,
 ) -> Merged:
@@ -87,12 +88,12 @@ def merge(
     """
     files = {folder: check_folder(folder) for folder in folders}
     document = _plan(folders, plan)
-    shards, unreadable = _read(folders, document.plan)
+    shards, unreadable = _read(folders, document.digest)
     slices, reruns = _deduplicated(shards)
     attempts = _by_case(slices, reruns, document)
     states = _states(slices, reruns)
     return Merged(
-        plan=document.plan,
+        plan=document.digest,
         suite=document.suite,
         shards=states,
         unreadable=unreadable,
@@ -107,11 +108,9 @@ def merge(
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-def _plan(folders: Sequence[Path], plan: Path | Mapping[str, Json] | PlanDocument | None) -> PlanDocument:
-    if isinstance(plan, PlanDocument):
-        return plan
+def _plan(folders: Sequence[Path], plan: Path | Mapping[str, Json] | Plan | None) -> Plan:
     if plan is not None:
-        return read_plan(plan)
+        return plan if isinstance(plan, Plan) else read_plan(plan)
     document = plan_of_shards(folders)
     if document is None:
         raise ConfigurationError(
@@ -123,21 +122,31 @@ def _plan(folders: Sequence[Path], plan: Path | Mapping[str, Json] | PlanDocumen
     return document
 
 
-def plan_of_shards(folders: Sequence[Path]) -> PlanDocument | None:
+def plan_of_shards(folders: Sequence[Path]) -> Plan | None:
     """The plan as the shards' own copies have it; None where there is none.
 
     :raises ConfigurationError: `plan-mixture` if two differ, `plan-unreadable`, `plan-malformed`
     """
-    document: PlanDocument | None = None
-    for folder in folders:
-        if not (folder / PLAN_FILE).exists():
+    copies = [folder for folder in folders if (folder / PLAN_FILE).exists()]
+    if not copies:
+        return None
+    first, *others = copies
+    plan = read_plan(first / PLAN_FILE)
+    for folder in others:
+        if _same_bytes(first / PLAN_FILE, folder / PLAN_FILE):
             continue
         copy = read_plan(folder / PLAN_FILE)
-        if document is None:
-            first, document = folder, copy
-        elif copy != document:
-            raise _mixture(folder, copy.plan, document.plan, f"that of {first}")
-    return document
+        if copy != plan:
+            raise _mixture(folder, copy.digest, plan.digest, f"that of {first}")
+    return plan
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    """Whether what two regular files hold is equal; reading a plan takes longer than that."""
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _read(folders: Sequence[Path], plan: str) -> tuple[list[_Shard], bool]:
@@ -229,7 +238,7 @@ def _first_start(shard: _Shard) -> str:
     return min((attempt.started_at or "" for attempt in shard.results.attempts), default="")
 
 
-def _by_case(slices: Iterable[_Shard], reruns: Iterable[_Shard], plan: PlanDocument) -> dict[str, list[Attempt]]:
+def _by_case(slices: Iterable[_Shard], reruns: Iterable[_Shard], plan: Plan) -> dict[str, list[Attempt]]:
     """Attempts by case key in the order they were made: slices first, then re-runs by their time."""
     planned = {case.key: case for case in plan.selected}
     attempts: dict[str, list[Attempt]] = {}

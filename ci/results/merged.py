@@ -17,8 +17,8 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import Case, Outcome, Params, Proof, Stack, SuiteName
 from ci.results.aggregate import CaseVerdict, Flaky, Result, fold_run, proof_in, verdict
 from ci.results.case_json import case_from_json, pair_to_json, params_from_json, params_to_json, suite_from_json
-from ci.results.record_lines import attempt_from_json, reason_from_json, reason_to_json, to_json
-from ci.results.records import Attempt, shard_numbers
+from ci.results.record_lines import attempt_from_json, reason_from_json, signed
+from ci.results.records import Attempt, changed, shard_numbers
 from ci.util.atomic import write_atomically
 from ci.util.given_files import read_given
 from ci.util.json_fields import Fields, Json, canonical, decode
@@ -161,12 +161,12 @@ class Merged:
             accept_red=accept_red,
         )
 
-    def to_json(self) -> dict[str, Json]:
-        return {**self._summary(), "cases": [_case_to_json(case) for case in self.cases]}
+    def to_json(self) -> Json:
+        return decode(self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The canonical form of `to_json`, made case by case: the whole document as objects would be huge."""
-        cases = b",".join(canonical(_case_to_json(case)) for case in self.cases)
+        """The canonical form of the document, made case by case: the whole of it as objects would be huge."""
+        cases = b",".join(canonical(_case_document(case)) for case in self.cases)
         # `cases` sorts before every other key.
         return b'{"cases":[' + cases + b"]," + canonical(self._summary())[1:]
 
@@ -273,22 +273,27 @@ def _shard_from_json(document: object) -> MergedShard:
     )
 
 
-def _case_to_json(case: MergedCase) -> dict[str, Json]:
+def _case_document(case: MergedCase) -> dict[str, object]:
     result = case.result
     return {
         "case": case.name,
         "key": case.key,
         **pair_to_json(case.case),
         "params": params_to_json(case.params),
-        "outcome": result.outcome.value,
-        "verdict": case.verdict.value,
-        "reason": None if result.reason is None else reason_to_json(result.reason),
-        "flaky": None if result.flaky is None else {"passed": result.flaky.passed, "of": result.flaky.of},
-        "metrics": dict(result.metrics),
-        "proof": None if result.proof is None else result.proof.value,
-        "attempts": [to_json(attempt) for attempt in case.attempts],
+        "outcome": result.outcome,
+        "verdict": case.verdict,
+        "reason": result.reason and signed(result.reason),
+        "flaky": result.flaky,
+        "metrics": result.metrics,
+        "proof": result.proof,
+        "attempts": [_signed_attempt(attempt) for attempt in case.attempts],
         "superseded": sorted(case.superseded),
     }
+
+
+def _signed_attempt(attempt: Attempt) -> Attempt:
+    """By today's rules, whatever those of the version that wrote it were."""
+    return attempt if attempt.reason is None else changed(attempt, reason=signed(attempt.reason))
 
 
 def _case_from_json(document: object, suite: SuiteName) -> MergedCase:

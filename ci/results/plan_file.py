@@ -1,23 +1,27 @@
-"""The plan as merging sees it: the JSON document that `list --json` prints.
+"""The plan of a run and its document: what `list --json` prints, and what each shard keeps a copy of.
 
-A shard's folder carries a copy, so results can be merged on a machine that has nothing else of the checkout.
+With a copy in every shard's folder, results can be merged on a machine that has nothing else of the checkout.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
 
 from ci.errors import ConfigurationError
-from ci.model import Case, SuiteName
-from ci.results.case_json import case_from_json, params_from_json, suite_from_json
+from ci.model import PAIR_OF, Case, Exercise, Params, Stack, SuiteName
+from ci.results.case_json import pair_to_json, params_to_json
 from ci.util.given_files import read_given
-from ci.util.json_fields import Fields, Json, decode
+from ci.util.json_fields import Json, decode_as
 
-__all__ = ["PLAN_FILE", "PlanDocument", "PlannedCase", "read_plan"]
+__all__ = ["PLAN_FILE", "SCHEMA", "Plan", "PlannedCase", "read_plan"]
 
 PLAN_FILE: Final = "plan.json"
 SCHEMA: Final = 1
@@ -25,87 +29,168 @@ SCHEMA: Final = 1
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCase:
-    """A case of the plan.
+    """One case of the matrix and what the plan does with it.
 
-    :param key: joins it with its records
     :param selected: whether it is to be run
     :param why: what selected or ignored it
     :param seconds: how long it is expected to take
     """
 
-    name: str
-    key: str
     case: Case
-    selected: bool = True
-    why: str | None = None
-    seconds: float | None = None
+    selected: bool
+    why: str
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return self.case.name
+
+    @property
+    def key(self) -> str:
+        """Joins it with its records."""
+        return self.case.key
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanDocument:
-    """Every case there is, in the plan's order, and the digest by which results belong to it."""
+class Plan:
+    """All cases in the order of the matrix.
 
-    plan: str
+    :param digest: by which results belong to it, `sha256:` and 64 hexadecimal digits
+    """
+
+    digest: str
     cases: tuple[PlannedCase, ...]
     suite: SuiteName = "transport"
 
     @cached_property
     def selected(self) -> tuple[PlannedCase, ...]:
         """What is to be run, in the plan's order."""
-        return tuple(case for case in self.cases if case.selected)
+        return tuple(planned for planned in self.cases if planned.selected)
+
+    @property
+    def seconds(self) -> float:
+        """The estimate for all selected cases, run one after the other."""
+        return round(sum(planned.seconds for planned in self.selected), 1)
+
+    def to_json(self) -> str:
+        """The document, one case a line."""
+        document: dict[str, object] = {"schema": SCHEMA, "plan": self.digest}
+        if self.suite != "transport":
+            document["suite"] = self.suite
+        document["cases"] = [_entry(one) for one in self.cases]
+        # One call is four times as fast as one per case. An unescaped quote never stands inside a string, so
+        # this breaks lines between cases only.
+        text = json.dumps(document)
+        return text.replace('[{"name": ', '[\n{"name": ').replace(', {"name": ', ',\n{"name": ') + "\n"
 
 
-def read_plan(source: Path | Mapping[str, Json]) -> PlanDocument:
-    """The plan in a file, or in a document already decoded.
+def read_plan(source: Path | bytes | Mapping[str, Json]) -> Plan:
+    """The plan in a file, or in a document; keys nobody knows are passed over.
 
     :raises ConfigurationError: `plan-unreadable`, `plan-malformed`
     """
-    if isinstance(source, Path):
-        where = str(source)
-        try:
-            document = decode(read_given(source))
-        except OSError as error:
-            raise ConfigurationError(
-                "plan-unreadable",
-                f"cannot read the plan {source}: {error.strerror or error}",
-                hint="give the plan that the shards were run with, or fetch the shards' folders whole",
-            ) from error
-        except ValueError as error:
-            raise ConfigurationError("plan-malformed", f"{source} is not JSON: {error}") from error
-    else:
-        where, document = "the plan", dict(source)
+    where = str(source) if isinstance(source, Path) else "the plan"
     try:
-        return _plan(document)
-    except ConfigurationError as error:
+        data = read_given(source) if isinstance(source, Path) else source
+    except OSError as error:
         raise ConfigurationError(
-            "plan-malformed",
-            f"{where}: {error.message}",
-            why="it was edited, or written by another version of this tool",
-            hint="write it again with `list --json`",
+            "plan-unreadable",
+            f"cannot read the plan {where}: {error.strerror or error}",
+            hint="give the plan that the shards were run with, or fetch the shards' folders whole",
         ) from error
+    except ValueError as error:  # a pipe, a device
+        raise _malformed(where, f"is not JSON: {error}") from error
+    try:
+        document = decode_as(data, _Document) if isinstance(data, bytes) else msgspec.convert(data, _Document)
+        return _plan(document)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _malformed(where, str(error)) from error
+    except ValueError as error:
+        raise _malformed(where, f"is not JSON: {error}") from error
 
 
-def _plan(document: object) -> PlanDocument:
-    fields = Fields(document, "plan")
-    if fields.integer("schema") != SCHEMA:
-        raise fields.refusal("schema", f"must be {SCHEMA}, the format this version reads")
-    suite = suite_from_json(fields)
-    cases = tuple(_case(item, suite) for item in fields.sequence("cases"))
-    for what, values in (("key", [case.key for case in cases]), ("name", [case.name for case in cases])):
-        if len(set(values)) != len(values):
-            twice = next(value for value in values if values.count(value) > 1)
-            raise fields.refusal("cases", f"holds two cases of the {what} {twice!r}")
-    return PlanDocument(plan=fields.text("plan"), cases=cases, suite=suite)
-
-
-def _case(document: object, suite: SuiteName) -> PlannedCase:
-    fields = Fields(document, "case")
-    case = case_from_json(fields, params_from_json(fields, suite))
-    return PlannedCase(
-        name=fields.text("name"),
-        key=fields.optional_text("key") or case.key,
-        case=case,
-        selected=fields.boolean("selected", default=True),
-        why=fields.optional_text("why"),
-        seconds=fields.optional_number("seconds"),
+def _malformed(where: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        "plan-malformed",
+        f"{where} {problem}" if problem.startswith("is not JSON") else f"{where}: {problem}",
+        why="it was edited, or written by another version of this tool",
+        hint="write it again with `list --json`",
     )
+
+
+# --- the document -----------------------------------------------------------------------------------------
+
+
+class _Entry(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A case: its two versions by the roles of its suite, and what they do together."""
+
+    name: str
+    key: str | None = None
+    dialer: str | None = None
+    listener: str | None = None
+    client: str | None = None
+    server: str | None = None
+    transport: str | None = None
+    secure_channel: str | None = None
+    muxer: str | None = None
+    test_case: str | None = None
+    selected: bool = True
+    why: str | None = None
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+
+
+class _Document(Struct, frozen=True, kw_only=True, rename="camel"):
+    schema: int
+    plan: str
+    suite: SuiteName = "transport"
+    cases: tuple[_Entry, ...] = ()
+
+
+def _entry(planned: PlannedCase) -> dict[str, object]:
+    case = planned.case
+    return {
+        "name": case.name,
+        "key": case.key,
+        **pair_to_json(case),
+        **params_to_json(case.params),
+        "selected": planned.selected,
+        "why": planned.why,
+        "seconds": planned.seconds,
+    }
+
+
+def _plan(document: _Document) -> Plan:
+    if document.schema != SCHEMA:
+        raise msgspec.ValidationError(f"it is of format {document.schema}, and this version reads format {SCHEMA}")
+    known: dict[Params, Params] = {}
+    cases = []
+    keys: set[str] = set()
+    for entry in document.cases:
+        params = _params(entry, document.suite)
+        # Thousands of cases share a few of these.
+        case = Case(*_versions(entry, document.suite), known.setdefault(params, params))
+        if entry.name != case.name or entry.key not in (None, case.key):
+            raise msgspec.ValidationError(f"name and key of {entry.name!r} do not belong to its fields")
+        if case.key in keys:
+            raise msgspec.ValidationError(f"`cases` holds two cases of the key {case.key!r}")
+        keys.add(case.key)
+        cases.append(PlannedCase(case=case, selected=entry.selected, why=entry.why or "", seconds=entry.seconds or 0.0))
+    return Plan(digest=document.plan, cases=tuple(cases), suite=document.suite)
+
+
+def _versions(entry: _Entry, suite: SuiteName) -> tuple[str, str]:
+    first, second = PAIR_OF[suite]
+    return _there(entry, first), _there(entry, second)
+
+
+def _params(entry: _Entry, suite: SuiteName) -> Params:
+    if suite != "transport":
+        return Exercise(suite, _there(entry, "test_case"))
+    return Stack(_there(entry, "transport"), entry.secure_channel, entry.muxer)
+
+
+def _there(entry: _Entry, field: str) -> str:
+    value: str | None = getattr(entry, field)
+    if value is None:
+        raise msgspec.ValidationError(f"the case {entry.name!r} has no `{field}`")
+    return value

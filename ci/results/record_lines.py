@@ -6,7 +6,6 @@ unknown keys, takes absent optional ones as empty, and refuses wrong types and w
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +17,7 @@ from ci.errors import ConfigurationError
 from ci.model import Reason
 from ci.results.records import EXACT, SCHEMA, Attempt, Number, Record, RunEnd, RunStart, changed
 from ci.results.signature import signature
-from ci.util.json_fields import Json, decode
+from ci.util.json_fields import Json, decode, decode_as, encoded
 from ci.util.text import clip, clip_middle, counted
 
 __all__ = [
@@ -28,7 +27,7 @@ __all__ = [
     "from_json",
     "from_line",
     "reason_from_json",
-    "reason_to_json",
+    "signed",
     "to_json",
     "to_line",
 ]
@@ -37,9 +36,6 @@ __all__ = [
 LINE_LIMIT: Final = 32 * 1024
 # Bytes of UTF-8 that a reason's text may have.
 REASON_LIMIT: Final = 1024
-
-_DECODER: Final[msgspec.json.Decoder[Record]] = msgspec.json.Decoder(Record)
-_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 # --- writing ----------------------------------------------------------------------------------------------
@@ -51,11 +47,11 @@ def to_line(record: Record) -> bytes:
     :raises ConfigurationError: `record-too-long` if even the names in it do not fit
     """
     record = _written(record)
-    line = _encode(record)
+    line = _line(record)
     for items, size in ((64, 512), (16, 128), (4, 64)):
         if len(line) <= LINE_LIMIT:
             return line
-        line = _encode(_trimmed(record, items=items, size=size))
+        line = _line(_trimmed(record, items=items, size=size))
     if len(line) > LINE_LIMIT:
         raise ConfigurationError(
             "record-too-long",
@@ -72,14 +68,11 @@ def to_json(record: Record) -> dict[str, Json]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
 
 
-def reason_to_json(reason: Reason) -> dict[str, Json]:
-    """The reason as a record has it."""
-    document: dict[str, Json] = msgspec.to_builtins(_signed(reason))
-    return document
+def signed(reason: Reason) -> Reason:
+    """The reason as it is written: not too long, and with its signature.
 
-
-def _signed(reason: Reason) -> Reason:
-    """Not too long, and with its signature: over the text as stored, so that a reader comes to the same one."""
+    That is over the text as stored, so that a reader of the record comes to the same one.
+    """
     text = clip_middle(reason.text, REASON_LIMIT)
     return replace(reason, text=text, signature=signature(text))
 
@@ -94,7 +87,7 @@ def _written(record: Record) -> Record:
     durations, odd_durations = _finite("duration", record.durations)
     return changed(
         record,
-        reason=None if record.reason is None else _signed(record.reason),
+        reason=None if record.reason is None else signed(record.reason),
         metrics=metrics,
         durations=durations,
         warnings=(*record.warnings, *odd_metrics, *odd_durations),
@@ -128,16 +121,8 @@ def _finite_texts(value: Json) -> Json:
     return value
 
 
-def _encode(value: Any) -> bytes:
-    # ASCII only: control characters and lone surrogates survive as escapes, and a line stays a line.
-    try:
-        line = _ENCODER.encode(value)
-    except (UnicodeEncodeError, OverflowError):  # a lone surrogate, a number of more than 64 bits
-        line = b"\xff"
-    if not line.isascii() or b"\x7f" in line:
-        document = msgspec.to_builtins(value, enc_hook=str)
-        line = json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii")
-    return line + b"\n"
+def _line(record: Record) -> bytes:
+    return encoded(record) + b"\n"
 
 
 def _trimmed(record: Record, *, items: int, size: int) -> Record:
@@ -172,11 +157,11 @@ def _few(values: tuple[str, ...], items: int, size: int) -> tuple[str, ...]:
 
 
 def _fits(value: Json, size: int) -> bool:
-    return len(_encode(value)) <= 8 * size
+    return len(encoded(value)) <= 8 * size
 
 
 def _cut(value: Mapping[str, Any], size: int) -> Mapping[str, Any]:
-    return value if not value or _fits(value, size) else {"trimmed": f"… [{len(_encode(value))} bytes]"}
+    return value if not value or _fits(value, size) else {"trimmed": f"… [{len(encoded(value))} bytes]"}
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -189,14 +174,11 @@ def from_line(line: bytes) -> Record:
         of a format this version does not know
     """
     try:
-        return _DECODER.decode(line)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        pass  # not as we write it: a lone surrogate, or a fault that is told better by what follows
-    try:
-        document = decode(line)
+        return decode_as(line, Record)  # type: ignore[arg-type]
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _refusal(decode(line), error) from error
     except ValueError as error:
         raise ConfigurationError("record-malformed", f"not a line of JSON: {error}") from error
-    return from_json(document)
 
 
 def from_json(document: object) -> Record:
@@ -217,7 +199,7 @@ def attempt_from_json(document: object) -> Attempt:
 
 
 def reason_from_json(document: object) -> Reason:
-    """What `reason_to_json` wrote; errors as for `from_line`."""
+    """A reason as a record has it; errors as for `from_line`."""
     try:
         return msgspec.convert(document, Reason)
     except msgspec.ValidationError as error:

@@ -36,6 +36,7 @@ __all__ = [
     "finished_cases",
     "put_aside",
     "read_shard",
+    "read_start",
     "red_cases",
     "shard_folder",
     "tries",
@@ -289,6 +290,13 @@ def read_shard(folder: Path) -> ShardResults:
             end = record
         pending = None
     return ShardResults(start=start, attempts=tuple(attempts), end=end, torn=torn)
+
+
+def read_start(folder: Path) -> RunStart | None:
+    """What the folder's results belong to: the first whole start line, and nothing behind it is read."""
+    path = folder / RESULTS_FILE
+    records = (_parse(path, number, line) for number, line in enumerate(_lines(path), 1))
+    return next((record for record in records if isinstance(record, RunStart)), None)
 
 
 def finished_cases(attempts: Iterable[Attempt]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ci.commands.workspace import Workspace
 from ci.model import Case, Stack
 from ci.plan.cover import covering, shown_by
-from ci.plan.plan import Plan
+from ci.results.plan_file import Plan
 
 STACKS = [
     *(Stack(transport, secure, muxer) for transport in ("tcp", "ws") for secure in ("noise", "tls") for muxer in "ym"),

@@ -393,13 +393,13 @@ def test_a_path_without_results_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"schema": 2}, "`schema` must be 1"),
-        ({"plan": None}, "`plan` must be text"),
-        ({"cases": {}}, "`cases` must be a list"),
-        ({"cases": [{"name": "x"}]}, "case: `transport` is missing"),
-        ({"cases": [{"name": "x", "transport": "tcp"}]}, "case: `dialer` is missing"),
-        ({"suite": "quic", "cases": [{"testCase": "retry"}]}, "case: `client` is missing"),
-        ({"suite": "quik", "cases": []}, "`suite` is none of transport, quic, webtransport"),
+        ({"schema": 2}, "it is of format 2, and this version reads format 1"),
+        ({"plan": None}, "Expected `str`, got `null` - at `$.plan`"),
+        ({"cases": {}}, "Expected `array`, got `object` - at `$.cases`"),
+        ({"cases": [{"name": "x"}]}, "the case 'x' has no `transport`"),
+        ({"cases": [{"name": "x", "transport": "tcp"}]}, "the case 'x' has no `dialer`"),
+        ({"suite": "quic", "cases": [{"name": "x", "testCase": "retry"}]}, "the case 'x' has no `client`"),
+        ({"suite": "quik", "cases": []}, "Invalid enum value 'quik' - at `$.suite`"),
         ({"cases": [DOCUMENT["cases"][0]] * 2}, "two cases of the key"),
     ],
 )

@@ -9,8 +9,8 @@ from runs import attempt, plan_of, start, write_shard
 
 from ci.__main__ import command_line, main
 from ci.commands.workspace import Workspace
-from ci.plan.plan import Plan
 from ci.results.merged import read_merged
+from ci.results.plan_file import Plan
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
 
 ROOT = Path(__file__).resolve().parents[2]

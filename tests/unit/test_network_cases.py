@@ -26,8 +26,9 @@ from ci.model import (
     Version,
 )
 from ci.plan.cover import covering, shown_by
-from ci.plan.plan import Plan, make_plan
+from ci.plan.plan import make_plan
 from ci.results.aggregate import CaseVerdict, Result, fold_run, verdict
+from ci.results.plan_file import Plan, read_plan
 from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR, simulator_of, support_for
 from ci.suites.quic.suite import test_case as find_test_case
 from ci.suites.quic.testcases.registry import cases_of
@@ -148,7 +149,7 @@ def test_a_plan_reads_back() -> None:
         "why": "no --select fits",
         "seconds": 0,
     }
-    assert Plan.from_json(made.to_json()) == made
+    assert read_plan(made.to_json().encode()) == made
 
 
 def test_the_network_is_part_of_the_plan() -> None:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError, NothingSelectedError
 from ci.model import BuildRecipe, Contract, PublishedImage, Transport, Version
-from ci.plan.plan import Plan, make_plan
-from ci.plan.shard import Shard
+from ci.plan.plan import make_plan
+from ci.plan.shard import Shard, slice_of
+from ci.results.plan_file import read_plan
 
 DATA = Path(__file__).parent.parent / "data"
 PUBLISHED = load(DATA / "versions-2026.yaml")
@@ -82,10 +83,10 @@ def test_one_line_per_case() -> None:
 
 def test_document_can_be_read_again() -> None:
     plan = make_plan(PUBLISHED, selects=["go", "tcp"], ignores=["tls"])
-    assert Plan.from_json(plan.to_json()) == plan
+    assert read_plan(plan.to_json().encode()) == plan
     with_more = json.loads(plan.to_json()) | {"later": 1}
     with_more["cases"][0]["later"] = 2
-    assert Plan.from_json(json.dumps(with_more)) == plan
+    assert read_plan(json.dumps(with_more).encode()) == plan
 
 
 CASE = json.loads(make_plan(PUBLISHED).to_json())["cases"][0]
@@ -95,13 +96,13 @@ CASE = json.loads(make_plan(PUBLISHED).to_json())["cases"][0]
     ("document", "said"),
     [
         ("", "Expecting value"),
-        ("[]", "TypeError"),
-        ("1", "TypeError"),
+        ("[]", "Expected `object`, got `array`"),
+        ("1", "Expected `object`, got `int`"),
         ("{}", "schema"),
-        ({"schema": 2, "plan": "sha256:0", "cases": []}, "schema 2, this tool knows 1"),
+        ({"schema": 2, "plan": "sha256:0", "cases": []}, "it is of format 2, and this version reads format 1"),
         ({"schema": 1, "cases": []}, "plan"),
-        ({"schema": 1, "plan": 1, "cases": []}, "`plan` must be text"),
-        ({"schema": 1, "plan": "sha256:0", "cases": [CASE, CASE]}, "a case is there twice"),
+        ({"schema": 1, "plan": 1, "cases": []}, "Expected `str`, got `int` - at `$.plan`"),
+        ({"schema": 1, "plan": "sha256:0", "cases": [CASE, CASE]}, "holds two cases of the key"),
         (
             {"schema": 1, "plan": "sha256:0", "cases": [CASE | {"name": "other"}]},
             "do not belong to its fields",
@@ -110,18 +111,22 @@ CASE = json.loads(make_plan(PUBLISHED).to_json())["cases"][0]
             {"schema": 1, "plan": "sha256:0", "cases": [CASE | {"key": "0" * 16}]},
             "do not belong to its fields",
         ),
-        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"dialer": None}]}, "`dialer` must be text"),
-        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"selected": 1}]}, "`selected` must be"),
-        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"seconds": "1"}]}, "`seconds` must be"),
-        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"seconds": float("nan")}]}, "`seconds` must be"),
-        ({"schema": 1, "plan": "sha256:0", "cases": ["x"]}, "case must be an object"),
-        ("[" * 100_000, "RecursionError"),
+        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"dialer": None}]}, "has no `dialer`"),
+        (
+            {"schema": 1, "plan": "sha256:0", "cases": [CASE | {"selected": 1}]},
+            "Expected `bool`, got `int` - at `$.cases[0].selected`",
+        ),
+        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"seconds": "1"}]}, "got `str` - at `$.cases[0].seconds`"),
+        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"seconds": float("nan")}]}, "NaN is not a JSON value"),
+        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"seconds": -1}]}, ">= 0.0 - at `$.cases[0].seconds`"),
+        ({"schema": 1, "plan": "sha256:0", "cases": ["x"]}, "Expected `object`, got `str` - at `$.cases[0]`"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_refuses_other_documents(document: object, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Plan.from_json(document if isinstance(document, str) else json.dumps(document))
-    assert caught.value.reference == "bad-plan"
+        read_plan((document if isinstance(document, str) else json.dumps(document)).encode())
+    assert caught.value.reference == "plan-malformed"
     assert said in caught.value.message
 
 
@@ -197,7 +202,7 @@ def test_errors_of_the_selection_pass_through() -> None:
 
 def test_slices_hold_each_selected_case_once() -> None:
     plan = make_plan(PUBLISHED, selects=["go"], weights={"go-v0.46 x go-v0.46 (quic-v1)": 60.0})
-    slices = [plan.slice(Shard(index, 7)) for index in range(1, 8)]
+    slices = [slice_of(plan, Shard(index, 7)) for index in range(1, 8)]
     assert sorted(one.case.name for part in slices for one in part) == sorted(one.case.name for one in plan.selected)
     loads = [sum(one.seconds for one in part) for part in slices]
     assert max(loads) <= plan.seconds / 7 + 60
