@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
+from typing import cast
 
+import jsonschema
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ci.config.catalogue import Catalogue, load
+from ci.config.schema import versions_schema
 from ci.config.yaml_source import SourceError
 from ci.errors import ConfigurationError
 from ci.model import BuildRecipe, Contract, PublishedImage, Transport
@@ -478,3 +483,59 @@ def test_mistakes_about_suites_are_told(checkout: Path, changed: dict[str, str |
     with pytest.raises(SourceError) as caught:
         catalogue(checkout, row(**changed))
     assert said in "\n".join(mistakes(caught))
+
+
+# --- the schema ---------------------------------------------------------------------------------------------
+
+SCHEMA = json.loads((CHECKOUT / "docs/versions.schema.json").read_text(encoding="utf-8"))
+# What no schema can say: words that mean something else, the checkout, references, what YAML has and this file has not.
+READER_ALONE = {
+    *("id is a transport", "no such folder", "no Makefile", "outside", "absolute", "dial-only", "owner"),
+    *(
+        "no tag",
+        "port only",
+        "upper",
+        "slashes",
+        "bad tag",
+        "bad digest",
+        "a URL",
+        "0x10",
+        "010",
+        "1_0",
+        "1:00",
+        "anchor",
+    ),
+    "merge key",
+}
+
+
+def is_valid(text: str) -> bool:
+    return jsonschema.Draft7Validator(SCHEMA).is_valid(yaml.safe_load(text))
+
+
+def test_the_published_schema_is_made_of_the_readers_words() -> None:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert versions_schema() == SCHEMA, "write it: python -m ci.config.schema > docs/versions.schema.json"
+
+
+@pytest.mark.parametrize(
+    "path", [CHECKOUT / "versions.yaml", *sorted((CHECKOUT / "tests/data").rglob("versions*.yaml"))], ids=str
+)
+def test_what_is_right_is_valid(path: Path) -> None:
+    assert is_valid(path.read_text(encoding="utf-8"))
+
+
+def test_editors_find_the_schema() -> None:
+    first = (CHECKOUT / "versions.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=docs/versions.schema.json"
+
+
+def test_the_schema_refuses_what_the_reader_does_but_for_what_no_schema_can_say() -> None:
+    accepted = set()
+    for mistake in MISTAKES:
+        try:
+            if is_valid(f"schema: 1\nversions:\n{row(**cast('dict[str, str | None]', mistake.values[0]))}"):
+                accepted.add(mistake.id)
+        except yaml.YAMLError:
+            pass
+    assert accepted == READER_ALONE
