@@ -10,9 +10,10 @@ import jinja2
 from ci.errors import ConfigurationError
 from ci.util.text import clip_middle, printable
 
-__all__ = ["cell", "code", "linkable", "template"]
+__all__ = ["cell", "code", "linkable", "row_of", "template"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
 _MOST_BYTES: Final = 160
 
@@ -60,3 +61,8 @@ def template(name: str) -> jinja2.Template:
         keep_trailing_newline=True,
     )
     return environment.get_template(name)
+
+
+def row_of(line: str) -> list[str]:
+    """The cells of a table's line; none of any other line."""
+    return [cell.strip() for cell in _CELL_SEPARATOR.split(line)[1:-1]] if line.startswith("|") else []

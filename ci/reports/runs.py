@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ci.results.merged import Merged, MergedCase
     from ci.results.records import Attempt
 
-__all__ = ["came_to", "paragraph", "read_runs", "run_sentence", "share_sentence"]
+__all__ = ["came_to", "paragraph", "read_runs", "run_sentence", "share_sentence", "with_run"]
 
 _SENTENCE: Final = re.compile(
     r"(?:\* )?(?P<sentence>(?:\[?(?:Runs? `|A run\b)|Published before: ).*\b\d+ cases?\b.*\.)"
@@ -103,3 +103,9 @@ def _day(timestamp: str) -> str:
     except ValueError:
         return code(timestamp)
     return f"{moment.day} {moment:%B %Y}"
+
+
+def with_run(runs: tuple[str, ...], sentence: str, before: int) -> tuple[str, ...]:
+    """The runs that cells come from, this one among them; what came before is counted where nobody named it."""
+    earlier = runs or ((f"Published before: {counted(before, 'case')}.",) if before else ())
+    return (*(run for run in earlier if run != sentence), sentence)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from ci.errors import ConfigurationError
 from ci.reports.markers import MARKERS
 from ci.suites.partial import render_partial
-from ci.suites.quic.reports import dashboard as interop_dashboard
-from ci.suites.transport import dashboard
+from ci.suites.publications import PUBLICATIONS
 
 if TYPE_CHECKING:
     from ci.reports.markers import Body
@@ -22,11 +21,9 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
     """The dashboard of this run alone.
 
     :param run_url: of the CI run, for readers who want to see it
-    :raises ConfigurationError: see `ci.suites.transport.dashboard.render`, `ci.suites.quic.reports.dashboard.render`
+    :raises ConfigurationError: see `ci.suites.publications.Publication`
     """
-    if merged.suite == "transport":
-        return dashboard.render(merged, run_url=run_url)
-    return interop_dashboard.render(merged, run_url=run_url)
+    return PUBLICATIONS[merged.suite].render(merged, run_url=run_url)
 
 
 def standalone(merged: Merged) -> str:
@@ -35,7 +32,7 @@ def standalone(merged: Merged) -> str:
     It stands between markers there too, so whatever reads a published dashboard reads it.
     """
     pair = MARKERS[merged.suite]
-    text = dashboard.render(merged) if merged.suite == "transport" else interop_dashboard.render(merged, findings=None)
+    text = PUBLICATIONS[merged.suite].alone(merged)
     return f"# Suite {merged.suite}\n\n{pair.start.decode()}\n{text.rstrip()}\n{pair.end.decode()}\n"
 
 

@@ -2,37 +2,19 @@
 
 The dashboard in a README is a promise to its readers. Reading it back lets a run be held against it without
 keeping any other file. The transport suite's is in the established format, which other repositories have too
-(contract, section 3); those of the suites over a simulated network are read as `interop_dashboard` writes them.
+(contract, section 3).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING
 
-from ci.model import Case, Exercise, Stack, SuiteName
-from ci.reports.markers import section
-from ci.suites.quic.reports.matrix import Mark, Sign
-from ci.suites.quic.testcases.registry import cases_of
-from ci.suites.transport.board import colour_of, read_board, row_of
+from ci.suites.publications import PUBLICATIONS
 
-__all__ = ["PublishedTest", "green_cases", "published_cells", "published_tests"]
+if TYPE_CHECKING:
+    from ci.model import Case, SuiteName
 
-# A line of a cell of tests, `✕(M,B◷)`, and what is in it; a measurement, `G: 9123 (± 45) kbps≈` or `G: ✕`.
-SIGN: Final = f"(?P<sign>[{''.join(map(re.escape, Sign))}])"
-MARK: Final = f"(?P<mark>[{''.join(Mark)}]?)"
-TESTS: Final = re.compile(rf"{SIGN}\((?P<entries>[^()]*)\)")
-TEST: Final = re.compile(rf"(?P<abbreviation>\w+){MARK}")
-MEASUREMENT: Final = re.compile(rf"(?P<abbreviation>\w+): (?:{SIGN}|(?P<rate>\d+) \(± (?P<deviation>\d+)\) kbps){MARK}")
-COLOURS: Final = {
-    Sign.PASSED: "green",
-    Sign.UNSUPPORTED: "grey",
-    Sign.FAILED: "red",
-    Sign.ERROR: "white",
-    Sign.NOT_RUN: "white",
-}
+__all__ = ["green_cases", "published_cells"]
 
 
 def green_cases(markdown: str, suite: SuiteName = "transport") -> frozenset[Case]:
@@ -44,73 +26,11 @@ def green_cases(markdown: str, suite: SuiteName = "transport") -> frozenset[Case
 
 
 def published_cells(markdown: str, suite: SuiteName = "transport") -> dict[Case, str]:
-    """Colour of each cell: `green`, `yellow`, `red` or `white`. What is no dashboard is passed over.
+    """Colour of each cell, see `ci.suites.publications.Publication`. What is no dashboard is passed over.
 
     Of the suites over a simulated network, what stands between the suite's markers is read; there `grey` is what an
     endpoint does not do, and what counts as that although it failed is still `red`.
 
     :raises ConfigurationError: there is no one proper pair of markers, see `ci.reports.markers.section`
     """
-    if suite == "transport":
-        return dict(_stack_cells(markdown))
-    return {test.case: test.colour for test in published_tests(section(markdown, suite), suite)}
-
-
-# --- over a simulated network -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedTest:
-    """What a dashboard says of one case over a simulated network.
-
-    :param rate: of a measurement that passed, its mean and deviation in kbit/s
-    """
-
-    case: Case
-    sign: Sign
-    mark: Mark
-    rate: tuple[float, float] | None = None
-
-    @property
-    def colour(self) -> str:
-        return {Mark.FLAKY: "yellow", Mark.AUTOMATIC: "red"}.get(self.mark, COLOURS[self.sign])
-
-
-def published_tests(section: str, suite: SuiteName) -> Iterator[PublishedTest]:
-    """The cases in what stands between the markers of a suite over a simulated network, in its order."""
-    names = {test.abbreviation: test.name for test in cases_of(suite)} if suite != "transport" else {}
-    servers: list[str] = []
-    for line in section.splitlines():
-        cells = row_of(line)
-        if not cells:
-            servers = []
-        elif not servers:
-            servers = cells[1:]
-        elif set(client := cells[0]) != {"-"}:
-            for server, cell in zip(servers, cells[1:], strict=False):
-                for found, sign in _entries(cell):
-                    if name := names.get(found["abbreviation"]):
-                        words = found.groupdict()
-                        rate = (float(words["rate"]), float(words["deviation"])) if words.get("rate") else None
-                        case = Case(client, server, Exercise(suite, name))
-                        yield PublishedTest(case=case, sign=sign, mark=Mark(found["mark"]), rate=rate)
-
-
-def _entries(cell: str) -> Iterator[tuple[re.Match[str], Sign]]:
-    """What stands in one cell, with its sign."""
-    for line in cell.split("<br>"):
-        if tests := TESTS.fullmatch(line):
-            for test in filter(None, map(TEST.fullmatch, tests["entries"].split(","))):
-                yield test, Sign(tests["sign"])
-        elif measurement := MEASUREMENT.fullmatch(line):
-            yield measurement, Sign(measurement["sign"] or Sign.PASSED)
-
-
-# --- stacks -----------------------------------------------------------------------------------------------
-
-
-def _stack_cells(markdown: str) -> Iterator[tuple[Case, str]]:
-    for words, cells in read_board(markdown).tables.items():
-        for (dialer, listener), symbol in cells.items():
-            if colour := colour_of(symbol):
-                yield Case(dialer, listener, Stack(*words)), colour
+    return PUBLICATIONS[suite].cells(markdown)

@@ -22,9 +22,11 @@ from ci.reports.markers import MARKERS, section
 from ci.reports.missing import fewer, without
 from ci.results.merged import Merged, MergedShard, ShardState
 from ci.suites.dashboards import render
-from ci.suites.partial import _as_case, render_partial
-from ci.suites.published import published_cells, published_tests
+from ci.suites.partial import render_partial
+from ci.suites.published import published_cells
 from ci.suites.quic.reports import dashboard as interop_dashboard
+from ci.suites.quic.reports.publication import as_case
+from ci.suites.quic.reports.published import published_tests
 from ci.suites.transport.board import read_board
 
 README: Final = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
@@ -62,7 +64,7 @@ def test_a_dashboard_of_stacks_is_read_and_written_byte_for_byte() -> None:
 
 def test_a_dashboard_of_test_cases_is_read_and_written_byte_for_byte() -> None:
     text = render(mixed_run())
-    cases = tuple(map(_as_case, published_tests(text, "quic")))
+    cases = tuple(map(as_case, published_tests(text, "quic")))
     assert (
         interop_dashboard.text(dataclasses.replace(mixed_run(), cases=cases), interop_dashboard.read_frame(text))
         == text

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from ci.reports.markdown import template
+from ci.reports.markdown import row_of, template
 from ci.reports.missing import absent_head, read_absent
 from ci.reports.order import by_code_unit, words_order
 from ci.reports.runs import paragraph, read_runs
 from ci.util.text import counted
 
-__all__ = ["BELIEVED", "CORNER", "WHITE", "WHY", "Board", "Cells", "colour_of", "read_board", "row_of", "tables_text"]
+__all__ = ["BELIEVED", "CORNER", "WHITE", "WHY", "Board", "Cells", "colour_of", "read_board", "tables_text"]
 
 # Both arrows carry U+FE0F, and two spaces follow the backslash.
 CORNER: Final = "⬇️ dialer 📞 \\  ➡️ listener 🎧"
@@ -30,7 +30,6 @@ BELIEVED: Final = "†"
 HEADING: Final = re.compile(r"^## Using: (?P<stack>.+)$")
 # Alone, or linked to the run it came from; what may follow is a footnote's sign.
 SYMBOL: Final = re.compile(r"^\[?:(?P<colour>[a-z]+)_circle:(?:\]\([^)]*\))?\S{0,8}$")
-CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
 _NOTE: Final = re.compile(r"Without a result: (?P<note>.*)\.")
 _INCOMPLETE: Final = "Incomplete: "
 # Between absent versions and their reason.
@@ -120,11 +119,6 @@ def read_board(section: str) -> Board:
         runs=read_runs(lines),
         part=any(line.endswith(_PART) for line in lines),
     )
-
-
-def row_of(line: str) -> list[str]:
-    """The cells of a table's line; none of any other line."""
-    return [cell.strip() for cell in CELL_SEPARATOR.split(line)[1:-1]] if line.startswith("|") else []
 
 
 def colour_of(symbol: str) -> str:

@@ -1,0 +1,73 @@
+"""The published section of a suite over a simulated network: brought up to date by a part of a run, read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from ci.model import Case, Outcome
+from ci.reports.missing import fewer, without
+from ci.reports.runs import with_run
+from ci.results.aggregate import Flaky, Result
+from ci.results.merged import Merged, MergedCase
+from ci.suites.quic.judge import RATE
+from ci.suites.quic.reports import dashboard
+from ci.suites.quic.reports.matrix import Mark, Sign
+from ci.suites.quic.reports.published import PublishedTest, published_tests
+from ci.suites.quic.testcases.base import SuiteName
+
+__all__ = ["as_case", "cells", "with_part"]
+
+_OUTCOMES: Final = {
+    Sign.PASSED: Outcome.PASSED,
+    Sign.UNSUPPORTED: Outcome.UNSUPPORTED,
+    Sign.FAILED: Outcome.FAILED,
+    Sign.ERROR: Outcome.ERROR,
+    Sign.NOT_RUN: Outcome.NOT_RUN,
+}
+
+
+def with_part(section: str, now: Merged, sentence: str, suite: SuiteName) -> str:
+    """A published section with the results of a later run in the place of its own.
+
+    :param now: the cases of that run which have a result
+    :param sentence: what run it is
+    """
+    before = {it.key: it for it in map(as_case, published_tests(section, suite))}
+    frame = dashboard.read_frame(section)
+    filled = sum(not before[it.key].result.outcome.conclusive for it in now.cases if it.key in before)
+    cases = before | {it.key: it for it in now.cases}
+    shown = {version for it in cases.values() for version in (it.dialer, it.listener)}
+    absent = (without(line, shown, dashboard.WHY) for line in frame.absent)
+    frame = replace(
+        frame,
+        notes=fewer(frame.notes, filled),
+        absent=tuple(filter(None, absent)),
+        runs=with_run(frame.runs, sentence, len(before)),
+    )
+    return dashboard.text(replace(now, cases=tuple(cases.values())), frame)
+
+
+def as_case(test: PublishedTest) -> MergedCase:
+    """As much of a case as its place in the dashboard tells.
+
+    That a failure counts as unsupported is worked out anew, since it depends on all other cases.
+    """
+    outcome = {Mark.TIMED_OUT: Outcome.TIMED_OUT, Mark.AUTOMATIC: Outcome.FAILED}.get(test.mark, _OUTCOMES[test.sign])
+    mean, deviation = test.rate or (None, None)
+    return MergedCase(
+        name=test.case.name,
+        key=test.case.key,
+        case=test.case,
+        result=Result(
+            outcome=outcome,
+            # How many of how many is not published.
+            flaky=Flaky(passed=1, of=2) if test.mark is Mark.FLAKY else None,
+            metrics={} if mean is None or deviation is None else {RATE: mean, f"{RATE}Deviation": deviation},
+        ),
+    )
+
+
+def cells(section: str, suite: SuiteName) -> dict[Case, str]:
+    """Colour of each test case in what stands between the suite's markers."""
+    return {test.case: test.colour for test in published_tests(section, suite)}
