@@ -212,7 +212,13 @@ def gc(session: nox.Session) -> None:
 @nox.session(venv_backend="none", tags=["check"])
 def tests(session: nox.Session) -> None:
     """All tests; those that need Docker are skipped by name where there is none."""
-    session.run(environment(session, CHECK_LOCK), "-m", "pytest", *session.posargs, external=True)
+    pytest = [environment(session, CHECK_LOCK), "-m", "pytest"]
+    if session.posargs:
+        session.run(*pytest, *session.posargs, external=True)
+        return
+    # Only what starts no engine shares the host with others of its kind.
+    session.run(*pytest, "--numprocesses", str(min(4, os.cpu_count() or 1)), "tests/unit", external=True)
+    session.run(*pytest, "--ignore=tests/unit", external=True)
 
 
 @nox.session(venv_backend="none", tags=["check"])
