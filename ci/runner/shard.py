@@ -13,7 +13,6 @@ import json
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from ci.results.records import Attempt, EvidenceFile, Kind, RunStart, attempt_fo
 from ci.runner.case_errors import error_verdict, keep_traceback
 from ci.runner.inbox import Cancelled
 from ci.runner.quarantine import Quarantine
+from ci.runner.retry import retries
 from ci.runner.schedule import Ready, Schedule, Unrunnable
 from ci.runner.stage import Take
 
@@ -46,12 +46,6 @@ MOST_BROKEN_CASES: Final = 16
 HARNESS_TROUBLE: Final = frozenset(
     {ReasonCode.SIMULATOR, ReasonCode.CAPTURE_UNREADABLE, ReasonCode.TSHARK_LATE, ReasonCode.NOT_JUDGED}
 )
-# Beyond this share of red cases retrying finds no flakes, it only repeats what is broken.
-OUTAGE_SHARE: Final = 0.2
-OUTAGE_MINIMUM: Final = 10
-# The same of one pair of versions: two that cannot talk at all can take an hour to not do so twice.
-PAIR_SHARE: Final = 0.5
-PAIR_MINIMUM: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,32 +336,11 @@ class Runner:
         # Once per image, not once per cell: the cells are in the records.
         self._progress.skipped(f"{item.version}: {item.why.text}" if first else "")
 
-    def _worth_retrying(self, cases: Sequence[Case]) -> list[Case]:
-        self._again = [case for case in self._again if self._quarantine.verdict(case) is None]
-        # Errors say nothing about the versions, and so nothing about whether these would fail again.
-        red = [case for case in self._again if not self._is_error(case)]
-        if len(red) > max(OUTAGE_MINIMUM, OUTAGE_SHARE * len(cases)):
-            self.summary.notes.append(
-                f"{len(red)} of {len(cases)} cases are red: that is no flake, so none of them was tried again"
-            )
-            return [case for case in self._again if self._is_error(case)]
-        planned_of = Counter((case.dialer, case.listener) for case in cases)
-        red_of = Counter((case.dialer, case.listener) for case in red)
-        hopeless = {
-            pair for pair, count in red_of.items() if count >= PAIR_MINIMUM and count > PAIR_SHARE * planned_of[pair]
-        }
-        self.summary.notes += [
-            f"{dialer} x {listener}: {red_of[dialer, listener]} of {planned_of[dialer, listener]} cases are red:"
-            " that is no flake, so none of them was tried again"
-            for dialer, listener in sorted(hopeless)
-        ]
-        worth = [
-            case
-            for case in self._again
-            if self._attempts[case.key] <= self._settings.retries
-            and (self._is_error(case) or (case.dialer, case.listener) not in hopeless)
-        ]
-        return sorted(worth, key=lambda case: case.name)
+    def _worth_retrying(self, planned: Sequence[Case]) -> list[Case]:
+        failed = [case for case in self._again if self._quarantine.verdict(case) is None]
+        again = retries(planned, failed, is_error=self._is_error)
+        self.summary.notes += again.notes
+        return [case for case in again.cases if self._attempts[case.key] <= self._settings.retries]
 
     def _is_error(self, case: Case) -> bool:
         return self.summary.outcomes.get(case.key) is Outcome.ERROR

@@ -168,3 +168,12 @@ def test_the_table_has_every_room() -> None:
 
 def test_every_module_begins_with_its_one_job() -> None:
     assert [name for name, path in modules().items() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))] == []
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda it: it.name
+)
+def test_a_page_names_files_that_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:ci|tests|docs)/[\w/.-]+)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert named or page.name != "architecture.md"
