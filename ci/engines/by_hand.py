@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ci.engines.redis_rights import BOUNDS, participant_rules
-from ci.spec.attempt import CLASSIC_REDIS, MIB
+from ci.engines.restrictions import of_participant
+from ci.spec.attempt import CLASSIC_REDIS
 
 if TYPE_CHECKING:
     from ci.engines.programs import Program
@@ -109,10 +110,8 @@ def _process(actor: Actor, program: Program, basics: Mapping[str, str]) -> str:
 def _restrictions(actor: Actor) -> list[str]:
     """What the engine allows a side, and no more: a case may fail because of it."""
     return [
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--init"),
-        *("--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--ulimit", "core=0"),
-        *("--memory", f"{actor.limits.memory_bytes // MIB}m", "--memory-swap", f"{actor.limits.memory_bytes // MIB}m"),
-        *("--pids-limit", str(actor.limits.processes)),
+        *of_participant(actor.limits).flags(),
+        *("--sysctl", "net.ipv6.conf.all.disable_ipv6=0"),
     ]
 
 

@@ -11,8 +11,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.engines.docker.networks import ENDPOINTS, MEMLOCK, POD_SYSCTLS, addressing
-from ci.spec.attempt import MIB
+from ci.engines.docker.networks import POD_RESTRICTIONS, POD_SYSCTLS, addressing, restrictions_of
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def network_lines(
     *,
     helper: str,
     images: Mapping[str, str],
-    memlock: bool,
+    locks_memory: bool,
 ) -> list[str]:
     """The case with nothing but `docker`: networks, pods, participants, what came of it, and their removal.
 
@@ -55,7 +54,7 @@ def network_lines(
         participants leave is put there too
     :param helper: reference of the image that holds `ip` and `sleep`
     :param images: what to call the image of each participant, by the name the scene has for it
-    :param memlock: this host lets containers have the contract's limit for locked memory
+    :param locks_memory: this host lets containers have the contract's limit for locked memory
     """
     name = f"interop-again-{scene.case.key[:8]}"
     others = [actor.role for actor in scene.actors if actor.role not in ("simulator", "client")]
@@ -66,7 +65,7 @@ def network_lines(
     for actor in scene.actors:
         lines += _pod(name, actor.role, helper)
     for actor in scene.actors:
-        lines.append(_container(name, actor, images.get(actor.image, actor.image), memlock=memlock))
+        lines.append(_container(name, actor, images.get(actor.image, actor.image), locks_memory=locks_memory))
         for target, source in scene.brings.get(actor.role, {}).items():
             lines.append(f'docker cp "$here"/{source.name}/. {name}-{_dashed(actor.role)}:{target} > /dev/null')
     lines += [
@@ -103,7 +102,7 @@ def _pod(name: str, role: Role, helper: str) -> Iterator[str]:
     yield (
         _continued(
             ["docker", "run", "-d", "--name", pod, "--hostname", "sim" if role == "simulator" else role],
-            ["--network", f"{name}-{sides[0].network}", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--init"],
+            ["--network", f"{name}-{sides[0].network}", *POD_RESTRICTIONS.flags()],
             [word for key, value in POD_SYSCTLS.items() for word in ("--sysctl", f"{key}={value}")],
             [word for host, address in HOSTS[role] for word in ("--add-host", f"{host}:{address}")],
             [helper, "sleep", "infinity"],
@@ -117,17 +116,13 @@ def _pod(name: str, role: Role, helper: str) -> Iterator[str]:
     yield _continued(["docker", "exec", pod, "sh", "-euc"], [";\n".join(commands)])
 
 
-def _container(name: str, actor: Actor, image: str, *, memlock: bool) -> str:
+def _container(name: str, actor: Actor, image: str, *, locks_memory: bool) -> str:
     """Created and not started, with what the engine allows it and no more: a case may fail because of it."""
-    memory = f"{actor.limits.memory_bytes // MIB}m"
-    raw = ["--cap-add", "NET_RAW"] if actor.role == "simulator" else []
-    lock = ["--ulimit", f"memlock={MEMLOCK}:{MEMLOCK}"] if memlock and actor.role in ENDPOINTS else []
     role = _dashed(actor.role)
     return (
         _continued(
             ["docker", "create", "--name", f"{name}-{role}", "--network", f"container:{name}-pod-{role}"],
-            ["--cap-add", "NET_ADMIN", *raw, "--security-opt", "no-new-privileges", "--init", "--ulimit", "core=0"],
-            ["--memory", memory, "--memory-swap", memory, "--pids-limit", str(actor.limits.processes), *lock],
+            restrictions_of(actor, locks_memory=locks_memory).flags(),
         )
         + "".join(f"{_CONTINUED}-e {_variable(actor, key, value)}" for key, value in actor.environment.items())
         + f"{_CONTINUED}{shlex.quote(image)} > /dev/null"

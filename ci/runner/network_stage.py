@@ -200,7 +200,7 @@ class NetworkStage:
             (folder / name).write_text(value, encoding="utf-8")
         engine = self.stages.engine
         return network_lines(
-            last.scene, supplies, folder.resolve(), helper=engine.helper, images=names, memlock=bool(engine.memlock)
+            last.scene, supplies, folder.resolve(), helper=engine.helper, images=names, locks_memory=engine.locks_memory
         )
 
     def _roles(self, players: Mapping[Role, tuple[str, Image]], last: Repetition) -> dict[Role, RoleRecord]:

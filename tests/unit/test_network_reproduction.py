@@ -51,10 +51,10 @@ def shell(folder: Path, lines: list[str]) -> list[str]:
 
 
 def play(
-    folder: Path, name: str, suite: SuiteName = "quic", *, memlock: bool = False
+    folder: Path, name: str, suite: SuiteName = "quic", *, locks_memory: bool = False
 ) -> tuple[NetworkScene, list[str]]:
     played, supplies = described(folder, name, suite)
-    lines = network_lines(played, supplies, folder, helper="helper:1", images=NAMES, memlock=memlock)
+    lines = network_lines(played, supplies, folder, helper="helper:1", images=NAMES, locks_memory=locks_memory)
     return played, shell(folder, lines)
 
 
@@ -83,21 +83,21 @@ def test_everybody_gets_what_the_scene_says(tmp_path: Path, name: str, suite: Su
 def test_two_thousand_urls_are_read_from_a_file(tmp_path: Path) -> None:
     played, said = play(tmp_path, "multiplexing")
     requests = played.actor("client").environment["REQUESTS"]
-    lines = network_lines(played, Supplies(seed=7), tmp_path, helper="h", images={}, memlock=False)
+    lines = network_lines(played, Supplies(seed=7), tmp_path, helper="h", images={}, locks_memory=False)
 
     assert len(requests) > 50_000
     assert all(len(line) < 4000 for line in lines)
     assert f"REQUESTS={requests}" in options(created(said, "client"), "-e")
 
 
-@pytest.mark.parametrize("memlock", [True, False])
-def test_only_endpoints_lock_memory_and_only_where_that_is_allowed(tmp_path: Path, memlock: bool) -> None:
-    _, said = play(tmp_path, "retry", memlock=memlock)
+@pytest.mark.parametrize("locks_memory", [True, False])
+def test_only_endpoints_lock_memory_and_only_where_that_is_allowed(tmp_path: Path, locks_memory: bool) -> None:
+    _, said = play(tmp_path, "retry", locks_memory=locks_memory)
     locks = {
         role: [it for it in options(created(said, role), "--ulimit") if it.startswith("memlock=")]
         for role in ("client", "server", "simulator")
     }
-    assert [role for role, found in locks.items() if found] == (["client", "server"] if memlock else [])
+    assert [role for role, found in locks.items() if found] == (["client", "server"] if locks_memory else [])
 
 
 def test_pods_have_the_addresses_and_names_of_the_contract(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_what_arrived_is_compared_where_files_are_sent(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         played, supplies = described(folder, name, suite)  # type: ignore[arg-type]
-        lines = network_lines(played, supplies, folder, helper="h", images={}, memlock=False)
+        lines = network_lines(played, supplies, folder, helper="h", images={}, locks_memory=False)
         found = [line for line in lines if line.startswith("diff ")]
         assert len(found) == bool(compared)
         assert all(word in found[0] for word in compared.split())

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any, Final
 
 import docker.errors
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig
 
 from ci.engines.absent import UNSTARTABLE, AbsentActor, report_unstartable
 from ci.engines.base import KILLED_FOR_MEMORY, RunningActor, Sink
 from ci.engines.disk_watch import DiskWatch
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.kernel import out_of_memory_kills
+from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
 from ci.model import Role
 from ci.spec.attempt import Actor, Limits
@@ -56,7 +57,7 @@ class Pod:
                 self.helper,
                 ["true"],
                 labels=self.daemon.labels(role="helper"),
-                host_config=api.create_host_config(network_mode=self.network_mode, cap_drop=["ALL"], init=True),
+                host_config=api.create_host_config(network_mode=self.network_mode, **Restrictions().options()),
             )["Id"]
             try:
                 api.start(container)
@@ -79,8 +80,7 @@ class Pod:
             labels=self.daemon.labels(role="helper"),
             host_config=api.create_host_config(
                 network_mode="none",
-                cap_drop=["ALL"],
-                cap_add=["DAC_READ_SEARCH"],
+                **Restrictions(add=("DAC_READ_SEARCH",)).options(),
                 binds=[f"{volume}:/measured/{number}:ro" for number, volume in enumerate(volumes)],
             ),
         )["Id"]
@@ -109,9 +109,7 @@ def create_actor(
     *,
     name: str,
     labels: Mapping[str, str],
-    cap_add: Sequence[str] = (),
-    cap_drop: Sequence[str] = (),
-    ulimits: Sequence[Ulimit] = (),
+    restrictions: Restrictions,
     unstartable: int = UNSTARTABLE,
 ) -> RunningActor:
     """Create the actor's container, not started.
@@ -127,16 +125,8 @@ def create_actor(
             environment=dict(actor.environment),
             host_config=daemon.api.create_host_config(
                 network_mode=pod.network_mode,
-                cap_add=list(cap_add),
-                cap_drop=list(cap_drop),
-                # No more rights than it starts with, and an end to what it may use.
-                security_opt=["no-new-privileges"],
-                init=True,
-                mem_limit=actor.limits.memory_bytes,
-                memswap_limit=actor.limits.memory_bytes,
                 cpu_shares=CPU_SHARES,
-                pids_limit=actor.limits.processes,
-                ulimits=[Ulimit(name="core", soft=0, hard=0), *ulimits],
+                **restrictions.options(),
                 # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.
                 log_config=LogConfig(type="none"),
             ),

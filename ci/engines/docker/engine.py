@@ -23,6 +23,7 @@ from ci.engines.docker.containers import CPU_SHARES, DockerActor, Pod, create_ac
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.redis_rights import RUNNER, runner_rules
+from ci.engines.restrictions import Restrictions, of_participant
 from ci.errors import EngineError
 from ci.model import ROLES, Role
 from ci.spec.attempt import CLASSIC_REDIS, MIB, Actor, Address, Scene, Surroundings
@@ -155,7 +156,7 @@ class DockerSlot:
             sink,
             name=f"{self._prefix}-{self._count}-{actor.role}",
             labels=labels,
-            cap_drop=["ALL"],
+            restrictions=of_participant(actor.limits),
         )
         if isinstance(running, DockerActor):
             self.containers[actor.role] = running.container
@@ -217,12 +218,8 @@ class DockerSlot:
 
     def _host_config(self, **more: Any) -> Any:
         return self._api.create_host_config(
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            init=True,
-            mem_limit=256 * MIB,
             cpu_shares=CPU_SHARES,
-            pids_limit=64,
             log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}),
+            **Restrictions(memory_bytes=256 * MIB, processes=64).options(),
             **more,
         )

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig
 
 from ci.engines.base import RunningActor, Sink
 from ci.engines.docker.conflicting_networks import rivals
@@ -26,17 +26,29 @@ from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.engine import describe
 from ci.engines.docker.files import put_folders, take_folder
 from ci.engines.docker.sealed_network import create_network, seal
+from ci.engines.restrictions import Restrictions, of_participant
 from ci.errors import EngineError
 from ci.model import Role
 from ci.spec.attempt import MIB, Actor
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
 
-__all__ = ["MEMLOCK", "POD_SYSCTLS", "UNSTARTABLE", "NetworkEngine", "NetworkSlot", "addressing"]
+__all__ = [
+    "MEMLOCK",
+    "POD_RESTRICTIONS",
+    "POD_SYSCTLS",
+    "UNSTARTABLE",
+    "NetworkEngine",
+    "NetworkSlot",
+    "addressing",
+    "restrictions_of",
+]
 
 # What Docker itself says of an image that cannot be started. 127 has a meaning of its own in this contract.
 UNSTARTABLE: Final = 125
 # Section 1.3: QUIC stacks lock memory for their rings.
 MEMLOCK: Final = 64 * MIB
+# Who configures the interfaces of its namespace, and waits.
+POD_RESTRICTIONS: Final = Restrictions(add=("NET_ADMIN",), memory_bytes=64 * MIB, processes=64)
 SUBNETS: Final = ("/24", "/64")
 ENDPOINTS: Final[tuple[Role, ...]] = ("client", "server")
 POD_SYSCTLS: Final = {
@@ -100,25 +112,38 @@ class NetworkEngine:
             )
 
     @cached_property
-    def memlock(self) -> tuple[Ulimit, ...]:
-        """The contract's limit for locked memory; nothing where this host does not let anybody raise it."""
-        limit = Ulimit(name="memlock", soft=MEMLOCK, hard=MEMLOCK)
+    def locks_memory(self) -> bool:
+        """Whether this host lets containers have the contract's limit for locked memory."""
+        allowed = Restrictions(locked_bytes=MEMLOCK)
         container = self.daemon.call(
             self.daemon.api.create_container,
             self.helper,
             ["true"],
             labels=self.daemon.labels(role="helper"),
-            host_config=self.daemon.api.create_host_config(ulimits=[limit], network_mode="none"),
+            host_config=self.daemon.api.create_host_config(network_mode="none", **allowed.options()),
         )["Id"]
         try:
             self.daemon.api.start(container)
         except TROUBLE as error:
             if "rlimit" not in str(error):
                 raise self.daemon.trouble(str(error)) from error
-            return ()
+            return False
         finally:
             self.daemon.remove(container)
-        return (limit,)
+        return True
+
+
+def restrictions_of(actor: Actor, *, locks_memory: bool) -> Restrictions:
+    """What the contract gives a participant (section 1.3): the engine's own capabilities, and the network's.
+
+    :param locks_memory: this host lets containers have the contract's limit for locked memory
+    """
+    return of_participant(
+        actor.limits,
+        drop=(),
+        add=("NET_ADMIN", "NET_RAW") if actor.role == "simulator" else ("NET_ADMIN",),
+        locked_bytes=MEMLOCK if locks_memory and actor.role in ENDPOINTS else None,
+    )
 
 
 class NetworkSlot:
@@ -180,14 +205,9 @@ class NetworkSlot:
             labels=self._daemon.labels(role="helper"),
             host_config=api.create_host_config(
                 network_mode=self._networks[sides[0].network],
-                cap_drop=["ALL"],
-                cap_add=["NET_ADMIN"],
-                security_opt=["no-new-privileges"],
-                init=True,
-                mem_limit=64 * MIB,
-                pids_limit=64,
                 extra_hosts=hosts,
                 sysctls=POD_SYSCTLS,
+                **POD_RESTRICTIONS.options(),
                 log_config=LogConfig(type="none"),
             ),
         )["Id"]
@@ -227,15 +247,13 @@ class NetworkSlot:
     def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str], brings: Mapping[str, Path]) -> RunningActor:
         """Create the actor's container, not started, with what it is given in it."""
         self._count += 1
-        endpoint = actor.role in ENDPOINTS
         running = create_actor(
             Pod(daemon=self._daemon, container=self.pods[actor.role], helper=self._engine.helper),
             actor,
             sink,
             name=f"{self._prefix}-{self._count}-{actor.role.replace('_', '-')}",
             labels=labels,
-            cap_add=["NET_ADMIN", "NET_RAW"] if actor.role == "simulator" else ["NET_ADMIN"],
-            ulimits=self._engine.memlock if endpoint else (),
+            restrictions=restrictions_of(actor, locks_memory=self._engine.locks_memory),
             unstartable=UNSTARTABLE,
         )
         if isinstance(running, DockerActor):

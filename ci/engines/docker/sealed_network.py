@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ci.engines.docker.daemon import TROUBLE
+from ci.engines.restrictions import Restrictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,9 +61,7 @@ def seal(daemon: Daemon, helper: str, networks: Iterable[str]) -> bool:
         labels=daemon.labels(role="helper"),
         host_config=daemon.api.create_host_config(
             network_mode="host",
-            cap_drop=["ALL"],
-            cap_add=["NET_ADMIN"],
-            security_opt=["no-new-privileges"],
+            **Restrictions(add=("NET_ADMIN",)).options(),
         ),
     )["Id"]
     try:

@@ -6,6 +6,7 @@ import subprocess
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
+from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ def shell_command(
         return ["docker", "exec", "-it", container, "/bin/sh"]
     return [
         *("docker", "run", "--rm", "-it", "--network", f"container:{pod}"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--init"),
-        *(word for name in capabilities for word in ("--cap-add", name)),
+        *Restrictions(add=capabilities).flags(),
         *(word for name, value in labels.items() for word in ("--label", f"{name}={value}")),
         *(word for name, value in actor.environment.items() for word in ("-e", f"{name}={value}")),
         *("--entrypoint", "/bin/sh", image),

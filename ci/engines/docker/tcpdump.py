@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ci.engines.docker.daemon import TROUBLE, Daemon
+from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
 from ci.model import ROLES
 from ci.spec.attempt import MIB
@@ -65,12 +66,7 @@ def _recording(daemon: Daemon, pod: str, helper: str, path: Path, warn: Callable
             labels=daemon.labels(role="packets"),
             host_config=api.create_host_config(
                 network_mode=f"container:{pod}",
-                cap_drop=["ALL"],
-                cap_add=["NET_RAW"],
-                security_opt=["no-new-privileges"],
-                init=True,
-                mem_limit=256 * MIB,
-                pids_limit=16,
+                **Restrictions(add=("NET_RAW",), memory_bytes=256 * MIB, processes=16).options(),
             ),
         )["Id"]
         stack.callback(daemon.remove, container)
