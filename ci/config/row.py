@@ -31,12 +31,23 @@ from ci.util.suggest import did_you_mean, shown
 if TYPE_CHECKING:
     from ci.config.yaml_source import Node, Place, Problems
 
-__all__ = ["MAXIMUM_TIMEOUT_SECONDS", "Row", "is_plain", "name_defect", "read_row"]
+__all__ = [
+    "KEYS",
+    "MAXIMUM_TIMEOUT_SECONDS",
+    "PLAIN",
+    "TRANSPORT_KEYS",
+    "URL",
+    "Row",
+    "is_plain",
+    "name_defect",
+    "read_row",
+]
 
 MAXIMUM_TIMEOUT_SECONDS: Final = 3600
+PLAIN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _LONGEST_FOLDER: Final = 255
 
-_KEYS: Final = (
+KEYS: Final = (
     "id",
     "family",
     "build",
@@ -56,7 +67,7 @@ _KEYS: Final = (
 )
 # What only the suites over a simulated network ask of a version, and what only the transport suite does.
 _NETWORK_KEYS: Final = ("role",)
-_TRANSPORT_KEYS: Final = (
+TRANSPORT_KEYS: Final = (
     "transports", "dialOnly", "secureChannels", "muxers", "contract", "timeoutSecs", "local",
 )  # fmt: skip
 
@@ -68,7 +79,7 @@ _REPOSITORY: Final = re.compile(rf"{_HOST}{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
-_URL: Final = re.compile(r"https?://[^\s/]+\S*")
+URL: Final = r"https?://[^\s/]+\S*"
 _OWNER: Final = re.compile(r"@?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?")
 
 
@@ -87,7 +98,7 @@ def is_plain(name: str) -> bool:
 
     These become parts of case names, paths, labels and command lines, and must need no quoting in any.
     """
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None
+    return re.fullmatch(PLAIN, name) is not None
 
 
 def _outside(checkout: Path, *paths: Path) -> str | None:
@@ -113,7 +124,7 @@ def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
 
     :param checkout: what build folders are relative to
     """
-    entries = node.entries("a version", problems, _KEYS) or {}
+    entries = node.entries("a version", problems, KEYS) or {}
     reader = _RowReader(node=node, entries=entries, problems=problems)
     identifier = reader.name("id")
     family = reader.name("family")
@@ -344,7 +355,7 @@ class _RowReader:
             )
             return
         strangers, of = (
-            (_NETWORK_KEYS, "quic or webtransport") if "transport" in suites else (_TRANSPORT_KEYS, "transport")
+            (_NETWORK_KEYS, "quic or webtransport") if "transport" in suites else (TRANSPORT_KEYS, "transport")
         )
         for key in strangers:
             if key in self.entries:
@@ -362,7 +373,7 @@ class _RowReader:
     def url(self) -> str | None:
         node = self.entries.get("url")
         url = node.word("`url`", self.problems) if node is not None else None
-        if node is not None and url is not None and not _URL.fullmatch(url):
+        if node is not None and url is not None and not re.fullmatch(URL, url):
             self.problems.add(node.place, f"url `{shown(url)}` must begin with https://")
             return None
         return url

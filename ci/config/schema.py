@@ -12,13 +12,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
-from ci.config.row import MAXIMUM_TIMEOUT_SECONDS
+from ci.config.row import MAXIMUM_TIMEOUT_SECONDS, PLAIN, TRANSPORT_KEYS, URL
 from ci.model import LOCAL_LANGUAGES, MUXERS, SECURE_CHANNELS, STANDALONE, SUITES, TRANSPORTS, Contract, Part
 
 __all__ = ["versions_schema"]
 
-_NAME: Final = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
-_TRANSPORT_KEYS: Final = ("transports", "dialOnly", "secureChannels", "muxers", "contract", "timeoutSecs", "local")
+_NAME: Final = {"type": "string", "pattern": f"^{PLAIN}$"}
 _LAYERED: Final = [name for name in TRANSPORTS if name not in STANDALONE]
 _OVER_A_NETWORK: Final = [name for name in SUITES if name != "transport"]
 
@@ -58,8 +57,7 @@ def _row() -> dict[str, Any]:
             "build": {"type": "string", "description": "folder of the checkout where `make` builds the image"},
             "image": {"type": "string", "description": "reference of a published image, with a tag or a digest"},
             "imageFile": {
-                "type": "string",
-                "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+                **_NAME,
                 "description": "with `build`: the file that `make` writes for this version (default: image.json)",
             },
             "transports": {**_words(TRANSPORTS), "description": "what it speaks"},
@@ -82,7 +80,7 @@ def _row() -> dict[str, Any]:
             },
             "suites": {**_words(SUITES), "description": "those it takes part in (default: transport)"},
             "role": {"enum": list(get_args(Part)), "description": "over a simulated network (default: both)"},
-            "url": {"type": "string", "pattern": "^https?://", "description": "of the project"},
+            "url": {"type": "string", "pattern": f"^{URL}$", "description": "of the project"},
             "owner": {"type": "string", "description": "who to ask: a GitHub name or name/repository"},
         },
         "oneOf": [{"required": ["build"]}, {"required": ["image"]}],
@@ -93,7 +91,7 @@ def _row() -> dict[str, Any]:
             "muxers": ["secureChannels"],
         },
         "if": {"required": ["suites"], "properties": {"suites": {"contains": {"enum": _OVER_A_NETWORK}}}},
-        "then": {"properties": dict.fromkeys(_TRANSPORT_KEYS, False) | {"suites": _words(_OVER_A_NETWORK)}},
+        "then": {"properties": dict.fromkeys(TRANSPORT_KEYS, False) | {"suites": _words(_OVER_A_NETWORK)}},
         "else": {
             "required": ["transports"],
             "properties": {"role": False},

@@ -69,7 +69,7 @@ class Restrictions:
 def of_participant(
     limits: Limits, *, drop: tuple[str, ...] = ("ALL",), add: tuple[str, ...] = (), locked_bytes: int | None = None
 ) -> Restrictions:
-    """Of one side of a case, or of whoever else takes part: what is not ours leaves no core dumps either."""
+    """Of a participant of a case: as its limits say, and without core dumps, whose size no limit bounds."""
     return Restrictions(
         drop=drop,
         add=add,

@@ -15,13 +15,11 @@ from ci.reports.order import by_code_unit
 from ci.results.merged import Merged, MergedCase, ShardState
 from ci.util.text import counted
 
-__all__ = ["WHOLE", "absent_head", "fewer", "incomplete", "notes", "read_absent", "shown_and_absent", "why", "without"]
+__all__ = ["absent_head", "fewer", "incomplete", "notes", "read_absent", "shown_and_absent", "why", "without"]
 
 _MOST_REASONS: Final = 8
 # What went wrong stands at the end, behind an image's reference with its digest.
 _REASON_BYTES: Final = 480
-# A reason that is not cut: 1 KiB is the most that a record holds (docs/results-format.md).
-WHOLE: Final = 1024
 _ABSENT: Final = "Not run, and in no table:"
 _COUNTED: Final = re.compile(r"(?P<count>\d+) (?:×|for|of these:) ")
 # A version in a list of absent ones, and how many cells it has.

@@ -99,20 +99,20 @@ def read_plan(source: Path | bytes | Mapping[str, Json]) -> Plan:
             hint="give the plan that the shards were run with, or fetch the shards' folders whole",
         ) from error
     except ValueError as error:  # a pipe, a device
-        raise _malformed(where, f"is not JSON: {error}") from error
+        raise _malformed(f"{where} is not JSON: {error}") from error
     try:
         document = decode_as(data, _Document) if isinstance(data, bytes) else msgspec.convert(data, _Document)
         return _plan(document)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise _malformed(where, str(error)) from error
+        raise _malformed(f"{where}: {error}") from error
     except ValueError as error:
-        raise _malformed(where, f"is not JSON: {error}") from error
+        raise _malformed(f"{where} is not JSON: {error}") from error
 
 
-def _malformed(where: str, problem: str) -> ConfigurationError:
+def _malformed(problem: str) -> ConfigurationError:
     return ConfigurationError(
         "plan-malformed",
-        f"{where} {problem}" if problem.startswith("is not JSON") else f"{where}: {problem}",
+        problem,
         why="it was edited, or written by another version of this tool",
         hint="write it again with `list --json`",
     )

@@ -49,7 +49,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 SHARD_PATTERN: Final = r"^([1-9][0-9]{0,5})/([1-9][0-9]{0,5})$"
 MOMENT_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z$"
-_SHARD: Final = re.compile(SHARD_PATTERN.replace("$", r"\Z"), re.ASCII)
+_SHARD: Final = re.compile(SHARD_PATTERN)
 
 # At least 1, at least 0.
 Ordinal: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -77,7 +77,7 @@ def shard_numbers(shard: str) -> tuple[int, int]:
 
     :raises ConfigurationError: `shard-malformed`
     """
-    found = _SHARD.match(shard)
+    found = _SHARD.fullmatch(shard)
     if found is not None:
         index, count = int(found[1]), int(found[2])
         if index <= count:

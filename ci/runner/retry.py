@@ -37,18 +37,19 @@ def retries(planned: Sequence[Case], failed: Collection[Case], *, is_error: Call
     :param failed: red cases and errors
     :param is_error: whether it was the harness or the host that failed
     """
-    errors = tuple(case for case in failed if is_error(case))
-    red = [case for case in failed if case not in errors]
+    errors = [case for case in failed if is_error(case)]
+    red = [case for case in failed if not is_error(case)]
     if len(red) > max(OUTAGE_MINIMUM, OUTAGE_SHARE * len(planned)):
         return Retries(cases=_ordered(errors), notes=(_no_flake(f"{len(red)} of {len(planned)} cases are red"),))
     planned_of, red_of = Counter(map(_pair, planned)), Counter(map(_pair, red))
-    hopeless = sorted(
+    hopeless = {
         pair for pair, count in red_of.items() if count >= PAIR_MINIMUM and count > PAIR_SHARE * planned_of[pair]
-    )
+    }
     return Retries(
-        cases=_ordered((*errors, *(case for case in red if _pair(case) not in hopeless))),
+        cases=_ordered([*errors, *(case for case in red if _pair(case) not in hopeless)]),
         notes=tuple(
-            _no_flake(f"{' x '.join(pair)}: {red_of[pair]} of {planned_of[pair]} cases are red") for pair in hopeless
+            _no_flake(f"{' x '.join(pair)}: {red_of[pair]} of {planned_of[pair]} cases are red")
+            for pair in sorted(hopeless)
         ),
     )
 

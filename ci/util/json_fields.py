@@ -134,15 +134,6 @@ class Fields:
             return value
         raise self._wrong(name, "true or false")
 
-    def number(self, name: str) -> float:
-        value = self._get(name)
-        if _is_number(value):
-            return value
-        raise self._wrong(name, "a number")
-
-    def optional_number(self, name: str) -> float | None:
-        return None if self._get(name) is None else self.number(name)
-
     def mapping(self, name: str) -> dict[str, Json]:
         """A free-form object; absent and null read as empty."""
         value = self._get(name)
@@ -177,15 +168,6 @@ class Fields:
         for key, item in items.items():
             if not _is_number(item):
                 raise self.refusal(name, f"must hold only finite numbers, but `{key}` is {_name(item)}")
-        return items
-
-    def text_map(self, name: str) -> dict[str, str] | None:
-        if self._get(name) is None:
-            return None
-        items = self.mapping(name)
-        for key, item in items.items():
-            if not isinstance(item, str):
-                raise self.refusal(name, f"must hold only text, but `{key}` is {_name(item)}")
         return items
 
     def word(self, name: str, read: Callable[[str], T]) -> T:

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ci.config.catalogue import Catalogue, load
+from ci.config.row import KEYS
 from ci.config.schema import versions_schema
 from ci.config.yaml_source import SourceError
 from ci.errors import ConfigurationError
@@ -523,6 +524,10 @@ def test_the_published_schema_is_made_of_the_readers_words() -> None:
 )
 def test_what_is_right_is_valid(path: Path) -> None:
     assert is_valid(path.read_text(encoding="utf-8"))
+
+
+def test_the_schema_has_every_key_of_a_row() -> None:
+    assert set(SCHEMA["properties"]["versions"]["items"]["properties"]) == set(KEYS)
 
 
 def test_editors_find_the_schema() -> None:

@@ -10,9 +10,10 @@ from typing_extensions import assert_never
 
 from ci.model import Outcome, Proof
 from ci.reports.markdown import cell, linkable
-from ci.reports.missing import WHOLE, incomplete, notes, shown_and_absent, why
+from ci.reports.missing import incomplete, notes, shown_and_absent, why
 from ci.reports.runs import run_sentence
 from ci.results.merged import Merged, MergedCase
+from ci.results.record_lines import REASON_LIMIT
 from ci.suites.transport.board import BELIEVED, WHITE, Board, tables_text
 from ci.util.text import counted
 
@@ -97,6 +98,6 @@ def _absent_list(merged: Merged, absent: Sequence[str]) -> list[str]:
         cases = [case for case in merged.cases if version in (case.dialer, case.listener)]
         # A version against itself tells its own reason; other cells may be the other side's fault.
         own = [case for case in cases if case.dialer == case.listener] or cases
-        reason, _ = max(Counter(why(case, WHOLE) for case in own).items(), key=lambda item: (item[1], item[0]))
+        reason, _ = max(Counter(why(case, REASON_LIMIT) for case in own).items(), key=lambda item: (item[1], item[0]))
         versions.setdefault(reason, []).append(f"{cell(version)} ({counted(len(cases), 'cell')})")
     return [f"{', '.join(names)}{reason}" for reason, names in versions.items()]
