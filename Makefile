@@ -3,7 +3,7 @@
 NOX ?= .venv/bin/nox
 
 .DEFAULT_GOAL := help
-.PHONY: help interop check images base lock clean
+.PHONY: help interop check images base lock schemas clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ lock: $(NOX) ## refresh the locked dependencies, of this tool and of every versi
 	for folder in $(dir $(wildcard impls/*/v*/Makefile)); do \
 	  ! $(MAKE) -n -C $$folder lock >/dev/null 2>&1 || $(MAKE) -C $$folder lock || exit; \
 	done
+
+schemas: $(NOX) ## write the JSON Schemas in docs/ anew
+	$(NOX) -s schemas
 
 clean: ## forget what was built; images stay in the engine
 	rm -f impls/*/*/*image.json impls/*/*/build.log

@@ -260,6 +260,12 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def schemas(session: nox.Session) -> None:
+    """Write the JSON Schemas in docs/ anew, after a change of what they are made of."""
+    session.run(environment(session), "-m", "ci.suites.schemas", "docs", external=True)
+
+
+@nox.session(venv_backend="none")
 def lock(session: nox.Session) -> None:
     """Bring this tool's own locked dependencies up to date; `-- --upgrade-package NAME` for one alone."""
     upgrade = session.posargs or ["--upgrade"]

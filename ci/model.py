@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import ClassVar, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta
 
 __all__ = [
     "LOCAL_LANGUAGES",
     "MUXERS",
-    "PAIR_OF",
-    "ROLES",
     "SECURE_CHANNELS",
     "STANDALONE",
-    "SUITES",
-    "TEST_CASES",
     "TRANSPORTS",
     "BuildRecipe",
     "Case",
     "Contract",
-    "Exercise",
     "ImageSource",
     "Outcome",
-    "Params",
+    "Param",
     "Part",
     "Proof",
     "PublishedImage",
@@ -39,8 +36,8 @@ __all__ = [
     "ReasonCode",
     "Role",
     "Side",
-    "Stack",
-    "SuiteName",
+    "SuiteWords",
+    "Suites",
     "Transport",
     "Verdict",
     "Version",
@@ -62,36 +59,8 @@ STANDALONE: Final = frozenset({"quic", "quic-v1", "webtransport", "webrtc", "web
 # How a version can be made and started without a container: each stands for one way to build.
 LOCAL_LANGUAGES: Final = ("python", "node", "go", "rust")
 
-SuiteName: TypeAlias = Literal["transport", "quic", "webtransport"]
-SUITES: Final[tuple[SuiteName, ...]] = get_args(SuiteName)
-
-# Who takes part in a case: in the transport suite the first two, over a simulated network the others.
-Role: TypeAlias = Literal[
-    "dialer", "listener", "client", "server", "simulator", "iperf_client", "iperf_server"
-]  # fmt: skip
-ROLES: Final[tuple[Role, Role]] = ("dialer", "listener")
-# Of the two versions of a case, the one that begins and the one that answers.
-PAIR_OF: Final[Mapping[SuiteName, tuple[Role, Role]]] = {
-    "transport": ROLES,
-    "quic": ("client", "server"),
-    "webtransport": ("client", "server"),
-}
-
-# What client and server are to show together, in the order it is run (quic-interop contract, sections 4.2 and 4.7).
-TEST_CASES: Final[Mapping[SuiteName, tuple[str, ...]]] = {
-    "transport": (),
-    "quic": (
-        "handshake", "transfer", "longrtt", "chacha20", "multiplexing", "retry", "resumption", "zerortt", "http3",
-        "blackhole", "keyupdate", "ecn", "amplificationlimit", "handshakeloss", "transferloss",
-        "handshakecorruption", "transfercorruption", "ipv6", "v2", "rebind-port", "rebind-addr",
-        "connectionmigration", "goodput", "crosstraffic",
-    ),
-    "webtransport": (
-        "handshake", "transfer-unidirectional-receive", "transfer-unidirectional-send",
-        "transfer-bidirectional-receive", "transfer-bidirectional-send", "transfer-datagram-receive",
-        "transfer-datagram-send",
-    ),
-}  # fmt: skip
+# Who takes part in a case, by the word its suite has for it: `dialer`, `server`, `simulator` …
+Role: TypeAlias = Annotated[str, Meta(pattern="^[a-z][a-z_]{0,31}$")]
 
 # Which half of a case a version can play.
 Part: TypeAlias = Literal["client", "server", "both"]
@@ -151,7 +120,8 @@ class Version:
     owner: str | None = None
     # One of `LOCAL_LANGUAGES`. None: it runs in a container only.
     local: str | None = None
-    suites: tuple[SuiteName, ...] = ("transport",)
+    # By name. What a row of `versions.yaml` does not say, its reader fills in.
+    suites: tuple[str, ...] = ("transport",)
     # In the suites over a simulated network; whether a version dials or listens is said per transport.
     part: Part = "both"
     # Of the project, for readers of the results.
@@ -164,93 +134,114 @@ class Version:
         return any(t.name == transport and not t.dial_only for t in self.transports)
 
 
-# --- cases ------------------------------------------------------------------------------------------------
+# --- suites and cases -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, order=True)
-class Stack:
-    """What two versions talk through. Standalone transports have no secure channel and no muxer."""
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """One of the things two versions of a case have in common, such as its transport, or its test case.
 
-    suite: ClassVar[SuiteName] = "transport"
+    :param key: its name in JSON
+    :param called: the same in sentences, `secure channel`
+    :param dimension: its name in the selection language
+    :param words: the values there are, in the order of the contract
+    :param listed_by: the values that a version's row lists; None where every version of the suite is asked for all
+    """
 
-    transport: str
-    secure_channel: str | None = None
-    muxer: str | None = None
-
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """The stack's words in the order of a case's name."""
-        return tuple(word for word in (self.transport, self.secure_channel, self.muxer) if word is not None)
-
-    @property
-    def layers(self) -> dict[str, str]:
-        """The stack's words by the names that reports and results have for them."""
-        named = {"transport": self.transport, "secureChannel": self.secure_channel, "muxer": self.muxer}
-        return {name: word for name, word in named.items() if word is not None}
-
-    def __str__(self) -> str:
-        return ", ".join(self.words)
+    key: str
+    called: str
+    dimension: str
+    words: tuple[str, ...]
+    listed_by: Callable[[Version], Iterable[str]] | None = None
 
 
-@dataclass(frozen=True, order=True)
-class Exercise:
-    """What a client and a server are to show together, by the name it has in the contract."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SuiteWords:
+    """The words in which a suite's cases are written: in files, names, selections and messages.
 
-    suite: SuiteName
+    :param name: of the suite
+    :param roles: of the version that begins and of the one that answers
+    :param params: what a case says beside its two versions, in the order of its name
+    :param example: the name of a case, for messages
+    :param marker: the word in the two lines between which its dashboard stands, `<!--WORD_DASHBOARD_START-->`
+    :param contract: of its images; an image follows one, so a version is in several suites only where they share it
+    :param row_keys: the keys of `versions.yaml` that only versions under this contract have
+    :param second_named_first: folders of evidence name the version that answers first, as the established layout does
+    :param negotiated: the params are what the two sides negotiate, and each may report what that was
+    :param implied: what names no suite is of this one
+    """
+
     name: str
+    roles: tuple[Role, Role]
+    params: tuple[Param, ...]
+    example: str
+    marker: str
+    contract: str
+    row_keys: tuple[str, ...] = ()
+    second_named_first: bool = False
+    negotiated: bool = False
+    implied: bool = False
+
+    def case(self, first: str, second: str, *params: str | None) -> Case:
+        """A case of this suite; params that are not given it does not have."""
+        absent = len(self.params) - len(params)
+        return Case(self, first, second, params + (None,) * absent)
 
     @property
-    def words(self) -> tuple[str, ...]:
-        return (self.name,)
+    def option(self) -> list[str]:
+        """The words of a command line that name it; none where it is meant without."""
+        return [] if self.implied else ["--suite", self.name]
 
     def __str__(self) -> str:
         return self.name
 
 
-Params: TypeAlias = "Stack | Exercise"
+# By name; the one that is implied stands first.
+Suites: TypeAlias = "Mapping[str, SuiteWords]"
 
 
 @dataclass(frozen=True)
 class Case:
     """One cell: two versions and what they do together. Its name is its identity (contract, section 2.2).
 
-    :param dialer: the version that begins; over a simulated network it is called the client
-    :param listener: the version that answers, the server
+    :param first: the version that begins
+    :param second: the version that answers
+    :param params: a word for each of the suite's, None where the case has none
     """
 
-    dialer: str
-    listener: str
-    params: Params
+    suite: SuiteWords
+    first: str
+    second: str
+    params: tuple[str | None, ...]
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """What the two do together, in the order of the case's name."""
+        return tuple(word for word in self.params if word is not None)
 
     @property
-    def stack(self) -> Stack:
-        """What the two talk through; only the transport suite's cases have it."""
-        if isinstance(self.params, Stack):
-            return self.params
-        raise TypeError(f"{self.name} has no stack")
-
-    @property
-    def suite(self) -> SuiteName:
-        return self.params.suite
+    def pair(self) -> tuple[str, str]:
+        return self.first, self.second
 
     @cached_property
     def name(self) -> str:
-        return f"{self.dialer} x {self.listener} ({self.params})"
+        return f"{self.first} x {self.second} ({', '.join(self.words)})"
 
     @cached_property
     def key(self) -> str:
         """Sixteen hex digits that join records of the same case; readers never parse a name."""
-        identity = json.dumps([self.suite, self.dialer, self.listener, *self.params.words])
+        identity = json.dumps([self.suite.name, self.first, self.second, *self.words])
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     @property
     def versions(self) -> dict[Role, str]:
         """Both versions by their role, the one that begins first."""
-        first, second = PAIR_OF[self.suite]
-        return {first: self.dialer, second: self.listener}
+        return dict(zip(self.suite.roles, self.pair, strict=True))
 
-    def version_of(self, role: Role) -> str:
-        return self.versions[role]
+    @property
+    def named_params(self) -> dict[str, str | None]:
+        """The params as JSON has them."""
+        return {param.key: word for param, word in zip(self.suite.params, self.params, strict=True)}
 
     def __str__(self) -> str:
         return self.name
@@ -286,13 +277,12 @@ class Proof(str, Enum):
     __str__ = str.__str__
 
 
-def proof_of(params: Mapping[str, str | None], outcome: Outcome, negotiated: Mapping[str, str] | None) -> Proof | None:
-    """None for what did not pass, and over a simulated network, where captures are judged instead of words.
+def proof_of(params: Mapping[str, str | None], negotiated: Mapping[str, str] | None) -> Proof:
+    """Of an attempt that passed, in a suite whose params are negotiated.
 
     :param params: of the case, as JSON has them
+    :param negotiated: what the sides reported, by the same names
     """
-    if outcome is not Outcome.PASSED or "testCase" in params:
-        return None
     said = negotiated or {}
     proved = all(said.get(layer) == word for layer, word in params.items() if word is not None)
     return Proof.PROVED if proved else Proof.BELIEVED
@@ -348,7 +338,8 @@ class ReasonCode(str, Enum):
     __str__ = str.__str__
 
 
-Side: TypeAlias = Role | Literal["both", "harness", "unknown"]
+# A role, or `both`, `harness`, `unknown`.
+Side: TypeAlias = Role
 
 
 @dataclass(frozen=True, kw_only=True)

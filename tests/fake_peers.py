@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ci.engines.docker.daemon import Daemon
 from ci.engines.programs import Program
-from ci.model import Case, Contract, PublishedImage, Stack, Transport, Verdict, Version
+from ci.model import Case, Contract, PublishedImage, Transport, Verdict, Version
 from ci.runner.attempt import attempt
 from ci.runner.inbox import NOBODY, Bystander
 from ci.spec.attempt import Evidence, Scene
 from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
@@ -203,7 +204,7 @@ class Play:
             for side, contract in zip(("dialing", "listening"), contracts, strict=True)
         }
         suite = TransportSuite(versions, deadline=deadline, strict_exit=strict_exit)
-        case = Case("dialing", "listening", stack)
+        case = stack.case("dialing", "listening")
         self._count += 1
         behaviours = {"dialing": dialer, "listening": listener}
         self.slot.restore()

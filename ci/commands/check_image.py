@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ci.commands.backends import open_backend
 from ci.commands.build_images import found_or_built
 from ci.commands.stages import check_tshark
-from ci.commands.workspace import VERSIONS, Workspace
+from ci.commands.workspace import VERSIONS, Workspace, add_suite_argument
 from ci.conformance.check_endpoint import Surroundings, check_endpoint
 from ci.conformance.check_image import add_arguments, check, stacks_from
 from ci.conformance.endpoint_report import endpoint_data, render_endpoint
@@ -21,14 +21,16 @@ from ci.engines.docker.daemon import Daemon, connect, sweep
 from ci.engines.docker.engine import DockerEngine
 from ci.engines.docker.helper_image import helper_image
 from ci.errors import ConfigurationError, ExitCode
-from ci.model import SUITES, BuildRecipe, Contract
+from ci.model import BuildRecipe, Contract
 from ci.suites.quic.auxiliary_images import SIMULATOR, simulator_of
+from ci.suites.registry import SUITES
+from ci.suites.transport.words import TRANSPORT
 from ci.util.given_files import read_given
 from ci.util.suggest import shown_path
 
 if TYPE_CHECKING:
     from ci.conformance.endpoint import EndpointRole
-    from ci.model import SuiteName, Version
+    from ci.model import SuiteWords, Version
     from ci.terminal.console import Console
 
 __all__ = ["configure", "image_named", "run"]
@@ -47,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "example: nox -s check-image -- my-endpoint:head --suite quic --role server"
     )
     add_arguments(parser)
-    parser.add_argument("--suite", choices=SUITES, default="transport", help="default: transport")
+    add_suite_argument(parser)
     parser.add_argument(
         "--role",
         choices=("client", "server", "both"),
@@ -61,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
-    network: bool = arguments.suite != "transport"
+    network: bool = SUITES[arguments.suite].words is not TRANSPORT
     if foreign := [name for name in (OF_TRANSPORT if network else OF_NETWORKS) if getattr(arguments, name)]:
         raise ConfigurationError(
             "other-suite",
@@ -95,8 +97,7 @@ def _transport(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
 
 def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
-    suite: SuiteName = arguments.suite
-    assert suite != "transport"  # noqa: S101 -- see `run`
+    suite = SUITES[arguments.suite].words
     check_tshark()
     workspace = Workspace.at(arguments.versions)
     simulator = simulator_of(arguments.simulator)
@@ -138,7 +139,7 @@ def _show(
     return ExitCode.GREEN if passed else ExitCode.FAILED
 
 
-def _counterparts(workspace: Workspace, suite: SuiteName) -> tuple[Version, ...]:
+def _counterparts(workspace: Workspace, suite: SuiteWords) -> tuple[Version, ...]:
     """The versions that the image meets unless another one is named."""
     able = [it for it in workspace.catalogue.of(suite) if it.part == "both" and isinstance(it.source, BuildRecipe)]
     last = {it.family: it for it in able}

@@ -15,6 +15,7 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.reports.site import Site, lay_out
 from ci.results.merged import read_merged
 from ci.suites.quic.reports.export import interop_export
+from ci.suites.registry import known_suites
 from ci.util.atomic import write_atomically
 from ci.util.suggest import did_you_mean, shown
 from ci.util.text import counted
@@ -22,7 +23,7 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.results.merged import Merged
     from ci.terminal.console import Console
-    from ci.util.json_fields import Json
+    from ci.util.json_document import Json
 
 __all__ = ["FORMATS", "configure", "run"]
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if path is None:
         path = arguments.results / workspace.finished_run(arguments.run_name, arguments.results) / "merged.json"
         console.info(f"results: {path}")
-    merged = read_merged(path)
+    merged = read_merged(path, known_suites())
     document = FORMATS[arguments.format](merged, workspace, arguments)
     if arguments.site is None:
         output: Path = arguments.output or path.with_name("result.json")
@@ -124,7 +125,7 @@ FORMATS: Final[Mapping[str, Callable[[Merged, Workspace, argparse.Namespace], di
 
 def _named(words: str, merged: Merged) -> frozenset[str]:
     """The versions of this run that a comma-separated list names; `*` and `?` stand for any characters."""
-    known = {name for case in merged.cases for name in (case.dialer, case.listener)}
+    known = {name for case in merged.cases for name in case.pair}
     found: set[str] = set()
     for word in filter(None, (word.strip() for word in words.split(","))):
         matches = {name for name in known if fnmatchcase(name, word)}

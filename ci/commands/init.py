@@ -12,18 +12,19 @@ from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
+from ci.commands.workspace import implied_suite
 from ci.config.catalogue import Catalogue, load
 from ci.config.edit import NewRow, VersionsText, first_row
 from ci.config.row import is_plain, name_defect
 from ci.config.skeleton import BUILD_RULES, Skeleton, has_rule, natural_key, new_family, new_version
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import BuildRecipe, Version
+from ci.suites.registry import SUITES, known_suites
 from ci.terminal.spelling import spelled
 from ci.util.atomic import write_atomically
 from ci.util.suggest import near_matches, shown, shown_path
 
 if TYPE_CHECKING:
-    from ci.model import SuiteName
     from ci.terminal.console import Console
 
 __all__ = ["configure", "run"]
@@ -58,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     path: Path = arguments.versions
-    order = _understand(arguments, path.resolve().parent, load(path))
+    order = _understand(arguments, path.resolve().parent, load(path, known_suites()))
     text = VersionsText(path)
     rows = order.rows(text)
     with ExitStack() as undo:
@@ -203,7 +204,7 @@ _LISTED: Final = "docs/versions.md lists what is allowed; these names become par
 
 
 def _check_name(what: str, name: str, catalogue: Catalogue) -> None:
-    defect = name_defect(name)
+    defect = name_defect(name, known_suites())
     if defect is None and name in catalogue.aliases:
         defect = " is an alias in versions.yaml, and selections would no longer tell the two apart"
     if defect is not None:
@@ -250,10 +251,10 @@ def _check_case(family: str, known: set[str]) -> None:
 
 def _check_suite(family: str, members: Sequence[Version]) -> None:
     suites = list(dict.fromkeys(suite for version in members for suite in version.suites))
-    if suites and "transport" not in suites:
+    if suites and implied_suite() not in suites:
         raise ConfigurationError(
             "no-such-skeleton",
-            f"`{family}` plays {' and '.join(suites)}, and the skeleton is a program of the suite transport",
+            f"`{family}` plays {' and '.join(suites)}, and the skeleton is a program of the suite {implied_suite()}",
             why="an endpoint gets its files, certificates and addresses in another way: docs/quic-contract.md",
             hint="begin with a copy of an endpoint in your language, such as impls/aioquic, impls/quic-go, impls/quinn",
         )
@@ -289,8 +290,8 @@ def _write(path: Path, content: bytes, order: Order) -> None:
         with NamedTemporaryFile(dir=order.root, prefix=f".{path.name}.", suffix=".tmp") as trial:
             trial.write(content)
             trial.flush()
-            ids = {version.id for version in load(Path(trial.name)).versions}
-        if ids != {version.id for version in load(path).versions} | set(order.ids):
+            ids = {version.id for version in load(Path(trial.name), known_suites()).versions}
+        if ids != {version.id for version in load(path, known_suites()).versions} | set(order.ids):
             raise ConfigurationError(
                 "cannot-add-row",
                 f"{shown_path(path)}: the row cannot be added where the list ends",
@@ -363,17 +364,17 @@ def _checks(order: Order, place: str) -> Iterator[str]:
         assert isinstance(model.source, BuildRecipe)  # noqa: S101 -- models build in a folder
         for suite in model.suites:
             words = [f"{order.place}/{model.source.image_file}"]
-            if suite != "transport":
-                words += ["--suite", suite, *([] if model.part == "both" else ["--role", model.part])]
+            words += SUITES[suite].words.option
+            words += [] if model.part == "both" else ["--role", model.part]
             yield f"nox -s check-image -- {shlex.join(words)}"
 
 
 def _trials(order: Order) -> Iterator[str]:
     """The commands that let the new versions meet all others, suite by suite."""
-    suites: dict[SuiteName, list[str]] = {} if order.models else {"transport": list(order.ids)}
+    suites: dict[str, list[str]] = {} if order.models else {implied_suite(): list(order.ids)}
     for model, identifier in order.models.items():
         for suite in model.suites:
             suites.setdefault(suite, []).append(identifier)
     for suite, ids in suites.items():
         selection = " ".join(f"--select 'version:{identifier}'" for identifier in ids)
-        yield f"nox -s interop -- {'' if suite == 'transport' else f'--suite {suite} '}{selection}"
+        yield " ".join(["nox -s interop --", *SUITES[suite].words.option, selection])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ci.commands.backends import Backend, open_backend
 from ci.commands.build_images import archives, print_report
-from ci.commands.merge_results import add_proof_argument, merge_run, report, suite_words
+from ci.commands.merge_results import add_proof_argument, merge_run, report
 from ci.commands.run_shard import (
     Images,
     add_run_arguments,
@@ -32,9 +32,7 @@ from ci.reports.markers import check_file, update_file
 from ci.results.merged import write_merged
 from ci.results.shard_file import shard_folder
 from ci.suites.baseline import read_baseline
-from ci.suites.dashboards import body_of, refuse_part, standalone
-from ci.suites.quic.auxiliary_images import support_for
-from ci.suites.terminal import matrix_table
+from ci.suites.dashboards import body_of, matrix_table, refuse_part, standalone
 from ci.terminal.progress import humane
 from ci.terminal.spelling import say_next, spelled
 from ci.util.atomic import write_atomically
@@ -81,7 +79,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     began = time.monotonic()
     workspace = Workspace.from_arguments(arguments)
     # Before anything has run: a README that is not there, or has no place for the dashboard, would lose it.
-    check_file(arguments.readme, "", workspace.suite)
+    check_file(arguments.readme, "", workspace.suite.words.marker)
     # A run of its own each time, so that a second one measures again instead of finding everything finished.
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"
@@ -109,7 +107,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
     if arguments.write:
         readme: Path = arguments.readme
-        update_file(readme, body_of(merged, part=arguments.partial), merged.suite)
+        update_file(readme, body_of(merged, part=arguments.partial), merged.suite.marker)
     else:
         readme = folder.parent / "README.md"
         write_atomically(readme, standalone(merged).encode())
@@ -120,7 +118,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if new:
         say_next(console, "repro", *repro_words(arguments, new[0].name), purpose="a red cell again")
     else:
-        words = [*suite_words(merged), *(["--partial"] if merged.unselected else [])]
+        words = [*merged.suite.option, *(["--partial"] if merged.unselected else [])]
         say_next(console, "update-readme", *words, purpose=f"into {arguments.readme}")
     unproved = arguments.require_proof and merged.counts.believed
     accepted = arguments.accept_red or not (new or unproved)
@@ -134,11 +132,11 @@ def _cut_to_size(workspace: Workspace, backend: Backend, arguments: argparse.Nam
     if not arguments.quick:
         return workspace
     whole = workspace.plan.selected if not workspace.quick else replace(workspace, quick=False).plan.selected
-    versions = {name: workspace.versions[name] for it in whole for name in (it.case.dialer, it.case.listener)}
+    versions = {name: workspace.versions[name] for it in whole for name in it.case.pair}
     unfit = {name: why for name, version in versions.items() if (why := backend.provider.lack(version)) is not None}
     for why in dict.fromkeys(unfit.values()):
         console.info(f"not run: {', '.join(name for name in unfit if unfit[name] == why)}: {why}", style="dim")
-    able = sum(not {it.case.dialer, it.case.listener} & set(unfit) for it in whole)
+    able = sum(set(unfit).isdisjoint(it.case.pair) for it in whole)
     quick = replace(workspace, quick=True, unfit=unfit)
     console.info(
         f"quick: {len(quick.plan.selected)} of the {counted(able, 'case')} that can run here, enough for each version "
@@ -156,9 +154,9 @@ def _provide(
     progress: Progress,
 ) -> Images:
     """Begin to build: a case can start as soon as its own two versions are there, while others still build."""
-    ids = {name for case in cases for name in (case.dialer, case.listener)}
+    ids = {name for case in cases for name in case.pair}
     versions = tuple(version for version in workspace.catalogue.versions if version.id in ids)
-    versions = (*support_for(cases, workspace.simulator), *versions)
+    versions = (*workspace.suite.auxiliary_images.needed(cases, workspace.simulator), *versions)
     images: dict[str, Future[Image | Unavailable]] = {version.id: Future() for version in versions}
 
     def done(line: ImageReport) -> None:

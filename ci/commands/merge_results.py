@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci.commands.closing_table import closing_table
 from ci.commands.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, weights_of
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import Proof
@@ -18,8 +19,8 @@ from ci.results.merge import find_shards, merge, plan_of_shards
 from ci.results.merged import Merged, MergedCase, write_merged
 from ci.results.records import shard_numbers
 from ci.results.shard_file import read_start
-from ci.suites.published import green_cases
-from ci.suites.terminal import closing_table, matrix_table
+from ci.suites.dashboards import green_cases, matrix_table
+from ci.suites.registry import known_suites
 from ci.terminal.spelling import say_next
 from ci.util.given_files import read_given
 from ci.util.text import counted, root_cause
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ci.suites.baseline import Baseline
     from ci.terminal.console import Console
 
-__all__ = ["add_proof_argument", "configure", "merge_run", "report", "run", "suite_words"]
+__all__ = ["add_proof_argument", "configure", "merge_run", "report", "run"]
 
 MOST_NAMES = 40
 UNPROVED = "passed, but neither side reported the stack that it negotiated"
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.no_worse_than and (worse := _worse(merged, arguments.no_worse_than)):
         console.error(f"green in {arguments.no_worse_than} and not here:\n  " + "\n  ".join(worse))
         return ExitCode.FAILED
-    words = [*_found_at(path, workspace), *suite_words(merged)]
+    words = [*_found_at(path, workspace), *merged.suite.option]
     say_next(console, "update-readme", *words, *(["--partial"] if merged.unselected else []))
     return merged.exit_code(
         require_complete=arguments.require_complete,
@@ -131,11 +132,6 @@ def _found_at(path: Path, workspace: Workspace) -> list[str]:
     return [] if usual.resolve() == path.resolve() else [str(path)]
 
 
-def suite_words(merged: Merged) -> list[str]:
-    """What the next command has to be told of a run that is not of the transport suite."""
-    return [] if merged.suite == "transport" else ["--suite", merged.suite]
-
-
 def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     """The run of these shards, by the workspace's plan; where nothing was selected in it, by the shards' own.
 
@@ -145,15 +141,17 @@ def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     starts = [start for it in shards if (start := read_start(it)) is not None]
     plan = workspace.plan
     if workspace.everything and {start.plan for start in starts} - {plan.digest}:
-        own = plan_of_shards(shards)
-        plan = own if own is not None and workspace.suite in (own.suite, "transport") else plan
+        own = plan_of_shards(shards, known_suites())
+        plan = (
+            own if own is not None and (workspace.suite.words is own.suite or workspace.suite.words.implied) else plan
+        )
     cases = [one.case for one in plan.selected]
     seconds = {one.name: one.seconds for one in plan.selected}
     owed: dict[str, str] = {}
     for count in {shard_numbers(start.shard)[1] for start in starts}:
         for index, of_shard in enumerate(assign(cases, seconds, count), 1):
             owed |= {case.key: f"{index}/{count}" for case in of_shard}
-    return merge(shards, plan, shard_of=owed)
+    return merge(shards, plan, suites=known_suites(), shard_of=owed)
 
 
 def report(merged: Merged, console: Console, baseline: Baseline | None = None, *, require_proof: bool = False) -> None:

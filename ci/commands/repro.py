@@ -25,16 +25,17 @@ from ci.engines.docker.shell import NO_SHELL, open_shell
 from ci.engines.docker.tcpdump import packets
 from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.images.base import Image, Unavailable
-from ci.model import PAIR_OF, ROLES, Outcome, PublishedImage, Verdict, Version
+from ci.model import Outcome, PublishedImage, Verdict, Version
 from ci.plan.case_lookup import find_case
 from ci.runner.inbox import Cancelled
 from ci.runner.network_stage import NetworkStage
 from ci.runner.schedule import Ready
 from ci.runner.stage import After
 from ci.runner.transport_stage import TransportStage
-from ci.suites.quic.auxiliary_images import support_for
 from ci.suites.quic.decrypted import captures_below, decrypted_copies
 from ci.suites.quic.suite import test_case
+from ci.suites.registry import SUITES
+from ci.suites.transport.words import TRANSPORT
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import OUTCOME_STYLES
 from ci.terminal.spelling import say_next
@@ -115,8 +116,10 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         )
         console.info(backend.why)
         _check_flags(arguments, backend)
-        taking_part = (workspace.versions[case.dialer], workspace.versions[case.listener])
-        versions = tuple(dict.fromkeys((*taking_part, *support_for([case], workspace.simulator))))
+        taking_part = (workspace.versions[case.first], workspace.versions[case.second])
+        versions = tuple(
+            dict.fromkeys((*taking_part, *workspace.suite.auxiliary_images.needed([case], workspace.simulator)))
+        )
         images = found_or_built(versions, backend, console, purpose=f"{case.name} cannot be played")
         found = {name: _done(image) for name, image in images.items()}
         stages = open_stages(arguments, workspace, backend, [case], found, folder)
@@ -183,7 +186,7 @@ class _Session:
             engine, slot = stage.engine, stage.slot
             assert isinstance(engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
             assert isinstance(slot, DockerSlot)  # noqa: S101
-            files = {role: scratch / f"{role}.pcap" for role in ROLES}
+            files = {role: scratch / f"{role}.pcap" for role in TRANSPORT.roles}
             return packets(engine.daemon, slot, helper=engine.helper, files=files, warn=self._console.warn)
         return nullcontext()  # over a simulated network the simulator records them itself
 
@@ -200,7 +203,7 @@ class _Session:
         reason = verdict.reason
         by_role = {actor.role: actor for actor in actors}
         # Where nobody in particular failed: on the side that begins.
-        first = next(role for role in (*ROLES, "client") if role in by_role and role != "listener")
+        first = next(role for role in (*TRANSPORT.roles, "client") if role in by_role and role != "listener")
         actor = next((it for it in actors if reason is not None and it.role == reason.side), by_role[first])
         if not (self._console.terminal and sys.stdin.isatty()):
             self._console.warn("no shell: --shell needs a terminal to give it to")
@@ -314,17 +317,17 @@ def _check_flags(arguments: argparse.Namespace, backend: Backend) -> None:
     """Processes share this host's network and end with their slot: there is nothing to record, enter or leave."""
     given = [flag for flag in NEED_DOCKER if getattr(arguments, flag.removeprefix("--"))]
     # A simulated network takes Docker anyway, and says so by itself.
-    if given and backend.small and arguments.suite == "transport":
+    if given and backend.small and SUITES[arguments.suite].words.implied:
         raise ConfigurationError(
             "needs-docker",
             f"{' and '.join(given)} cannot be had with local processes: that needs Docker",
             why=backend.why,
             hint="leave it out, or start Docker and use --engine docker",
         )
-    if arguments.seed is not None and arguments.suite == "transport":
+    if arguments.seed is not None and SUITES[arguments.suite].words is TRANSPORT:
         raise ConfigurationError(
             "no-seed",
-            "--seed means nothing in the suite transport",
+            f"--seed means nothing in the suite {arguments.suite}",
             why="its cases have no files, and no network that loses packets",
             hint="leave it out, or name the suite: `--suite quic`",
         )
@@ -332,9 +335,9 @@ def _check_flags(arguments: argparse.Namespace, backend: Backend) -> None:
 
 def _roles(case: Case) -> tuple[Role, ...]:
     """Whose lines there will be."""
-    if case.suite == "transport":
-        return ROLES
-    return (*PAIR_OF[case.suite], "simulator", *test_case(case).actors)
+    if case.suite is TRANSPORT:
+        return TRANSPORT.roles
+    return (*case.suite.roles, "simulator", *test_case(case).actors)
 
 
 def _where(stage: Stage) -> tuple[Daemon, DockerSlot | NetworkSlot]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from ci.model import ROLES
 from ci.spec.capture import Chunk, Lines, line_head
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class LiveOutput:
     :param roles: whose lines
     """
 
-    def __init__(self, console: Console, roles: Sequence[Role] = ROLES) -> None:
+    def __init__(self, console: Console, roles: Sequence[Role]) -> None:
         self._console = console
         self._lock = threading.Lock()
         self._lines = {(role, stream): Lines() for role in roles for stream in _STREAMS}

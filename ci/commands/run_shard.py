@@ -29,7 +29,6 @@ from ci.results.host_load import load_note
 from ci.results.records import RunStart
 from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
 from ci.runner.shard import Runner, Settings, Summary
-from ci.suites.quic.auxiliary_images import support_for
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import Progress
 from ci.terminal.spelling import say_next
@@ -109,11 +108,11 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     console.info(backend.why)
 
     def find(cases: Sequence[Case], pool: ThreadPoolExecutor, _: Progress) -> Images:
-        ids = dict.fromkeys(name for case in cases for name in (case.dialer, case.listener))
+        ids = dict.fromkeys(name for case in cases for name in case.pair)
         versions = [workspace.versions[name] for name in ids]
         # Built ones first: they are there at once, while a pull may take its time.
         versions.sort(key=lambda version: version.source.__class__.__name__)
-        support = support_for(cases, workspace.simulator)
+        support = workspace.suite.auxiliary_images.needed(cases, workspace.simulator)
         return {version.id: pool.submit(backend.provider.find, version) for version in (*support, *versions)}
 
     folder, summary = run_one_shard(arguments, workspace, shard, backend, find, console)

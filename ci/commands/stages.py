@@ -11,10 +11,10 @@ from ci.runner.compliance import Compliance
 from ci.runner.network_evidence import Captures
 from ci.runner.network_stage import NetworkStages
 from ci.runner.transport_stage import TransportStages
-from ci.suites.quic.auxiliary_images import SIMULATOR, support_for
 from ci.suites.quic.captures.tshark import MINIMUM, tshark_version
 from ci.suites.quic.suite import OPERATOR_VARIABLES
 from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.words import TRANSPORT
 from ci.util.arguments import factor, seconds, whole_number
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def open_stages(
     :raises BuildError: what the network is made of is not there
     :raises EngineError: the engine has no simulated network, or there is nothing to read captures with
     """
-    if workspace.suite == "transport":
+    if workspace.suite.words is TRANSPORT:
         suite = TransportSuite(
             workspace.versions,
             deadline=arguments.timeout,
@@ -91,7 +91,7 @@ def open_stages(
     check_tshark()
     engine = backend.network()
     support: dict[str, Image] = {}
-    for version in support_for(cases, workspace.simulator):
+    for version in workspace.suite.auxiliary_images.needed(cases, workspace.simulator):
         image = images[version.id].result()
         if isinstance(image, Unavailable):
             raise BuildError(
@@ -106,7 +106,7 @@ def open_stages(
         versions=workspace.versions,
         support=support,
         compliance=Compliance(folder, factor=arguments.timeout_factor),
-        seeded=workspace.simulator is SIMULATOR,
+        seeded=workspace.simulator is None,
         seed=arguments.seed,
         deadline=arguments.timeout,
         factor=arguments.timeout_factor,

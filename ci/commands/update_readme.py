@@ -15,6 +15,7 @@ from ci.reports.markers import check_file, update_file
 from ci.reports.publish import push_dashboard
 from ci.results.merged import Merged, ShardState, read_merged
 from ci.suites.dashboards import body_of
+from ci.suites.registry import SUITES, known_suites, suite_of
 from ci.terminal.spelling import say_next
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         workspace = Workspace.from_arguments(arguments)
         path = arguments.results / workspace.finished_run(arguments.run_name, arguments.results) / "merged.json"
         console.info(f"results: {path}")
-    merged = read_merged(path)
-    # The first suite is the default, so nobody has asked for it who says nothing.
-    if arguments.suite not in (merged.suite, "transport"):
+    merged = read_merged(path, known_suites())
+    # Nobody has asked for the implied suite who says nothing.
+    if arguments.suite != merged.suite.name and not SUITES[arguments.suite].words.implied:
         raise ConfigurationError(
             "suite-mixture",
             f"{path} holds results of the suite {merged.suite}, not {arguments.suite}",
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     body = body_of(merged, part=arguments.partial, run_url=_run_url())
     readme: Path = arguments.readme
     if arguments.check:
-        drift = check_file(readme, body, merged.suite)
+        drift = check_file(readme, body, merged.suite.marker)
         if drift is None:
             console.info(f"{readme} is up to date")
             return ExitCode.GREEN
@@ -67,10 +68,10 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         return ExitCode.FAILED
     if arguments.push:
         _refuse_unfinished(merged, path, Workspace.from_arguments(arguments), part=arguments.partial)
-        commit = push_dashboard(Path.cwd(), str(readme), body, branch=arguments.push, suite=merged.suite)
+        commit = push_dashboard(Path.cwd(), str(readme), body, branch=arguments.push, marker=merged.suite.marker)
         console.info(f"pushed {commit} to {arguments.push}" if commit else f"{arguments.push} is up to date")
         return ExitCode.GREEN
-    changed = update_file(readme, body, merged.suite)
+    changed = update_file(readme, body, merged.suite.marker)
     console.info(f"{readme} updated" if changed else f"{readme} is up to date")
     if changed:
         console.info(f"next: git diff {shlex.quote(str(readme))}")
@@ -91,7 +92,7 @@ def _refuse_unfinished(merged: Merged, path: Path, workspace: Workspace, *, part
             why="a shard was cancelled or lost, or its results were not fetched",
             hint="run the shard again and merge once more",
         )
-    if not part and merged.plan != replace(workspace, suite=merged.suite).plan.digest:
+    if not part and merged.plan != replace(workspace, suite=suite_of(merged.suite)).plan.digest:
         raise ConfigurationError(
             "plan-mixture",
             f"{path} is not published: it is of another plan than the whole matrix of this checkout",
@@ -103,7 +104,7 @@ def _refuse_unfinished(merged: Merged, path: Path, workspace: Workspace, *, part
 def _without_check(arguments: argparse.Namespace) -> list[str]:
     """The words that write what `--check` has only looked at."""
     words = [str(arguments.merged)] if arguments.merged is not None else []
-    words += [] if arguments.suite == "transport" else ["--suite", arguments.suite]
+    words += SUITES[arguments.suite].words.option
     words += [] if str(arguments.results) == "results" else ["--results", str(arguments.results)]
     words += ["--run", arguments.run_name] if arguments.run_name else []
     words += [] if str(arguments.readme) == "README.md" else ["--readme", str(arguments.readme)]

@@ -15,26 +15,31 @@ from ci.commands.latest import latest_run
 from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError
 from ci.images.content_key import content_key
-from ci.model import SUITES, BuildRecipe, Case, Exercise, SuiteName, Version
+from ci.model import BuildRecipe, Version
 from ci.plan.plan import make_plan
 from ci.plan.selection import select
 from ci.plan.weights import load_weights
 from ci.results.plan_file import Plan
 from ci.results.shard_file import checked_run
-from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR, simulator_of, support_for
+from ci.suites.registry import SUITES, known_suites
 from ci.util.given_files import read_given
 from ci.util.suggest import shown_path
 
 if TYPE_CHECKING:
     import argparse
 
+    from ci.model import SuiteWords
+    from ci.suites.base import Suite
+
 __all__ = [
     "RUN_VARIABLE",
     "WEIGHTS",
     "Workspace",
     "add_selection_arguments",
+    "add_suite_argument",
     "add_version_arguments",
     "folders_of",
+    "implied_suite",
     "selection_words",
     "version_words",
     "weights_of",
@@ -76,7 +81,7 @@ def add_version_arguments(parser: argparse.ArgumentParser) -> None:
 
 def version_words(arguments: argparse.Namespace) -> list[str]:
     """The words of a command line that name the same versions once more; none for an ordinary checkout."""
-    words = [] if arguments.suite == "transport" else ["--suite", arguments.suite]
+    words = list(SUITES[arguments.suite].words.option)
     words += [] if arguments.simulator is None else ["--simulator", arguments.simulator]
     words += [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
     return [*words, *(word for path in arguments.extra_versions for word in ("--extra-versions", str(path)))]
@@ -98,7 +103,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         metavar="IMAGE",
         help="of another network simulator than ours, for the suites quic and webtransport",
     )
-    group.add_argument("--suite", choices=SUITES, default="transport", help="default: transport")
+    add_suite_argument(group)
     group.add_argument("--versions", type=Path, default=VERSIONS, metavar="FILE", help="default: versions.yaml")
     group.add_argument(
         "--extra-versions",
@@ -110,19 +115,30 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def implied_suite() -> str:
+    """The name of the suite that is meant where nothing is said."""
+    return next(name for name, suite in SUITES.items() if suite.words.implied)
+
+
+def add_suite_argument(group: argparse._ActionsContainer) -> None:
+    implied = implied_suite()
+    group.add_argument("--suite", choices=tuple(SUITES), default=implied, help=f"default: {implied}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
     """A checkout and the selection made in it.
 
     :param root: the folder that `versions.yaml` stands in
+    :param simulator: reference of a network simulator to be taken in the place of ours
     """
 
     root: Path
     catalogue: Catalogue
     selects: Sequence[str]
     ignores: Sequence[str]
-    suite: SuiteName = "transport"
-    simulator: Version = SIMULATOR
+    suite: Suite
+    simulator: str | None = None
     quick: bool = False
     unfit: Mapping[str, str] = field(default_factory=dict)
 
@@ -132,21 +148,27 @@ class Workspace:
         path: Path = arguments.versions
         return cls(
             root=path.resolve().parent,
-            catalogue=load(path, extra=arguments.extra_versions),
+            catalogue=load(path, known_suites(), extra=arguments.extra_versions),
             selects=arguments.select,
             ignores=arguments.ignore,
-            suite=arguments.suite,
-            simulator=simulator_of(arguments.simulator),
+            suite=SUITES[arguments.suite],
+            simulator=arguments.simulator,
             quick=arguments.quick,
         )
 
     @classmethod
     def at(cls, path: Path) -> Workspace:
-        """The checkout that this `versions.yaml` stands in, with everything selected.
+        """The checkout that this `versions.yaml` stands in, with everything of the implied suite selected.
 
         :raises ConfigurationError: the file has mistakes
         """
-        return cls(root=path.resolve().parent, catalogue=load(path), selects=(), ignores=())
+        return cls(
+            root=path.resolve().parent,
+            catalogue=load(path, known_suites()),
+            selects=(),
+            ignores=(),
+            suite=SUITES[implied_suite()],
+        )
 
     @cached_property
     def plan(self) -> Plan:
@@ -156,9 +178,9 @@ class Workspace:
             suite=self.suite,
             selects=self.selects,
             ignores=self.ignores,
-            weights=load_weights(weights_of(self.suite)),
+            weights=load_weights(weights_of(self.suite.words)),
             fingerprints=self.content_keys(),
-            network=self.network,
+            auxiliary=self.auxiliary,
             quick=self.quick,
             unfit=self.unfit,
         )
@@ -170,37 +192,40 @@ class Workspace:
     @property
     def selected_versions(self) -> tuple[Version, ...]:
         """The versions that take part in a selected case, in the catalogue's order."""
-        ids = {name for one in self.plan.selected for name in (one.case.dialer, one.case.listener)}
+        ids = {name for one in self.plan.selected for name in one.case.pair}
         return tuple(version for version in self.catalogue.versions if version.id in ids)
 
     @property
-    def network(self) -> tuple[Version, ...]:
-        """What the suite's simulated network is made of; nothing for the transport suite."""
-        return () if self.suite == "transport" else (self.simulator, IPERF)
+    def auxiliary(self) -> tuple[Version, ...]:
+        """Whose images the suite's cases take beside those of their versions, whatever is selected."""
+        return self.suite.auxiliary_images.all(self.simulator)
 
     @property
     def needed(self) -> tuple[Version, ...]:
         """All whose images the selected cases take: their versions, and who else takes part."""
-        support = support_for((one.case for one in self.plan.selected), self.simulator)
-        return (*self.selected_versions, *support)
+        cases = (one.case for one in self.plan.selected)
+        return (*self.selected_versions, *self.suite.auxiliary_images.needed(cases, self.simulator))
 
     def versions_named(self, terms: Sequence[str]) -> tuple[Version, ...]:
         """The versions that these terms of the selection language name, without the ones they meet.
 
         :raises ConfigurationError: a term names no version
         """
-        versions = self.catalogue.of(self.suite)
+        versions = self.catalogue.of(self.suite.words)
         # Each version alone with itself: then who plays which role is no question.
-        alone = [Case(version.id, version.id, Exercise(self.suite, "alone")) for version in versions]
-        chosen = select(alone, versions, self.catalogue.aliases, selects=[f"dialer:{term}" for term in terms])
-        named = {decision.case.dialer for decision in chosen if decision.selected}
+        words, role = self.suite.words, self.suite.words.roles[0]
+        alone = [words.case(version.id, version.id, "alone") for version in versions]
+        chosen = select(
+            alone, self.catalogue.suites, versions, self.catalogue.aliases, selects=[f"{role}:{term}" for term in terms]
+        )
+        named = {decision.case.first for decision in chosen if decision.selected}
         return tuple(version for version in replace(self, selects=()).selected_versions if version.id in named)
 
     def content_keys(self, *, platform: str = "") -> dict[str, str]:
         """Content key by build folder; without a platform the same on every machine."""
         return {
             folder: self.content_key(folder, platform=platform)
-            for folder in sorted(folders_of((*self.catalogue.versions, *self.network)))
+            for folder in sorted(folders_of((*self.catalogue.versions, *self.auxiliary)))
         }
 
     def content_key(self, folder: str, *, platform: str = "") -> str:
@@ -230,9 +255,9 @@ class Workspace:
         return self.run_name(given or os.environ.get(RUN_VARIABLE) or latest_run(results))
 
 
-def weights_of(suite: SuiteName) -> Path:
+def weights_of(suite: SuiteWords) -> Path:
     """The committed file of a suite's durations."""
-    return WEIGHTS / f"{suite}.json"
+    return WEIGHTS / f"{suite.name}.json"
 
 
 def _digest(path: Path) -> str:

@@ -17,7 +17,7 @@ from ci.config.expression import RESERVED, Resolver
 from ci.config.row import Row, is_plain, read_row
 from ci.config.yaml_source import Node, Place, Problems, read
 from ci.errors import ConfigurationError
-from ci.model import MUXERS, SECURE_CHANNELS, SUITES, TEST_CASES, TRANSPORTS, SuiteName, Version
+from ci.model import Suites, SuiteWords, Version
 from ci.util.suggest import shown
 
 __all__ = ["Catalogue", "load"]
@@ -30,23 +30,27 @@ class Catalogue:
     """What is tested: versions in the order of their files, and names for selection expressions.
 
     An alias with several expressions stands for the cases that fit any of them.
+
+    :param suites: those there are, by name
     """
 
+    suites: Suites
     versions: tuple[Version, ...]
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def of(self, suite: SuiteName) -> tuple[Version, ...]:
+    def of(self, suite: SuiteWords) -> tuple[Version, ...]:
         """The versions that take part in a suite."""
-        return tuple(version for version in self.versions if suite in version.suites)
+        return tuple(version for version in self.versions if suite.name in version.suites)
 
     def by_id(self) -> Mapping[str, Version]:
         return MappingProxyType({version.id: version for version in self.versions})
 
 
-def load(path: Path, *, extra: Sequence[Path] = ()) -> Catalogue:
+def load(path: Path, suites: Suites, *, extra: Sequence[Path] = ()) -> Catalogue:
     """Read the catalogue.
 
     :param path: `versions.yaml`; build folders are relative to the folder it stands in
+    :param suites: those that versions may be in
     :param extra: files with further rows (`--extra-versions`), which may not set aliases
     :raises ConfigurationError: a file cannot be read; or `SourceError` with every mistake there is
     """
@@ -63,17 +67,17 @@ def load(path: Path, *, extra: Sequence[Path] = ()) -> Catalogue:
         if entries is None:
             continue
         _check_schema(entries.get("schema"), root.place, problems, required=main)
-        rows.extend(_rows(entries.get("versions"), root.place, path.parent, problems))
+        rows.extend(_rows(entries.get("versions"), root.place, path.parent, suites, problems))
         if "aliases" in entries:
             aliases = _aliases(entries["aliases"], problems)
     _check_ids(rows, problems)
     versions = tuple(row.version for row in rows if row.version is not None)
     rows_are_right = not problems.found
-    _check_alias_names(aliases, rows, problems)
-    _check_alias_meanings(aliases, versions, problems, rows_are_right=rows_are_right)
+    _check_alias_names(aliases, rows, suites, problems)
+    _check_alias_meanings(aliases, suites, versions, problems, rows_are_right=rows_are_right)
     problems.raise_if_any()
     texts = {name: tuple(text for _, text in alias.expressions) for name, alias in aliases.items()}
-    return Catalogue(versions=versions, aliases=MappingProxyType(texts))
+    return Catalogue(suites=suites, versions=versions, aliases=MappingProxyType(texts))
 
 
 def _check_schema(schema: Node | None, root: Place, problems: Problems, *, required: bool) -> None:
@@ -83,14 +87,14 @@ def _check_schema(schema: Node | None, root: Place, problems: Problems, *, requi
         problems.add(root, f"key `schema` is missing: begin the file with `schema: {_SCHEMA}`")
 
 
-def _rows(node: Node | None, root: Place, checkout: Path, problems: Problems) -> list[Row]:
+def _rows(node: Node | None, root: Place, checkout: Path, suites: Suites, problems: Problems) -> list[Row]:
     if node is None:
         problems.add(root, "key `versions` is missing: it holds the list of versions")
         return []
     items = node.items("`versions`", problems)
     if items is not None and not items:
         problems.add(node.place, "`versions` lists nothing")
-    return [read_row(item, checkout, problems) for item in items or ()]
+    return [read_row(item, checkout, suites, problems) for item in items or ()]
 
 
 def _check_ids(rows: Sequence[Row], problems: Problems) -> None:
@@ -135,12 +139,9 @@ def _expressions(value: Node, problems: Problems) -> tuple[Node, ...]:
     return items
 
 
-def _check_alias_names(aliases: Mapping[str, _Alias], rows: Sequence[Row], problems: Problems) -> None:
-    taken = dict.fromkeys(TRANSPORTS, "a transport")
-    taken |= dict.fromkeys(SECURE_CHANNELS, "a secure channel") | dict.fromkeys(MUXERS, "a muxer")
-    taken |= dict.fromkeys(SUITES, "a suite") | dict.fromkeys(
-        (it for of in TEST_CASES.values() for it in of), "a test case"
-    )
+def _check_alias_names(aliases: Mapping[str, _Alias], rows: Sequence[Row], suites: Suites, problems: Problems) -> None:
+    taken = {word: f"a {param.called}" for suite in suites.values() for param in suite.params for word in param.words}
+    taken |= dict.fromkeys(suites, "a suite")
     taken |= dict.fromkeys(RESERVED, "a word of the selection language")
     taken |= {row.family: "a family" for row in rows if row.family is not None}
     taken |= {row.id: "a version" for row in rows if row.id is not None}
@@ -150,10 +151,15 @@ def _check_alias_names(aliases: Mapping[str, _Alias], rows: Sequence[Row], probl
 
 
 def _check_alias_meanings(
-    aliases: Mapping[str, _Alias], versions: Sequence[Version], problems: Problems, *, rows_are_right: bool
+    aliases: Mapping[str, _Alias],
+    suites: Suites,
+    versions: Sequence[Version],
+    problems: Problems,
+    *,
+    rows_are_right: bool,
 ) -> None:
     texts = {name: tuple(text for _, text in alias.expressions) for name, alias in aliases.items()}
-    resolver = Resolver(versions=versions, aliases=texts)
+    resolver = Resolver(suites=suites, versions=versions, aliases=texts)
     for name, alias in aliases.items():
         mistake = next(
             (

@@ -3,7 +3,8 @@
     expression = term { " and " term }
     term       = [ "not " ] pattern
     pattern    = [ role ":" ] versions | dimension ":" glob | "~" alias | bare word | case name
-    role       = "dialer" | "client" | "listener" | "server"
+    role       = "dialer" | "client" | "listener" | "server", as the suites call them
+    dimension  = "transport" | "security" | "muxer" | "test", as the suites have them
 
 A pattern that fits nothing in the catalogue is an error with near matches; nothing here looks at cases.
 """
@@ -14,18 +15,17 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final, Literal, TypeAlias, cast
+from functools import cached_property, partial
+from typing import Final, TypeAlias
 
 from ci.errors import ConfigurationError
-from ci.model import MUXERS, SECURE_CHANNELS, SUITES, TEST_CASES, TRANSPORTS, Role, Version
+from ci.model import Param, Role, Suites, Version
 from ci.util.suggest import did_you_mean, near_matches, shown
 
 __all__ = [
     "RESERVED",
     "AliasTerm",
     "AllOf",
-    "Dimension",
     "NameTerm",
     "NotTerm",
     "Resolver",
@@ -37,19 +37,6 @@ __all__ = [
 # Words of the language itself; nothing may be called so.
 RESERVED: Final = frozenset({"and", "not", "x"})
 
-Dimension: TypeAlias = Literal["transport", "security", "muxer", "test"]
-
-_DIMENSIONS: Final[Mapping[Dimension, tuple[str, ...]]] = {
-    "transport": TRANSPORTS,
-    "security": SECURE_CHANNELS,
-    "muxer": MUXERS,
-    "test": tuple(dict.fromkeys(name for names in TEST_CASES.values() for name in names)),
-}
-# The version that begins and the one that answers, by either of their names.
-_BEGINS: Final[tuple[Role, ...]] = ("dialer", "client")
-_ANSWERS: Final[tuple[Role, ...]] = ("listener", "server")
-_ROLES: Final = (*_BEGINS, *_ANSWERS)
-_PREFIXES: Final = (*_ROLES, "version", "family", *_DIMENSIONS, "name")
 _DEEPEST_ALIAS: Final = 16
 _HELP: Final = "docs/selection.md describes the language; `list` shows all cases"
 
@@ -70,10 +57,10 @@ class VersionTerm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WordTerm:
-    """Cases whose stack has one of these words in this dimension, or whose test case is one of them."""
+    """Cases that have one of these words in this dimension: in their stack, or as their test case."""
 
     text: str
-    dimension: Dimension
+    dimension: str
     words: frozenset[str]
 
 
@@ -122,6 +109,7 @@ class Resolver:
     :raises ConfigurationError: from `resolve`, for a text without a clear meaning
     """
 
+    suites: Suites
     versions: Sequence[Version]
     aliases: Mapping[str, tuple[str, ...]]
     _known_aliases: dict[tuple[str, Role | None], tuple[AllOf, ...]] = field(default_factory=dict, init=False)
@@ -133,20 +121,46 @@ class Resolver:
         """
         return self._expression(text, None, () if within is None else (within,))
 
-    def words(self, dimension: Dimension) -> frozenset[str]:
-        """The capability words at least one version lists."""
-        of: dict[Dimension, Callable[[Version], Iterable[str]]] = {
-            "transport": lambda version: (transport.name for transport in version.transports),
-            "security": lambda version: version.secure_channels,
-            "muxer": lambda version: version.muxers,
-            "test": lambda version: (name for suite in version.suites for name in TEST_CASES[suite]),
-        }
-        return frozenset(word for version in self.versions for word in of[dimension](version))
+    @cached_property
+    def _dimensions(self) -> Mapping[str, tuple[Param, ...]]:
+        """What cases of any suite say of themselves, by its name here."""
+        found: dict[str, tuple[Param, ...]] = {}
+        for suite in self.suites.values():
+            for param in suite.params:
+                found[param.dimension] = (*found.get(param.dimension, ()), param)
+        return found
+
+    @cached_property
+    def _words_of(self) -> Mapping[str, frozenset[str]]:
+        listed: dict[str, set[str]] = {dimension: set() for dimension in self._dimensions}
+        for version in self.versions:
+            for suite in version.suites:
+                for param in self.suites[suite].params:
+                    listed[param.dimension].update(param.words if param.listed_by is None else param.listed_by(version))
+        return {dimension: frozenset(words) for dimension, words in listed.items()}
+
+    # The version that begins and the one that answers, by the names that any suite has for them.
+
+    @cached_property
+    def _begins(self) -> tuple[Role, ...]:
+        return tuple(dict.fromkeys(suite.roles[0] for suite in self.suites.values()))
+
+    @cached_property
+    def _answers(self) -> tuple[Role, ...]:
+        return tuple(dict.fromkeys(suite.roles[1] for suite in self.suites.values()))
+
+    @cached_property
+    def _prefixes(self) -> tuple[str, ...]:
+        return (*self._begins, *self._answers, "version", "family", *self._dimensions, "name")
+
+    def words(self, dimension: str) -> frozenset[str]:
+        """The words of a dimension that at least one version lists, or is asked for."""
+        return self._words_of[dimension]
 
     def everything_known(self) -> frozenset[str]:
         """Every plain word an expression may use."""
         names = {name for version in self.versions for name in (version.id, version.family)}
-        return frozenset(names.union(self.aliases, *(self.words(d) for d in _DIMENSIONS)))
+        return frozenset(names.union(self.aliases, *self._words_of.values()))
 
     # `role` is the role prefix in force (an alias after `dialer:` speaks of dialers only);
     # `path` holds the aliases being expanded, to notice a circle.
@@ -198,17 +212,17 @@ class Resolver:
         return self._bare(text, role, path)
 
     def _prefixed(self, text: str, prefix: str, rest: str, role: Role | None, path: tuple[str, ...]) -> Term:
-        if prefix not in _PREFIXES:
+        if prefix not in self._prefixes:
             raise _refusal(
                 "bad-selection",
-                f"`{shown(text)}`: unknown prefix `{shown(prefix)}:`{did_you_mean(prefix, _PREFIXES)}",
-                "the prefixes are " + " ".join(f"{known}:" for known in _PREFIXES),
+                f"`{shown(text)}`: unknown prefix `{shown(prefix)}:`{did_you_mean(prefix, self._prefixes)}",
+                "the prefixes are " + " ".join(f"{known}:" for known in self._prefixes),
             )
         if not rest:
             raise _refusal("bad-selection", f"`{shown(text)}`: nothing after the prefix", _HELP)
-        if prefix in _DIMENSIONS:
-            return self._words(text, cast("Dimension", prefix), rest, role)
-        if prefix in _ROLES:
+        if prefix in self._dimensions:
+            return self._words(text, prefix, rest, role)
+        if prefix in (*self._begins, *self._answers):
             if role is not None:
                 raise _refusal("bad-selection", f"`{shown(text)}`: a role inside a role ({role}:)", _HELP)
             return self._with_role(text, prefix, rest, path)
@@ -234,7 +248,7 @@ class Resolver:
         fits: dict[str, Callable[[], Term]] = {}
         if any(_fits(text, version.id) or _fits(text, version.family) for version in self.versions):
             fits["version"] = partial(self._versions, text, text, role, by_id=True, by_family=True)
-        for dimension in _DIMENSIONS:
+        for dimension in self._dimensions:
             if any(_fits(text, word) for word in self.words(dimension)):
                 fits[dimension] = partial(self._words, text, dimension, text, role)
         if len(fits) > 1:
@@ -258,16 +272,17 @@ class Resolver:
             known = {version.id for version in self.versions if by_id}
             known |= {version.family for version in self.versions if by_family}
             raise self._nothing(text, glob, known)
-        return VersionTerm(text=text, ids=ids, begins=role not in _ANSWERS, answers=role not in _BEGINS)
+        return VersionTerm(text=text, ids=ids, begins=role not in self._answers, answers=role not in self._begins)
 
-    def _words(self, text: str, dimension: Dimension, glob: str, role: Role | None) -> Term:
+    def _words(self, text: str, dimension: str, glob: str, role: Role | None) -> Term:
         self._no_role(text, role)
         words = frozenset(word for word in self.words(dimension) if _fits(glob, word))
         if words:
             return WordTerm(text=text, dimension=dimension, words=words)
-        if glob in _DIMENSIONS[dimension]:
+        known = dict.fromkeys(word for param in self._dimensions[dimension] for word in param.words)
+        if glob in known:
             raise _refusal("matches-nothing", f"`{shown(text)}`: no version lists {glob}", _HELP)
-        raise self._nothing(text, glob, _DIMENSIONS[dimension])
+        raise self._nothing(text, glob, known)
 
     def _name(self, text: str, glob: str, role: Role | None) -> Term:
         self._no_role(text, role)
@@ -307,8 +322,8 @@ class Resolver:
 
     def _nothing(self, text: str, glob: str, known: Iterable[str]) -> ConfigurationError:
         core = re.sub(r"[*?\[\]]+", "", glob).strip("-.") or glob
-        # A suite is no word of the language, but it is what people try; the default one is never what they miss.
-        suites: dict[str, str] = {it: f"--suite {it}" for it in SUITES if it not in known and it != "transport"}
+        # A suite is no word of the language, but it is what people try; the implied one is never what they miss.
+        suites = {name: " ".join(it.option) for name, it in self.suites.items() if name not in known and it.option}
         near = [suites.get(word, word) for word in near_matches(core, {*known, *suites})]
         meant = f": did you mean {' or '.join(f'`{word}`' for word in near)}?" if near else ""
         hint = _HELP if near else f"known: {_listed(known)}"

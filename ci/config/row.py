@@ -14,15 +14,13 @@ from ci.model import (
     MUXERS,
     SECURE_CHANNELS,
     STANDALONE,
-    SUITES,
-    TEST_CASES,
     TRANSPORTS,
     BuildRecipe,
     Contract,
     ImageSource,
     Part,
     PublishedImage,
-    SuiteName,
+    Suites,
     Transport,
     Version,
 )
@@ -35,7 +33,6 @@ __all__ = [
     "KEYS",
     "MAXIMUM_TIMEOUT_SECONDS",
     "PLAIN",
-    "TRANSPORT_KEYS",
     "URL",
     "Row",
     "is_plain",
@@ -65,11 +62,6 @@ KEYS: Final = (
     "role",
     "url",
 )
-# What only the suites over a simulated network ask of a version, and what only the transport suite does.
-_NETWORK_KEYS: Final = ("role",)
-TRANSPORT_KEYS: Final = (
-    "transports", "dialOnly", "secureChannels", "muxers", "contract", "timeoutSecs", "local",
-)  # fmt: skip
 
 # The grammar of image references as the distribution project documents it, with a tag or a digest required:
 # a bare name would mean another image tomorrow.
@@ -108,34 +100,35 @@ def _outside(checkout: Path, *paths: Path) -> str | None:
     return None if found is None else found.relative_to(checkout).as_posix()
 
 
-def name_defect(name: str) -> str | None:
+def name_defect(name: str, suites: Suites) -> str | None:
     """Why `name` may not be an id or a family, as the rest of a sentence that begins with it; None where it may."""
     if not is_plain(name):
         advice = " (` x ` stands between the two versions of a case)" if " x " in name else ""
         return f": use letters, digits, `.`, `_` and `-`{advice}"
-    test_cases = (name for names in TEST_CASES.values() for name in names)
-    if name in (*TRANSPORTS, *SECURE_CHANNELS, *MUXERS, *SUITES, *test_cases, *RESERVED):
+    words = (word for suite in suites.values() for param in suite.params for word in param.words)
+    if name in (*words, *suites, *RESERVED):
         return " is a word that selections need for something else"
     return None
 
 
-def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
+def read_row(node: Node, checkout: Path, suites: Suites, problems: Problems) -> Row:
     """Read one row, noting every mistake in it.
 
     :param checkout: what build folders are relative to
+    :param suites: those there are
     """
     entries = node.entries("a version", problems, KEYS) or {}
-    reader = _RowReader(node=node, entries=entries, problems=problems)
+    reader = _RowReader(node=node, entries=entries, known_suites=suites, problems=problems)
     identifier = reader.name("id")
     family = reader.name("family")
     source = reader.source(checkout)
-    suites = reader.suites()
-    transports = reader.transports() if "transport" in suites else ()
+    taking_part = reader.suites()
+    transports = reader.transports() if reader.has_key("transports", taking_part) else ()
     secure_channels = reader.words("secureChannels", SECURE_CHANNELS, "secure channel")
     muxers = reader.words("muxers", MUXERS, "muxer")
-    if "transport" in suites:
+    if reader.has_key("muxers", taking_part):
         reader.check_layers(transports)
-    reader.check_suites(suites)
+    reader.check_suites(taking_part)
     contract = reader.contract()
     seconds = reader.timeout_seconds()
     owner = reader.owner()
@@ -153,7 +146,7 @@ def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
             timeout_seconds=seconds,
             owner=owner,
             local=local,
-            suites=suites,
+            suites=taking_part,
             part=reader.part(),
             url=reader.url(),
         )
@@ -165,6 +158,7 @@ def read_row(node: Node, checkout: Path, problems: Problems) -> Row:
 class _RowReader:
     node: Node
     entries: dict[str, Node]
+    known_suites: Suites
     problems: Problems
 
     def name(self, key: str) -> str | None:
@@ -172,7 +166,7 @@ class _RowReader:
         name = node.word(f"`{key}`", self.problems) if node is not None else None
         if node is None or name is None:
             return None
-        defect = name_defect(name)
+        defect = name_defect(name, self.known_suites)
         if defect is not None:
             self.problems.add(node.place, f"{key} `{shown(name)}`{defect}")
             return None
@@ -342,24 +336,34 @@ class _RowReader:
             return None
         return word
 
-    def suites(self) -> tuple[SuiteName, ...]:
-        words = self.words("suites", SUITES, "suite")
-        return tuple(suite for suite in SUITES if suite in words) or ("transport",)
+    def suites(self) -> tuple[str, ...]:
+        words = self.words("suites", tuple(self.known_suites), "suite")
+        implied = tuple(name for name, suite in self.known_suites.items() if suite.implied)
+        return tuple(suite for suite in self.known_suites if suite in words) or implied
 
-    def check_suites(self, suites: Sequence[SuiteName]) -> None:
-        """A version belongs to the transport suite or to those over a simulated network: the contracts differ."""
-        if "transport" in suites and len(suites) > 1:
+    def has_key(self, key: str, suites: Sequence[str]) -> bool:
+        """Whether versions of these suites have this key, which not those of all have."""
+        return any(key in self.known_suites[name].row_keys for name in suites)
+
+    def check_suites(self, suites: Sequence[str]) -> None:
+        """A version belongs to suites of one contract, and has no key of another one's."""
+        contracts = {self.known_suites[name].contract for name in suites}
+        if len(contracts) > 1:
+            of = " or ".join(name for name, suite in self.known_suites.items() if suite.implied)
             self.problems.add(
                 self.entries["suites"].place,
-                "no image follows two contracts: give the version of the transport suite a row of its own",
+                f"no image follows two contracts: give the version of the {of} suite a row of its own",
             )
             return
-        strangers, of = (
-            (_NETWORK_KEYS, "quic or webtransport") if "transport" in suites else (TRANSPORT_KEYS, "transport")
-        )
-        for key in strangers:
-            if key in self.entries:
-                self.problems.add(self.entries[key].place, f"`{key}` belongs to versions of the suite {of}")
+        of_key: dict[str, list[str]] = {}
+        for name, suite in self.known_suites.items():
+            for key in suite.row_keys:
+                of_key.setdefault(key, []).append(name)
+        for key, names in of_key.items():
+            if key in self.entries and not self.has_key(key, suites):
+                self.problems.add(
+                    self.entries[key].place, f"`{key}` belongs to versions of the suite {' or '.join(names)}"
+                )
 
     def part(self) -> Part:
         node = self.entries.get("role")

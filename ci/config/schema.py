@@ -1,28 +1,25 @@
 """The JSON Schema of `versions.yaml`, from which editors complete and check rows while they are typed.
 
-`python -m ci.config.schema > docs/versions.schema.json` writes it. Its words are those the reader has, and a test holds
-the file to them. It says what one value may be; what rows must be to each other and to the checkout, and what was
+`make schemas` writes it to docs/versions.schema.json. Its words are those the reader has, and a test holds the file to
+them. It says what one value may be; what rows must be to each other and to the checkout, and what was
 probably meant, only the reader says (`ci.config.catalogue`).
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, get_args
 
-from ci.config.row import MAXIMUM_TIMEOUT_SECONDS, PLAIN, TRANSPORT_KEYS, URL
-from ci.model import LOCAL_LANGUAGES, MUXERS, SECURE_CHANNELS, STANDALONE, SUITES, TRANSPORTS, Contract, Part
+from ci.config.row import MAXIMUM_TIMEOUT_SECONDS, PLAIN, URL
+from ci.model import LOCAL_LANGUAGES, MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Contract, Part, Suites
 
 __all__ = ["versions_schema"]
 
 _NAME: Final = {"type": "string", "pattern": f"^{PLAIN}$"}
 _LAYERED: Final = [name for name in TRANSPORTS if name not in STANDALONE]
-_OVER_A_NETWORK: Final = [name for name in SUITES if name != "transport"]
 
 
-def versions_schema() -> dict[str, Any]:
+def versions_schema(suites: Suites) -> dict[str, Any]:
     """Of the whole file, and of a file with further rows (`--extra-versions`), which holds `versions` alone."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -41,12 +38,12 @@ def versions_schema() -> dict[str, Any]:
                     "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]
                 },
             },
-            "versions": {"type": "array", "minItems": 1, "items": _row()},
+            "versions": {"type": "array", "minItems": 1, "items": _row(suites)},
         },
     }
 
 
-def _row() -> dict[str, Any]:
+def _row(suites: Suites) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
@@ -78,7 +75,10 @@ def _row() -> dict[str, Any]:
                 "enum": list(LOCAL_LANGUAGES),
                 "description": "with `build`: how it is made and run as an ordinary process (docs/local.md)",
             },
-            "suites": {**_words(SUITES), "description": "those it takes part in (default: transport)"},
+            "suites": {
+                **_words(list(suites)),
+                "description": f"those it takes part in (default: {_implied(suites)[0]})",
+            },
             "role": {"enum": list(get_args(Part)), "description": "over a simulated network (default: both)"},
             "url": {"type": "string", "pattern": f"^{URL}$", "description": "of the project"},
             "owner": {"type": "string", "description": "who to ask: a GitHub name or name/repository"},
@@ -90,22 +90,42 @@ def _row() -> dict[str, Any]:
             "secureChannels": ["muxers"],
             "muxers": ["secureChannels"],
         },
-        "if": {"required": ["suites"], "properties": {"suites": {"contains": {"enum": _OVER_A_NETWORK}}}},
-        "then": {"properties": dict.fromkeys(TRANSPORT_KEYS, False) | {"suites": _words(_OVER_A_NETWORK)}},
-        "else": {
-            "required": ["transports"],
-            "properties": {"role": False},
-            "if": {"properties": {"transports": {"contains": {"enum": _LAYERED}}}},
-            "then": {"required": ["secureChannels", "muxers"]},
-            "else": {"properties": {"secureChannels": False, "muxers": False}},
-        },
+        "allOf": list(_contracts(suites)),
+    }
+
+
+def _implied(suites: Suites) -> list[str]:
+    return [name for name, suite in suites.items() if suite.implied]
+
+
+def _contracts(suites: Suites) -> Iterator[dict[str, Any]]:
+    """A version is in suites of one contract, and has the keys that versions under it have."""
+    names: dict[str, list[str]] = {}
+    for name, suite in suites.items():
+        names.setdefault(suite.contract, []).append(name)
+    every = list(dict.fromkeys(key for suite in suites.values() for key in suite.row_keys))
+    for of in names.values():
+        keys = {key for name in of for key in suites[name].row_keys}
+        others = [name for name in suites if name not in of]
+        if set(of) & set(_implied(suites)):
+            applies: dict[str, Any] = {"properties": {"suites": {"not": {"contains": {"enum": others}}}}}
+        else:
+            applies = {"required": ["suites"], "properties": {"suites": {"contains": {"enum": of}}}}
+        forbidden: dict[str, Any] = dict.fromkeys((key for key in every if key not in keys), False)
+        yield {"if": applies, "then": {"properties": {**forbidden, "suites": _words(of)}, **_stacks(keys)}}
+
+
+def _stacks(keys: set[str]) -> dict[str, Any]:
+    """Layered transports need a secure channel and a muxer, and no others do."""
+    if "transports" not in keys:
+        return {}
+    return {
+        "required": ["transports"],
+        "if": {"properties": {"transports": {"contains": {"enum": _LAYERED}}}},
+        "then": {"required": ["secureChannels", "muxers"]},
+        "else": {"properties": {"secureChannels": False, "muxers": False}},
     }
 
 
 def _words(known: Sequence[str]) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"enum": list(known)}}
-
-
-if __name__ == "__main__":
-    json.dump(versions_schema(), sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")

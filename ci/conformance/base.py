@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
-from ci.model import Contract, Outcome, Role, Stack, Verdict
+from ci.model import Contract, Outcome, Role, Verdict
 from ci.runner.probe import Trace
 from ci.spec import last_words
 from ci.spec.attempt import Evidence
+from ci.suites.transport.words import Stack
 
 __all__ = [
     "Acceptance",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ci.conformance.base import Result
     from ci.conformance.endpoint import EndpointBehaviour
     from ci.engines.docker.daemon import Daemon
+    from ci.model import SuiteWords
     from ci.runner.network_attempt import NetworkSlot
-    from ci.suites.quic.testcases.base import SuiteName
 
 __all__ = ["Surroundings", "check_endpoint"]
 
@@ -43,7 +43,7 @@ def check_endpoint(
     daemon: Daemon,
     slot: NetworkSlot,
     image: str,
-    suite: SuiteName,
+    suite: SuiteWords,
     roles: Iterable[EndpointRole],
     surroundings: Surroundings,
     *,
@@ -80,7 +80,7 @@ def check_endpoint(
         results[role] = tuple(check.result(seen) for check in checks_for(role))
     return EndpointReport(
         image=facts,
-        suite=suite,
+        suite=suite.name,
         peers=tuple(called for called, _ in peers),
         behaviours=tuple(behaviours),
         results=results,

@@ -16,7 +16,8 @@ from ci.conformance.contract import CONTRACT_CHECKS
 from ci.conformance.laboratory import Laboratory
 from ci.conformance.manifest import IMAGE_CHECKS
 from ci.errors import ConfigurationError
-from ci.model import MUXERS, ROLES, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Contract, Role, Stack
+from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Contract, Role
+from ci.suites.transport.words import TRANSPORT, Stack
 from ci.util.arguments import seconds
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def check(
     tried = tuple(stacks) if stacks is not None else stacks_from()[0]
     expected: frozenset[tuple[Stack, Role]] = frozenset()
     if required:
-        roles: tuple[Role, ...] = ROLES if peer is None else ("dialer",)
+        roles: tuple[Role, ...] = TRANSPORT.roles if peer is None else ("dialer",)
         expected = frozenset(itertools.product(tried, roles))
 
     behaviours: list[Behaviour] = []
@@ -119,9 +120,11 @@ def check(
         seen = laboratory.observe(tried, expected)
         behaviours.append(seen)
         # What one generation has shown the other need not search for, only confirm.
-        if taken := frozenset((it.stack, role) for it in seen.acceptance for role in ROLES if it.accepted(role)):
+        if taken := frozenset(
+            (it.stack, role) for it in seen.acceptance for role in TRANSPORT.roles if it.accepted(role)
+        ):
             expected |= taken
-            tried = tuple(stack for stack in tried if any((stack, role) in expected for role in ROLES))
+            tried = tuple(stack for stack in tried if any((stack, role) in expected for role in TRANSPORT.roles))
 
     speaks = [seen.contract for seen in behaviours if any(it.listens or it.dials for it in seen.acceptance)]
     results = [it.result(facts) for it in IMAGE_CHECKS]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ci.conformance.endpoint import NOT_IMPLEMENTED, EndpointBehaviour, EndpointRole, KeyLog, Meeting, Refusal
 from ci.engines.local.scratch import scratch_folder
 from ci.errors import EngineError
-from ci.model import Case, Exercise, Outcome, Role
+from ci.model import Case, Outcome, Role
 from ci.runner.network_attempt import attempt
 from ci.runner.probe import Player
 from ci.spec.last_words import last_line
@@ -26,12 +26,14 @@ from ci.suites.quic.materials.seeded import Draw
 from ci.suites.quic.materials.supplies import Supplies, prepare
 from ci.suites.quic.suite import Cast, exchange_of, probe_scene, scene
 from ci.suites.quic.testcases.registry import cases_of
+from ci.suites.quic.words import WEBTRANSPORT
 
 if TYPE_CHECKING:
+    from ci.model import SuiteWords
     from ci.runner.network_attempt import NetworkSlot
     from ci.spec.attempt import Actor
     from ci.spec.network import NetworkEvidence, NetworkScene
-    from ci.suites.quic.testcases.base import SuiteName, TestCase
+    from ci.suites.quic.testcases.base import TestCase
 
 __all__ = ["EndpointLaboratory", "basics_of"]
 
@@ -48,7 +50,7 @@ OPTIONAL: Final = ("SSLKEYLOGFILE", "QLOGDIR")
 SEED: Final = 1
 
 
-def basics_of(suite: SuiteName) -> tuple[TestCase, ...]:
+def basics_of(suite: SuiteWords) -> tuple[TestCase, ...]:
     """The two test cases that everything else is built on."""
     return cases_of(suite)[:2]
 
@@ -67,7 +69,7 @@ class EndpointLaboratory:
     def __init__(
         self,
         slot: NetworkSlot,
-        suite: SuiteName,
+        suite: SuiteWords,
         role: EndpointRole,
         image: str,
         *,
@@ -118,7 +120,7 @@ class EndpointLaboratory:
 
     def _case(self, name: str, peer: str) -> Case:
         client, server = (IMAGE, peer) if self._role == "client" else (peer, IMAGE)
-        return Case(client, server, Exercise(self._suite, name))
+        return self._suite.case(client, server, name)
 
     # --- alone ----------------------------------------------------------------------------------------
 
@@ -182,7 +184,7 @@ class EndpointLaboratory:
     def _something_to_do(self) -> dict[str, str]:
         """A request, and what tells the two suites apart for a program that does both."""
         requests = "https://server4:443/some/file" if self._role == "client" else ""
-        return {"REQUESTS": requests, "PROTOCOLS": "one another" if self._suite == "webtransport" else ""}
+        return {"REQUESTS": requests, "PROTOCOLS": "one another" if self._suite is WEBTRANSPORT else ""}
 
     # --- with the counterpart -------------------------------------------------------------------------
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ci.conformance.base import Acceptance, Behaviour, Experiment, RoundTrip, Serving
-from ci.model import TRANSPORTS, Case, Contract, PublishedImage, Role, Stack, Transport, Version
+from ci.model import TRANSPORTS, Contract, PublishedImage, Role, Transport, Version
 from ci.runner.attempt import attempt
 from ci.runner.probe import stage
 from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
@@ -157,10 +158,10 @@ class Laboratory:
         if not accepted.dials or (peer and self._peer is None):
             return
         self._tell(f"{self._contract}: {accepted.stack}: ping")
-        case = Case("image", "peer" if peer else "image", accepted.stack)
+        case = accepted.stack.case("image", "peer" if peer else "image")
         evidence = attempt(
             self._slot,
-            self._scene(accepted.stack, listener=case.listener),
+            self._scene(accepted.stack, listener=case.second),
             settled=self._suite.settled,
             labels={"check": "ping"},
             cancelled=threading.Event(),
@@ -207,7 +208,7 @@ class Laboratory:
         if listening is not None:
             yield "listener-times-out", self._run("a listener alone", [listening.listener], short)
         if dialing is not None:
-            dead = _dead_address(dialing.case.stack, trips)
+            dead = _dead_address(Stack.of(dialing.case), trips)
             if dead is not None:
                 patient = {parts["timeout"]: str(DIAL_SECONDS)}
                 yield "dialer-gives-up", self._run("nobody answers", [dialing.dialer], patient, dialing, dead)
@@ -250,7 +251,7 @@ class Laboratory:
 
     def _scene(self, stack: Stack, *, listener: str = "image") -> Scene:
         return self._suite.scene(
-            Case("image", listener, stack),
+            stack.case("image", listener),
             images=self._images,
             surroundings=self._slot.surroundings,
             attempt="check",

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from ci.conformance.base import Level, Status, count, last_line
-from ci.model import ROLES
 from ci.spec.attempt import MIB
+from ci.suites.transport.words import TRANSPORT
 from ci.util.text import clip_middle, counted, printable_lines
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _stacks(seen: Behaviour) -> Iterator[str]:
     trips = {trip.stack: trip for trip in seen.trips}
     width = max((len(str(it.stack)) for it in seen.acceptance), default=0)
     for it in seen.acceptance:
-        roles = [role for role in ROLES if it.accepted(role)]
+        roles = [role for role in TRANSPORT.roles if it.accepted(role)]
         trip = trips.get(it.stack)
         if not roles:
             yield f"  – {it.stack!s:<{width}}  not accepted: {_refusal(it)}"

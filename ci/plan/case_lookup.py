@@ -10,24 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import ConfigurationError
-from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, SUITES, TEST_CASES, TRANSPORTS
-from ci.suites.registry import matrix
+from ci.suites.registry import SUITES
 from ci.util.suggest import did_you_mean, near_matches, shown
 
 if TYPE_CHECKING:
-    from ci.model import Case, SuiteName, Version
+    from ci.model import Case, Version
+    from ci.suites.base import Suite
 
 __all__ = ["find_case"]
 
 _NAME: Final = re.compile(r"(?P<first>\S+) x (?P<second>\S+) \((?P<params>[^()]*)\)")
-_EXAMPLES: Final[Mapping[SuiteName, str]] = {
-    "transport": "py-v0.8 x go-v0.51 (tcp, noise, yamux)",
-    "quic": "aioquic-v1.7 x quic-go-v0.65 (retry)",
-    "webtransport": "aioquic-v1.7 x aioquic-v1.7 (handshake)",
-}
 
 
-def find_case(name: str, versions: Sequence[Version], suite: SuiteName = "transport") -> Case:
+def find_case(name: str, versions: Sequence[Version], suite: Suite) -> Case:
     """The case of this name; how its words are spaced does not matter.
 
     :param versions: all there are, those of other suites too
@@ -38,11 +33,11 @@ def find_case(name: str, versions: Sequence[Version], suite: SuiteName = "transp
     wanted = re.sub(r"\s*,\s*", ", ", " ".join(name.replace("×", "x").split()))
     if wanted in cases:
         return cases[wanted]
-    if others := [other for other in SUITES if other != suite and wanted in _matrix(other, versions)]:
+    if others := [other for other in SUITES.values() if other is not suite and wanted in _matrix(other, versions)]:
         raise ConfigurationError(
             "other-suite",
             f"`{shown(wanted)}` is no case of the suite {suite}",
-            why=f"it is one of the suite {' and of '.join(others)}",
+            why=f"it is one of the suite {' and of '.join(map(str, others))}",
             hint=f"say {' or '.join(f'`--suite {other}`' for other in others)}",
         )
     match = _NAME.fullmatch(wanted)
@@ -50,7 +45,7 @@ def find_case(name: str, versions: Sequence[Version], suite: SuiteName = "transp
         raise ConfigurationError(
             "unknown-case",
             f"`{shown(name)}` is not the name of a case",
-            why=f"a name is like `{_EXAMPLES[suite]}`, in quotes",
+            why=f"a name is like `{suite.words.example}`, in quotes",
             hint=_nearest(wanted, suite, versions),
         )
     known = {version.id: version for version in versions}
@@ -64,10 +59,7 @@ def find_case(name: str, versions: Sequence[Version], suite: SuiteName = "transp
             hint=_nearest(wanted, suite, versions),
         )
     first, second = known[match["first"]], known[match["second"]]
-    if suite == "transport":
-        why = [*_misplaced(words)] or [*_unable(first, second, words)]
-    else:
-        why = [*_one_test_case(words), *_other_part(first, second)]
+    why = suite.why_excluded(first, second, words)
     raise ConfigurationError(
         "case-excluded",
         f"`{shown(wanted)}` is not in the matrix",
@@ -76,80 +68,41 @@ def find_case(name: str, versions: Sequence[Version], suite: SuiteName = "transp
     )
 
 
-def _matrix(suite: SuiteName, versions: Sequence[Version]) -> dict[str, Case]:
-    return {case.name: case for case in matrix(suite, [it for it in versions if suite in it.suites])}
+def _matrix(suite: Suite, versions: Sequence[Version]) -> dict[str, Case]:
+    return {case.name: case for case in suite.cases([it for it in versions if suite.name in it.suites])}
 
 
-def _nearest(wanted: str, suite: SuiteName, versions: Sequence[Version]) -> str:
+def _nearest(wanted: str, suite: Suite, versions: Sequence[Version]) -> str:
     """What was meant, of this suite or, where it has nothing like it, of another."""
-    for one in (suite, *(other for other in SUITES if other != suite)):
+    for one in (suite, *(other for other in SUITES.values() if other is not suite)):
         if found := near_matches(wanted, _matrix(one, versions)):
             return (
-                "try " + " or ".join(f"`{name}`" for name in found) + ("" if one == suite else f" with --suite {one}")
+                "try " + " or ".join(f"`{name}`" for name in found) + ("" if one is suite else f" with --suite {one}")
             )
-    more = "" if suite == "transport" else f" -- --suite {suite}"
+    more = f" -- {' '.join(suite.words.option)}" if suite.words.option else ""
     return f"`nox -s list{more}` shows every case there is"
 
 
-def _unknown(match: re.Match[str], known: Mapping[str, Version], suite: SuiteName) -> Iterator[str]:
+def _unknown(match: re.Match[str], known: Mapping[str, Version], suite: Suite) -> Iterator[str]:
     for name in dict.fromkeys((match["first"], match["second"])):
         if name not in known:
             yield f"no version is called `{shown(name)}`{did_you_mean(name, known)}"
-        elif suite not in known[name].suites:
+        elif suite.name not in known[name].suites:
             yield f"{name} takes part in {' and '.join(known[name].suites)}, not in {suite}"
 
 
-def _unknown_words(words: Sequence[str], suite: SuiteName) -> Iterator[str]:
-    vocabulary: tuple[str, ...] = TEST_CASES[suite] or (*TRANSPORTS, *SECURE_CHANNELS, *MUXERS)
-    part = f"test case of {suite}" if TEST_CASES[suite] else "part of a stack"
+def _unknown_words(words: Sequence[str], suite: Suite) -> Iterator[str]:
+    vocabulary = _vocabulary(suite)
+    params = suite.words.params
+    part = f"{params[0].called} of {suite}" if len(params) == 1 else "part of a stack"
     for word in words:
         if word not in vocabulary:
-            elsewhere = [other for other, names in TEST_CASES.items() if other != suite and word in names]
+            elsewhere = [
+                it for it in SUITES.values() if it.words.contract == suite.words.contract and word in _vocabulary(it)
+            ]
             where = f" (but of {elsewhere[0]})" if elsewhere else did_you_mean(word, vocabulary)
             yield f"`{shown(word)}` is no {part}{where}"
 
 
-# --- over a simulated network -----------------------------------------------------------------------------
-
-
-def _one_test_case(words: Sequence[str]) -> Iterator[str]:
-    if len(words) != 1:
-        yield "a case is of one test case, whose name stands alone in the brackets"
-
-
-def _other_part(client: Version, server: Version) -> Iterator[str]:
-    if client.part == "server":
-        yield f"{client.id} is a server only"
-    if server.part == "client":
-        yield f"{server.id} is a client only"
-
-
-# --- the transport suite ----------------------------------------------------------------------------------
-
-
-def _misplaced(words: Sequence[str]) -> Iterator[str]:
-    """What no two versions could have in common."""
-    if not words or words[0] not in TRANSPORTS:
-        yield "a stack begins with its transport"
-    elif words[0] in STANDALONE and len(words) > 1:
-        yield f"{words[0]} brings its own security and streams: its cases end with `({words[0]})`"
-    elif words[0] not in STANDALONE and len(words) < 3:
-        yield f"{words[0]} needs a secure channel and a muxer: `({words[0]}, noise, yamux)`"
-    elif words[1:] and (words[1] not in SECURE_CHANNELS or words[2] not in MUXERS):
-        yield "the secure channel stands second, the muxer third"
-    elif len(words) > 3:
-        yield "a stack is a transport, a secure channel and a muxer, each once"
-
-
-def _unable(dialer: Version, listener: Version, words: Sequence[str]) -> Iterator[str]:
-    transport = words[0]
-    if not dialer.dials(transport):
-        yield f"{dialer.id} does not speak {transport}"
-    if not listener.listens(transport):
-        does = "only dials, and never listens on," if listener.dials(transport) else "does not speak"
-        if listener is not dialer or listener.dials(transport):
-            yield f"{listener.id} {does} {transport}"
-    for word, kind in zip(words[1:], ("secure_channels", "muxers"), strict=False):
-        for version in dict.fromkeys((dialer, listener)):
-            if word not in getattr(version, kind):
-                yield f"{version.id} has no {word}"
+def _vocabulary(suite: Suite) -> tuple[str, ...]:
+    return tuple(word for param in suite.words.params for word in param.words)

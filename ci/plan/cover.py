@@ -1,21 +1,24 @@
 """A small selection that still touches everything: greedy set cover over what cases show.
 
-A case shows that one version dials another one over a transport, and that each manages, in its role, a secure channel
-over that transport, and a muxer. The cover shows each of these at least once, where the cases it chooses from show it
-at all: so each pair in both directions, and tcp with tls as well as with noise.
+What a case shows its suite says. In the transport suite it is that one version dials another one over a transport, and
+that each manages, in its role, a secure channel over that transport, and a muxer. The cover shows each of these at
+least once, where the cases it chooses from show it at all: so each pair in both directions, and tcp with tls as well as
+with noise.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from ci.model import Case, Exercise
+if TYPE_CHECKING:
+    from ci.model import Case
 
-__all__ = ["covering", "shown_by"]
+__all__ = ["covering"]
 
 
-def covering(cases: Sequence[Case]) -> frozenset[Case]:
+def covering(cases: Sequence[Case], shown_by: Callable[[Case], Iterable[Hashable]]) -> frozenset[Case]:
     """The cases chosen: together they show whatever all of `cases` show.
 
     Each step takes the case that shows most of what is still missing; among equals the one that comes first, so the
@@ -36,18 +39,3 @@ def covering(cases: Sequence[Case]) -> frozenset[Case]:
         missing -= shown[position]
         chosen.add(cases[position])
     return frozenset(chosen)
-
-
-def shown_by(case: Case) -> Iterable[Hashable]:
-    """What this case, when it is green, shows."""
-    if isinstance(case.params, Exercise):
-        # What a version can do it shows with any peer: that each meets each is worth one case more.
-        yield (case.dialer, case.listener)
-        yield (case.dialer, "client", case.params)
-        yield (case.listener, "server", case.params)
-        return
-    stack = case.params
-    yield (case.dialer, case.listener, stack.transport)
-    for version, role in ((case.dialer, "dialer"), (case.listener, "listener")):
-        yield (version, role, stack.transport, stack.secure_channel)
-        yield (version, role, stack.muxer)

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import assert_never
 
 from ci.errors import ConfigurationError, NothingSelectedError
-from ci.model import BuildRecipe, PublishedImage, SuiteName, Version
+from ci.model import BuildRecipe, PublishedImage, Version
 from ci.plan.cover import covering
 from ci.plan.selection import Decision, select
 from ci.plan.weights import estimate
 from ci.results.plan_file import SCHEMA, Plan, PlannedCase
-from ci.suites.registry import matrix
 
 if TYPE_CHECKING:
     from ci.config.catalogue import Catalogue
+    from ci.suites.base import Suite
 
 __all__ = ["make_plan"]
 
@@ -38,12 +38,12 @@ _NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
 def make_plan(
     catalogue: Catalogue,
     *,
-    suite: SuiteName = "transport",
+    suite: Suite,
     selects: Sequence[str] = (),
     ignores: Sequence[str] = (),
     weights: Mapping[str, float] = _NOTHING,
     fingerprints: Mapping[str, str] = _NOTHING,
-    network: Sequence[Version] = (),
+    auxiliary: Sequence[Version] = (),
     quick: bool = False,
     unfit: Mapping[str, str] = _NO_REASONS,
 ) -> Plan:
@@ -53,29 +53,29 @@ def make_plan(
     :param ignores: `--ignore` expressions
     :param weights: recorded seconds by name of the case
     :param fingerprints: content key by build folder, at least for every version with a selected case
-    :param network: what the simulated network is made of, where the suite has one
+    :param auxiliary: what else the suite's cases take, see `ci.suites.base.AuxiliaryImages.all`
     :param quick: of what is selected, only cases that together show all of it (`ci.plan.cover`)
     :param unfit: versions known not to run here, and why; a quick selection does without them
     :raises ConfigurationError: an expression is malformed or fits nothing; a content key is missing
     :raises NothingSelectedError: no case is left
     """
-    versions = catalogue.of(suite)
-    cases = matrix(suite, versions)
-    decisions = select(cases, versions, catalogue.aliases, selects=selects, ignores=ignores)
+    versions = catalogue.of(suite.words)
+    cases = suite.cases(versions)
+    decisions = select(cases, catalogue.suites, versions, catalogue.aliases, selects=selects, ignores=ignores)
     if quick:
-        decisions = tuple(_quick(decisions, unfit))
+        decisions = tuple(_quick(suite, decisions, unfit))
     families = {version.id: version.family for version in versions}
     planned = tuple(
         PlannedCase(case=decision.case, selected=decision.selected, why=decision.why, seconds=seconds)
         for decision, seconds in zip(decisions, estimate(cases, families, weights), strict=True)
     )
-    digest = _digest(suite, planned, {it.id: it for it in (*versions, *network)}, network, fingerprints)
-    return Plan(digest=digest, cases=planned, suite=suite)
+    digest = _digest(suite, planned, {it.id: it for it in (*versions, *auxiliary)}, auxiliary, fingerprints)
+    return Plan(digest=digest, cases=planned, suite=suite.words)
 
 
-def _quick(decisions: Sequence[Decision], unfit: Mapping[str, str]) -> Iterator[Decision]:
-    able = [it.case for it in decisions if it.selected and not {it.case.dialer, it.case.listener} & set(unfit)]
-    chosen = covering(able)
+def _quick(suite: Suite, decisions: Sequence[Decision], unfit: Mapping[str, str]) -> Iterator[Decision]:
+    able = [it.case for it in decisions if it.selected and set(unfit).isdisjoint(it.case.pair)]
+    chosen = covering(able, suite.shown_by)
     if not chosen:
         reasons = "\n".join(f"  {version}: {why}" for version, why in unfit.items())
         raise NothingSelectedError(
@@ -88,7 +88,7 @@ def _quick(decisions: Sequence[Decision], unfit: Mapping[str, str]) -> Iterator[
         if not decision.selected or decision.case in chosen:
             yield decision
         else:
-            missing = [name for name in (decision.case.dialer, decision.case.listener) if name in unfit]
+            missing = [name for name in decision.case.pair if name in unfit]
             why = f"{missing[0]} {unfit[missing[0]]}" if missing else _NOT_QUICK
             yield replace(decision, selected=False, why=why)
 
@@ -97,18 +97,18 @@ def _quick(decisions: Sequence[Decision], unfit: Mapping[str, str]) -> Iterator[
 
 
 def _digest(
-    suite: SuiteName,
+    suite: Suite,
     planned: Sequence[PlannedCase],
     versions: Mapping[str, Version],
-    network: Sequence[Version],
+    auxiliary: Sequence[Version],
     fingerprints: Mapping[str, str],
 ) -> str:
     selected = [one for one in planned if one.selected]
-    involved = {name for one in selected for name in (one.case.dialer, one.case.listener)}
-    involved |= {version.id for version in network}
+    involved = {name for one in selected for name in one.case.pair}
+    involved |= {version.id for version in auxiliary}
     identity = {
         "schema": SCHEMA,
-        "suite": suite,
+        "suite": suite.name,
         "cases": {one.case.name: one.seconds for one in selected},
         "versions": {name: _definition(suite, versions[name], fingerprints) for name in involved},
     }
@@ -116,19 +116,9 @@ def _digest(
     return "sha256:" + hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def _definition(suite: SuiteName, version: Version, fingerprints: Mapping[str, str]) -> dict[str, object]:
+def _definition(suite: Suite, version: Version, fingerprints: Mapping[str, str]) -> dict[str, object]:
     """What of a version decides about its results; who owns it does not."""
-    if suite != "transport":
-        return {"family": version.family, "source": _source(version, fingerprints), "part": version.part}
-    return {
-        "family": version.family,
-        "source": _source(version, fingerprints),
-        "transports": {transport.name: transport.dial_only for transport in version.transports},
-        "secureChannels": sorted(version.secure_channels),
-        "muxers": sorted(version.muxers),
-        "contract": version.contract.value,
-        "timeoutSecs": version.timeout_seconds,
-    }
+    return {"family": version.family, "source": _source(version, fingerprints), **suite.definition(version)}
 
 
 def _source(version: Version, fingerprints: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,6 @@ from typing_extensions import assert_never
 from ci.config.expression import (
     AliasTerm,
     AllOf,
-    Dimension,
     NameTerm,
     NotTerm,
     Resolver,
@@ -27,12 +26,11 @@ from ci.config.expression import (
     WordTerm,
 )
 from ci.errors import ConfigurationError, NothingSelectedError
-from ci.model import Exercise
 from ci.util.suggest import did_you_mean, shown
 from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.model import Case, Version
+    from ci.model import Case, Suites, Version
 
 __all__ = ["Decision", "select"]
 
@@ -48,6 +46,7 @@ class Decision:
 
 def select(
     cases: Sequence[Case],
+    suites: Suites,
     versions: Sequence[Version],
     aliases: Mapping[str, tuple[str, ...]],
     *,
@@ -56,13 +55,14 @@ def select(
 ) -> tuple[Decision, ...]:
     """Decide every case, in the order given.
 
-    :param cases: the whole unfiltered matrix of `versions`
+    :param cases: the whole unfiltered matrix of `versions`, of one suite
+    :param suites: all there are, whose words the language has
     :param selects: expressions, joined by "or"; none selects everything
     :param ignores: expressions; what any of them fits is left out
     :raises ConfigurationError: an expression is malformed, ambiguous, or fits no case of the matrix
     :raises NothingSelectedError: everything is understood and no case is left
     """
-    resolver = Resolver(versions=versions, aliases=aliases)
+    resolver = Resolver(suites=suites, versions=versions, aliases=aliases)
     fitting = _Fitting(cases=cases, resolver=resolver)
     selected_by = {text: fitting.expression(resolver.resolve(text)) for text in selects}
     ignored_by = {text: fitting.expression(resolver.resolve(text)) for text in ignores}
@@ -171,10 +171,10 @@ def _predicate(term: VersionTerm | WordTerm | NameTerm) -> Callable[[Case], bool
     if isinstance(term, VersionTerm):
         ids = term.ids
         if not term.answers:
-            return lambda case: case.dialer in ids
+            return lambda case: case.first in ids
         if not term.begins:
-            return lambda case: case.listener in ids
-        return lambda case: case.dialer in ids or case.listener in ids
+            return lambda case: case.second in ids
+        return lambda case: case.first in ids or case.second in ids
     if isinstance(term, WordTerm):
         return partial(_has_word, term.dimension, term.words)
     if isinstance(term, NameTerm):
@@ -183,12 +183,9 @@ def _predicate(term: VersionTerm | WordTerm | NameTerm) -> Callable[[Case], bool
     assert_never(term)
 
 
-def _has_word(dimension: Dimension, words: frozenset[str], case: Case) -> bool:
-    params = case.params
-    if isinstance(params, Exercise):
-        return dimension == "test" and params.name in words
-    if dimension == "transport":
-        return params.transport in words
-    if dimension == "security":
-        return params.secure_channel in words
-    return dimension == "muxer" and params.muxer in words
+def _has_word(dimension: str, words: frozenset[str], case: Case) -> bool:
+    return any(
+        word in words
+        for param, word in zip(case.suite.params, case.params, strict=True)
+        if param.dimension == dimension
+    )

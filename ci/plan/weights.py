@@ -79,8 +79,8 @@ def estimate(cases: Sequence[Case], families: Mapping[str, str], weights: Mappin
 
 def _classes(case: Case, families: Mapping[str, str]) -> Iterator[Hashable]:
     """The classes of a case, the narrowest first."""
-    what = case.params.words[0]
-    yield frozenset((families[case.dialer], families[case.listener])), what
+    what = case.words[0]
+    yield frozenset((families[case.first], families[case.second])), what
     yield what
     yield None
 

@@ -1,28 +1,27 @@
 """Replaces what stands between a dashboard's markers in a README and touches nothing else.
 
-Each suite has a pair of its own, and a README may hold any of them. A marker counts where a line consists of it
-alone; one quoted in a sentence or inside code is text. Everything outside keeps its bytes, and the
-new text takes the line ends of the start marker's line. A file in which any pair is broken is left alone, whichever
-is asked for: nobody can tell then what belongs to whom.
+Each suite has a pair with a word of its own, and a README may hold any of them. A marker counts where a line consists
+of it alone; one quoted in a sentence or inside code is text. Everything outside keeps its bytes, and the new text takes
+the line ends of the start marker's line. A file in which any pair is broken is left alone, whichever is asked for:
+nobody can tell then what belongs to whom.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, overload
 
 from ci.errors import ConfigurationError
-from ci.model import SuiteName
 from ci.reports.code_lines import code_lines
 from ci.util.atomic import write_atomically
 from ci.util.given_files import read_given
 from ci.util.text import counted
 
-__all__ = ["MARKERS", "Body", "Pair", "check_file", "replace", "section", "update_file"]
+__all__ = ["Body", "Pair", "check_file", "replace", "section", "update_file"]
 
 
 # What is to stand between the markers, or how it is made of what stands there.
@@ -31,47 +30,45 @@ Body: TypeAlias = "str | Callable[[str], str]"
 
 @dataclass(frozen=True)
 class Pair:
-    """The two lines that a dashboard stands between."""
+    """The two lines that a dashboard stands between, by the word in them."""
 
-    start: bytes
-    end: bytes
+    marker: str
+
+    @property
+    def start(self) -> bytes:
+        return f"<!--{self.marker}_DASHBOARD_START-->".encode()
+
+    @property
+    def end(self) -> bytes:
+        return f"<!--{self.marker}_DASHBOARD_END-->".encode()
 
 
-MARKERS: Final[Mapping[SuiteName, Pair]] = {
-    # The bytes are fixed by the established dashboards.
-    "transport": Pair(b"<!--INTEROP_DASHBOARD_START-->", b"<!--INTEROP_DASHBOARD_END-->"),
-    "quic": Pair(b"<!--QUIC_DASHBOARD_START-->", b"<!--QUIC_DASHBOARD_END-->"),
-    "webtransport": Pair(b"<!--WEBTRANSPORT_DASHBOARD_START-->", b"<!--WEBTRANSPORT_DASHBOARD_END-->"),
-}
+_MARKER: Final = re.compile(rb"<!--(?P<marker>[A-Z]+)_DASHBOARD_(?:START|END)-->")
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _DIFF_LINES: Final = 40
 
 
-_STARTS: Final = {pair.start: pair for pair in MARKERS.values()}
-_WORDS: Final = frozenset(word for pair in MARKERS.values() for word in (pair.start, pair.end))
-
-
 @overload
-def replace(text: bytes, body: Body, suite: SuiteName = ...) -> bytes: ...
+def replace(text: bytes, body: Body, marker: str) -> bytes: ...
 @overload
-def replace(text: str, body: Body, suite: SuiteName = ...) -> str: ...
-def replace(text: bytes | str, body: Body, suite: SuiteName = "transport") -> bytes | str:
-    """The text with `body` between the markers of `suite`, on lines of its own.
+def replace(text: str, body: Body, marker: str) -> str: ...
+def replace(text: bytes | str, body: Body, marker: str) -> bytes | str:
+    """The text with `body` between the pair of markers with this word, on lines of its own.
 
     :raises ConfigurationError: `markers-missing`, `markers-doubled`, `markers-reversed`, `markers-nested`;
         `markers-in-body` if the new text holds a marker line itself, which the next update could not survive
     """
     if isinstance(text, str):
-        encoded = replace(text.encode("utf-8", "surrogatepass"), body, suite)
+        encoded = replace(text.encode("utf-8", "surrogatepass"), body, marker)
         return encoded.decode("utf-8", "surrogatepass")
-    region = _region(text, suite)
+    region = _region(text, marker)
     new = body if isinstance(body, str) else body(text[region.begin : region.end].decode("utf-8", "replace"))
     lines = [line.removesuffix(b"\r") for line in new.encode("utf-8", "replace").split(b"\n")]
     if not lines[-1]:
         lines.pop()
-    if any(line.strip() in _WORDS for line in lines):
+    if any(_MARKER.fullmatch(line.strip()) for line in lines):
         raise ConfigurationError(
             "markers-in-body",
             "the text to put between the markers holds a marker itself",
@@ -81,24 +78,24 @@ def replace(text: bytes | str, body: Body, suite: SuiteName = "transport") -> by
     return text[: region.begin] + inside + text[region.end :]
 
 
-def section(text: str, suite: SuiteName) -> str:
-    """What stands between the markers of `suite`.
+def section(text: str, marker: str) -> str:
+    """What stands between the pair of markers with this word.
 
     :raises ConfigurationError: as `replace`
     """
     encoded = text.encode("utf-8", "surrogatepass")
-    region = _region(encoded, suite)
+    region = _region(encoded, marker)
     return encoded[region.begin : region.end].decode("utf-8", "surrogatepass")
 
 
-def update_file(path: Path, body: Body, suite: SuiteName = "transport") -> bool:
+def update_file(path: Path, body: Body, marker: str) -> bool:
     """Bring the file up to date; whether it had to change. An up-to-date file is not written at all.
 
     :raises ConfigurationError: as `replace`, and `markers-file` if the file cannot be read or written; it is
         left as it was
     """
-    before = _read(path, suite)
-    after = _replaced(path, before, body, suite)
+    before = _read(path, marker)
+    after = _replaced(path, before, body, marker)
     if after == before:
         return False
     try:
@@ -113,10 +110,10 @@ def update_file(path: Path, body: Body, suite: SuiteName = "transport") -> bool:
     return True
 
 
-def check_file(path: Path, body: Body, suite: SuiteName = "transport") -> str | None:
+def check_file(path: Path, body: Body, marker: str) -> str | None:
     """None if the file is up to date, else a short unified diff to what it should be. Writes nothing."""
-    before = _read(path, suite)
-    after = _replaced(path, before, body, suite)
+    before = _read(path, marker)
+    after = _replaced(path, before, body, marker)
     if after == before:
         return None
     diff = list(
@@ -135,11 +132,11 @@ def check_file(path: Path, body: Body, suite: SuiteName = "transport") -> str | 
     return "\n".join(diff if more <= 0 else [*diff[:_DIFF_LINES], f"… and {counted(more, 'more line')}"])
 
 
-def _read(path: Path, suite: SuiteName) -> bytes:
+def _read(path: Path, marker: str) -> bytes:
     try:
         return read_given(path)
     except OSError as error:
-        pair = MARKERS[suite]
+        pair = Pair(marker)
         raise ConfigurationError(
             "markers-file",
             f"cannot read {path}: {error.strerror or error}",
@@ -147,9 +144,9 @@ def _read(path: Path, suite: SuiteName) -> bytes:
         ) from error
 
 
-def _replaced(path: Path, text: bytes, body: Body, suite: SuiteName) -> bytes:
+def _replaced(path: Path, text: bytes, body: Body, marker: str) -> bytes:
     try:
-        return replace(text, body, suite)
+        return replace(text, body, marker)
     except ConfigurationError as error:
         raise ConfigurationError(error.reference, f"{path}: {error.message}", why=error.why, hint=error.hint) from error
 
@@ -178,20 +175,26 @@ class _Marker:
     end: int
     line_end: bytes
 
+    @property
+    def pair(self) -> Pair:
+        return _pair_of(self.word)
 
-def _region(text: bytes, suite: SuiteName) -> _Region:
+
+def _pair_of(word: bytes) -> Pair:
+    found = _MARKER.fullmatch(word)
+    assert found is not None  # noqa: S101 -- that is how it was found
+    return Pair(found["marker"].decode())
+
+
+def _region(text: bytes, marker: str) -> _Region:
     markers = _markers(text)
-    regions = {
-        name: _checked(markers, pair)
-        for name, pair in MARKERS.items()
-        if name == suite or any(marker.word in (pair.start, pair.end) for marker in markers)
-    }
-    wanted = regions.pop(suite)
-    for name, other in regions.items():
+    regions = {pair: _checked(markers, pair) for pair in (Pair(marker), *(it.pair for it in markers))}
+    wanted = regions.pop(Pair(marker))
+    for pair, other in regions.items():
         if other.lines[0] < wanted.lines[1] and wanted.lines[0] < other.lines[1]:
             raise ConfigurationError(
                 "markers-nested",
-                f"the markers of the suites {suite} and {name} are not one pair after the other",
+                f"{Pair(marker).start.decode()} and {pair.start.decode()} do not begin one pair after the other",
                 why="whichever dashboard is written would wipe out markers of the other",
                 hint="let each pair of markers begin only after another has ended",
             )
@@ -235,15 +238,16 @@ def _markers(text: bytes) -> list[_Marker]:
     begin = len(text) - sum(map(len, lines))
     words = [line.strip() for line in lines]
     outside = list(lines)
-    code = code_lines(outside) if _WORDS.intersection(words) else frozenset()
+    known = [_MARKER.fullmatch(word) is not None for word in words]
+    code = code_lines(outside) if any(known) else frozenset()
     markers: list[_Marker] = []
     ended_by: bytes | None = None
     for number, (line, word) in enumerate(zip(lines, words, strict=True)):
-        if word in _WORDS and (ended_by is not None or number not in code):
+        if known[number] and (ended_by is not None or number not in code):
             line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
             markers.append(_Marker(word, number + 1, begin, begin + len(line), line_end))
-            if word in _STARTS:
-                ended_by = _STARTS[word].end
+            if word == _pair_of(word).start:
+                ended_by = _pair_of(word).end
                 end = words.index(ended_by, number) if ended_by in words[number:] else len(lines)
                 # Code that begins in between ends with it.
                 outside[number + 1 : end] = [b"\n"] * (end - number - 1)

@@ -28,10 +28,8 @@ _NAMED: Final = re.compile(r"(?P<name>`[^`]*`|[^\s,`]+)(?: \(\d+ cells?\))?(?:, 
 
 def shown_and_absent(merged: Merged) -> tuple[frozenset[str], list[str]]:
     """Versions with a result, and those without a single one."""
-    everyone = {version for case in merged.cases for version in (case.dialer, case.listener)}
-    shown = {
-        version for case in merged.cases if case.result.outcome.conclusive for version in (case.dialer, case.listener)
-    }
+    everyone = {version for case in merged.cases for version in case.pair}
+    shown = {version for case in merged.cases if case.result.outcome.conclusive for version in case.pair}
     return frozenset(shown), sorted(everyone - shown, key=by_code_unit)
 
 

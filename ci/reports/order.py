@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ci.model import Params
-
-__all__ = ["by_code_unit", "stack_order", "words_order"]
+__all__ = ["by_code_unit", "words_order"]
 
 
 def by_code_unit(text: str) -> bytes:
@@ -14,11 +12,6 @@ def by_code_unit(text: str) -> bytes:
     return text.encode("utf-16-be", "surrogatepass")
 
 
-def stack_order(params: Params) -> tuple[bool, list[bytes]]:
-    """Sort key of the tables: standalone transports first, then transport, secure channel, muxer."""
-    return words_order(params.words)
-
-
 def words_order(words: Sequence[str]) -> tuple[bool, list[bytes]]:
-    """The same by the words of a stack."""
+    """Sort key of the tables by the words of a stack: standalone transports first, then word by word."""
     return len(words) > 1, [by_code_unit(word) for word in words]

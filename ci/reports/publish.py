@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from ci.errors import ConfigurationError, EngineError
-from ci.model import SuiteName
 from ci.reports.markers import Body, update_file
 
 __all__ = ["authorization", "push_dashboard"]
@@ -27,12 +26,13 @@ AUTHOR: Final = {"name": "interop matrix", "email": "interop-matrix@users.norepl
 
 
 def push_dashboard(
-    root: Path, readme: str, body: Body, *, branch: str, remote: str = "origin", suite: SuiteName = "transport"
+    root: Path, readme: str, body: Body, *, branch: str, marker: str, remote: str = "origin"
 ) -> str | None:
-    """Put `body` between the suite's markers in the branch's README and push it.
+    """Put `body` between a pair of markers in the branch's README and push it.
 
     :param root: a clone of the repository
     :param readme: path inside the repository
+    :param marker: the word in them
     :param body: or what makes it of that which the branch has there
     :return: the commit's id, or None when the branch already says so
     :raises ConfigurationError: the README has no proper pair of markers, or the remote refuses for good
@@ -43,7 +43,7 @@ def push_dashboard(
             tree = Path(scratch) / "tree"
             _git(root, "worktree", "add", "--quiet", "--detach", str(tree), f"refs/remotes/{remote}/{branch}")
             try:
-                if not update_file(tree / readme, body, suite):
+                if not update_file(tree / readme, body, marker):
                     return None
                 identity = [word for key, value in AUTHOR.items() for word in ("-c", f"user.{key}={value}")]
                 _git(tree, *identity, "commit", "--quiet", "--only", "-m", f"{SUBJECT} [skip ci]", "--", readme)

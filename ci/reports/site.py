@@ -17,7 +17,7 @@ from ci.util.atomic import write_atomically
 
 if TYPE_CHECKING:
     from ci.results.merged import Merged, MergedCase
-    from ci.util.json_fields import Json
+    from ci.util.json_document import Json
 
 __all__ = ["Site", "lay_out"]
 
@@ -48,11 +48,11 @@ def lay_out(merged: Merged, document: Mapping[str, Json], *, results: Path, site
     folder = site / log_dir
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    names = page_names(name for case in merged.cases for name in (case.dialer, case.listener))
+    names = page_names(name for case in merged.cases for name in case.pair)
     missing: list[str] = []
     for case in merged.cases:
         sources = dict.fromkeys(_evidence(case, results))
-        target = folder / f"{names[case.listener]}_{names[case.dialer]}" / case.params.words[0]
+        target = folder / f"{names[case.second]}_{names[case.first]}" / case.words[0]
         found = [source for source in sources if source.is_dir()]
         for source in found:
             shutil.copytree(source, target, dirs_exist_ok=True, ignore=_links)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Annotated
+
+from msgspec import Meta
 
 from ci.errors import ExitCode
 from ci.model import Outcome, Proof, Reason, ReasonCode
@@ -35,8 +38,8 @@ class CaseVerdict(str, Enum):
 class Flaky:
     """How many of the conclusive attempts passed."""
 
-    passed: int
-    of: int
+    passed: Annotated[int, Meta(ge=1)]
+    of: Annotated[int, Meta(ge=2)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.errors import ConfigurationError
-from ci.model import Outcome, Reason, ReasonCode
+from ci.model import Outcome, Reason, ReasonCode, Suites
 from ci.results.aggregate import Result, fold_attempts, superseded
 from ci.results.evidence_paths import check_folder, is_altered, path_problem
 from ci.results.merged import Merged, MergedCase, MergedShard, ShardState
 from ci.results.plan_file import PLAN_FILE, Plan, PlannedCase, read_plan
-from ci.results.records import Attempt, RunStart, shard_numbers
+from ci.results.records import Attempt, RunStart, shard_numbers, with_proof
 from ci.results.shard_file import RESULTS_FILE, ShardResults, read_shard
-from ci.util.json_fields import Json
+from ci.util.json_document import Json
 
 __all__ = ["find_shards", "merge", "plan_of_shards"]
 
@@ -76,18 +76,20 @@ def merge(
     folders: Sequence[Path],
     plan: Path | Mapping[str, Json] | Plan | None = None,
     *,
+    suites: Suites,
     shard_of: Mapping[str, str] | None = None,
 ) -> Merged:
     """The run's merged results.
 
     :param folders: of shards, each holding a `results.jsonl`
     :param plan: what `list --json` printed; by default the copy in the shards' folders
+    :param suites: those there are
     :param shard_of: case key → `3/8`, to say exactly which shard owed a missing case
     :raises ConfigurationError: `plan-mixture`, `plan-missing`, `shard-conflict`, `case-conflict`,
         `case-unplanned`, `evidence-escapes`, and whatever reading a shard or a plan raises
     """
     files = {folder: check_folder(folder) for folder in folders}
-    document = _plan(folders, plan)
+    document = _plan(folders, plan, suites)
     shards, unreadable = _read(folders, document.digest)
     slices, reruns = _deduplicated(shards)
     attempts = _by_case(slices, reruns, document)
@@ -108,10 +110,10 @@ def merge(
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-def _plan(folders: Sequence[Path], plan: Path | Mapping[str, Json] | Plan | None) -> Plan:
+def _plan(folders: Sequence[Path], plan: Path | Mapping[str, Json] | Plan | None, suites: Suites) -> Plan:
     if plan is not None:
-        return plan if isinstance(plan, Plan) else read_plan(plan)
-    document = plan_of_shards(folders)
+        return plan if isinstance(plan, Plan) else read_plan(plan, suites)
+    document = plan_of_shards(folders, suites)
     if document is None:
         raise ConfigurationError(
             "plan-missing",
@@ -122,7 +124,7 @@ def _plan(folders: Sequence[Path], plan: Path | Mapping[str, Json] | Plan | None
     return document
 
 
-def plan_of_shards(folders: Sequence[Path]) -> Plan | None:
+def plan_of_shards(folders: Sequence[Path], suites: Suites) -> Plan | None:
     """The plan as the shards' own copies have it; None where there is none.
 
     :raises ConfigurationError: `plan-mixture` if two differ, `plan-unreadable`, `plan-malformed`
@@ -131,11 +133,11 @@ def plan_of_shards(folders: Sequence[Path]) -> Plan | None:
     if not copies:
         return None
     first, *others = copies
-    plan = read_plan(first / PLAN_FILE)
+    plan = read_plan(first / PLAN_FILE, suites)
     for folder in others:
         if _same_bytes(first / PLAN_FILE, folder / PLAN_FILE):
             continue
-        copy = read_plan(folder / PLAN_FILE)
+        copy = read_plan(folder / PLAN_FILE, suites)
         if copy != plan:
             raise _mixture(folder, copy.digest, plan.digest, f"that of {first}")
     return plan
@@ -304,12 +306,11 @@ def _state(shard: _Shard) -> MergedShard:
 def _merged_case(
     case: PlannedCase, attempts: Sequence[Attempt], states: Sequence[MergedShard], shard_of: Mapping[str, str]
 ) -> MergedCase:
+    attempts = [with_proof(attempt, case.case.suite) for attempt in attempts]
     dropped = superseded(attempts)
     counted = [attempt for position, attempt in enumerate(attempts) if position not in dropped]
     result = fold_attempts(counted)
     return MergedCase(
-        name=case.name,
-        key=case.key,
         case=case.case,
         result=_never_reported(case, states, shard_of) if result is None else result,
         attempts=tuple(attempts),

@@ -2,28 +2,46 @@
 
 Reports are pure functions of this. The file says nothing of when or where it was merged, so the same shards
 always give the same bytes; `docs/results-format.md` describes it for other consumers.
+
+The structs are the format: docs/merged.schema.json is made of them (`ci.results.schema`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
 
 from ci.errors import ConfigurationError, ExitCode
-from ci.model import Case, Outcome, Params, Proof, Stack, SuiteName
+from ci.model import Case, Outcome, Proof, Reason, Suites, SuiteWords
 from ci.results.aggregate import CaseVerdict, Flaky, Result, fold_run, proof_in, verdict
-from ci.results.case_json import case_from_json, pair_to_json, params_from_json, params_to_json, suite_from_json
-from ci.results.record_lines import attempt_from_json, reason_from_json, signed
-from ci.results.records import Attempt, changed, shard_numbers
+from ci.results.case_fields import case_fields, case_from, suite_named, with_case_fields
+from ci.results.record_lines import signed
+from ci.results.records import Attempt, Count, Numbers, Ordinal, ShardName, changed, shard_numbers, with_proof
 from ci.util.atomic import write_atomically
 from ci.util.given_files import read_given
-from ci.util.json_fields import Fields, Json, canonical, decode
+from ci.util.json_document import canonical, decode_as
 
-__all__ = ["Counts", "Merged", "MergedCase", "MergedShard", "ShardState", "read_merged", "write_merged"]
+__all__ = [
+    "CaseDocument",
+    "Counts",
+    "CountsDocument",
+    "Merged",
+    "MergedCase",
+    "MergedDocument",
+    "MergedShard",
+    "ShardState",
+    "document_type",
+    "merged_from",
+    "read_merged",
+    "write_merged",
+]
 
 SCHEMA: Final = 1
 
@@ -36,8 +54,7 @@ class ShardState(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True, kw_only=True)
-class MergedShard:
+class MergedShard(Struct, frozen=True, kw_only=True, rename="camel"):
     """What became of one shard.
 
     :param run: None for a missing one
@@ -46,13 +63,16 @@ class MergedShard:
     :param rerun: it repeats single cases of another run and is no slice of the plan
     """
 
-    shard: str
+    shard: ShardName
     state: ShardState
     run: str | None = None
-    ci_attempt: int | None = None
-    reported: int = 0
-    torn: int = 0
+    ci_attempt: Ordinal | None = None
+    reported: Count = 0
+    torn: Count = 0
     rerun: bool = False
+
+    def __post_init__(self) -> None:
+        shard_numbers(self.shard)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,28 +83,34 @@ class MergedCase:
     :param superseded: positions in `attempts` that no longer count
     """
 
-    name: str
-    key: str
     case: Case
     result: Result
     attempts: tuple[Attempt, ...] = ()
     superseded: frozenset[int] = frozenset()
 
     @property
-    def dialer(self) -> str:
-        return self.case.dialer
+    def name(self) -> str:
+        return self.case.name
 
     @property
-    def listener(self) -> str:
-        return self.case.listener
+    def key(self) -> str:
+        return self.case.key
 
     @property
-    def params(self) -> Params:
-        return self.case.params
+    def first(self) -> str:
+        return self.case.first
 
     @property
-    def stack(self) -> Stack:
-        return self.case.stack
+    def second(self) -> str:
+        return self.case.second
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.case.pair
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return self.case.words
 
     @property
     def verdict(self) -> CaseVerdict:
@@ -120,7 +146,7 @@ class Merged:
 
     plan: str
     cases: tuple[MergedCase, ...]
-    suite: SuiteName = "transport"
+    suite: SuiteWords
     shards: tuple[MergedShard, ...] = ()
     unreadable: bool = False
     unselected: int | None = 0
@@ -161,62 +187,118 @@ class Merged:
             accept_red=accept_red,
         )
 
-    def to_json(self) -> Json:
-        return decode(self.to_bytes())
-
     def to_bytes(self) -> bytes:
         """The canonical form of the document, made case by case: the whole of it as objects would be huge."""
         cases = b",".join(canonical(_case_document(case)) for case in self.cases)
-        # `cases` sorts before every other key.
-        return b'{"cases":[' + cases + b"]," + canonical(self._summary())[1:]
-
-    def _summary(self) -> dict[str, Json]:
         counts = self.counts
-        return {
-            "schema": SCHEMA,
-            "plan": self.plan,
-            "suite": self.suite,
-            "counts": {
-                "planned": counts.planned,
-                **{outcome.value: counts.of(outcome) for outcome in Outcome},
-                "flaky": counts.flaky,
-                "plannedOut": counts.planned_out,
-                "believed": counts.believed,
-            },
-            "exitCode": int(self.exit_code()),
-            "shards": [_shard_to_json(shard) for shard in self.shards],
-            "unreadable": self.unreadable,
-            "unselected": self.unselected,
-            "evidenceAltered": list(self.altered),
-        }
-
-    @staticmethod
-    def from_json(document: object) -> Merged:
-        """The run a document stands for; its counts and exit code are computed again.
-
-        :raises ConfigurationError: `record-malformed`, `record-schema`
-        """
-        fields = Fields(document, "merged results")
-        suite = suite_from_json(fields)
-        schema = fields.integer("schema")
-        if schema != SCHEMA:
-            raise ConfigurationError(
-                "record-schema",
-                f"merged results of format {schema}, but this version reads format {SCHEMA}",
-                hint="merge the shards again with this version",
-            )
-        return Merged(
-            plan=fields.text("plan"),
-            suite=suite,
-            shards=tuple(_shard_from_json(item) for item in fields.sequence("shards")),
-            unreadable=fields.boolean("unreadable", default=False),
-            unselected=fields.optional_integer("unselected"),
-            altered=fields.texts("evidenceAltered"),
-            cases=tuple(_case_from_json(item, suite) for item in fields.sequence("cases")),
+        summary: MergedDocument[CaseDocument] = MergedDocument(
+            plan=self.plan,
+            suite=self.suite.name,
+            counts=CountsDocument(
+                planned=counts.planned,
+                passed=counts.of(Outcome.PASSED),
+                failed=counts.of(Outcome.FAILED),
+                timed_out=counts.of(Outcome.TIMED_OUT),
+                unsupported=counts.of(Outcome.UNSUPPORTED),
+                not_run=counts.of(Outcome.NOT_RUN),
+                error=counts.of(Outcome.ERROR),
+                flaky=counts.flaky,
+                planned_out=counts.planned_out,
+                believed=counts.believed,
+            ),
+            exit_code=int(self.exit_code()),
+            shards=self.shards,
+            unreadable=self.unreadable,
+            unselected=self.unselected,
+            evidence_altered=self.altered,
+            cases=(),
         )
+        # `cases` sorts before every other key.
+        return b'{"cases":[' + cases + b"]" + canonical(summary).removeprefix(b'{"cases":[]')
 
 
-# --- the file ---------------------------------------------------------------------------------------------
+# --- the document -----------------------------------------------------------------------------------------
+
+
+class CountsDocument(Struct, frozen=True, kw_only=True):
+    """How many cases had each outcome; `planned` is the sum of all six.
+
+    :param passed: flaky and believed ones among them
+    :param not_run: planned-out ones among them
+    :param believed: of those passed, whose stack neither side reported
+    """
+
+    planned: Count
+    passed: Count
+    failed: Count
+    timed_out: Count = msgspec.field(name="timed-out")
+    unsupported: Count
+    not_run: Count = msgspec.field(name="not-run")
+    error: Count
+    flaky: Count
+    planned_out: Count = msgspec.field(name="plannedOut")
+    believed: Count = 0
+
+
+class CaseDocument(Struct, frozen=True, kw_only=True, rename="camel"):
+    """One planned case; its two versions and its params have the names that its suite gives them.
+
+    :param case: display name
+    :param attempts: in the order they were made
+    :param superseded: positions in `attempts` that no longer count
+    """
+
+    case: str
+    key: str
+    outcome: Outcome
+    verdict: CaseVerdict
+    reason: Reason | None = None
+    flaky: Flaky | None = None
+    metrics: Numbers = msgspec.field(default_factory=dict)
+    proof: Proof | None = None
+    attempts: tuple[Attempt, ...]
+    superseded: tuple[Count, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(position >= len(self.attempts) for position in self.superseded):
+            raise ValueError("`superseded` must hold only positions in `attempts`")
+
+
+CaseT = TypeVar("CaseT", bound=CaseDocument)
+
+
+class MergedDocument(Struct, Generic[CaseT], frozen=True, kw_only=True, rename="camel"):
+    """The whole file.
+
+    :param plan: digest of the plan that all shards were run with
+    :param exit_code: without the stricter options
+    :param unreadable: a shard's results held not even a start line
+    :param unselected: how many cases of the matrix the plan left out; null or absent: not known
+    :param evidence_altered: evidence whose size or sha256 is not that of its record, as shard-3-of-8/…
+    :param cases: every planned case, in the plan's order
+    """
+
+    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)] = SCHEMA
+    plan: str
+    suite: str | None = None
+    counts: CountsDocument | None = None
+    exit_code: int | None = None
+    shards: tuple[MergedShard, ...] = ()
+    unreadable: bool = False
+    unselected: Count | None = None
+    evidence_altered: tuple[str, ...] = ()
+    cases: tuple[CaseT, ...] = ()
+
+
+def document_type(suite: SuiteWords) -> Any:
+    """The whole file's type where it is of this suite."""
+    kind: Any = MergedDocument
+    return kind[with_case_fields(CaseDocument, suite, nested=True)]
+
+
+class _Head(Struct, frozen=True):
+    schema: int
+    suite: str | None = None
 
 
 def write_merged(path: Path, merged: Merged) -> None:
@@ -228,67 +310,64 @@ def write_merged(path: Path, merged: Merged) -> None:
     write_atomically(path, merged.to_bytes() + b"\n")
 
 
-def read_merged(path: Path) -> Merged:
-    """:raises ConfigurationError: `merged-unreadable`, `record-malformed`, `record-schema`"""
+def read_merged(path: Path, suites: Suites) -> Merged:
+    """The run in a file; its counts, verdicts, proof and exit code are computed again.
+
+    :param suites: those there are
+    :raises ConfigurationError: `merged-unreadable`, `record-malformed`, `record-schema`
+    """
     try:
-        return Merged.from_json(decode(read_given(path)))
+        data = read_given(path)
     except OSError as error:
         raise ConfigurationError(
             "merged-unreadable",
             f"cannot read {path}: {error.strerror or error}",
             hint="write it with `merge-results`",
         ) from error
-    except ValueError as error:
+    except ValueError as error:  # a pipe, a device
         raise ConfigurationError("record-malformed", f"{path} is not JSON: {error}") from error
-    except ConfigurationError as error:
-        raise ConfigurationError(error.reference, f"{path}: {error.message}", why=error.why, hint=error.hint) from error
+    return merged_from(data, suites, where=str(path))
 
 
-# --- JSON of the parts ------------------------------------------------------------------------------------
+def merged_from(data: bytes, suites: Suites, *, where: str = "merged results") -> Merged:
+    """The run in a document; see `read_merged`.
+
+    :param where: what it is, for messages
+    :raises ConfigurationError: `record-malformed`, `record-schema`
+    """
+    try:
+        head = decode_as(data, _Head)
+        if head.schema != SCHEMA:
+            raise ConfigurationError(
+                "record-schema",
+                f"{where}: format {head.schema}, but this version reads format {SCHEMA}",
+                hint="merge the shards again with this version",
+            )
+        suite = suite_named(head.suite, suites)
+        document: MergedDocument[CaseDocument] = decode_as(data, document_type(suite))
+        return _merged(document, suite)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ConfigurationError("record-malformed", f"{where}: {error}") from error
+    except ValueError as error:
+        raise ConfigurationError("record-malformed", f"{where}: it is not JSON: {error}") from error
 
 
-def _shard_to_json(shard: MergedShard) -> dict[str, Json]:
-    return {
-        "shard": shard.shard,
-        "state": shard.state.value,
-        "run": shard.run,
-        "ciAttempt": shard.ci_attempt,
-        "reported": shard.reported,
-        "torn": shard.torn,
-        "rerun": shard.rerun,
-    }
-
-
-def _shard_from_json(document: object) -> MergedShard:
-    fields = Fields(document, "shard")
-    shard_numbers(fields.text("shard"))
-    return MergedShard(
-        shard=fields.text("shard"),
-        state=fields.word("state", ShardState),
-        run=fields.optional_text("run"),
-        ci_attempt=fields.optional_integer("ciAttempt"),
-        reported=fields.integer_or("reported", 0, least=0),
-        torn=fields.integer_or("torn", 0, least=0),
-        rerun=fields.boolean("rerun", default=False),
-    )
-
-
-def _case_document(case: MergedCase) -> dict[str, object]:
+def _case_document(case: MergedCase) -> dict[str, Any]:
     result = case.result
-    return {
-        "case": case.name,
-        "key": case.key,
-        **pair_to_json(case.case),
-        "params": params_to_json(case.params),
-        "outcome": result.outcome,
-        "verdict": case.verdict,
-        "reason": result.reason and signed(result.reason),
-        "flaky": result.flaky,
-        "metrics": result.metrics,
-        "proof": result.proof,
-        "attempts": [_signed_attempt(attempt) for attempt in case.attempts],
-        "superseded": sorted(case.superseded),
-    }
+    document = CaseDocument(
+        case=case.name,
+        key=case.key,
+        outcome=result.outcome,
+        verdict=case.verdict,
+        reason=result.reason and signed(result.reason),
+        flaky=result.flaky,
+        metrics=result.metrics,
+        proof=result.proof,
+        attempts=tuple(_signed_attempt(attempt) for attempt in case.attempts),
+        superseded=tuple(sorted(case.superseded)),
+    )
+    fields = {it.encode_name: getattr(document, it.name) for it in msgspec.structs.fields(document)}
+    return {**fields, **case_fields(case.case, nested=True)}
 
 
 def _signed_attempt(attempt: Attempt) -> Attempt:
@@ -296,32 +375,35 @@ def _signed_attempt(attempt: Attempt) -> Attempt:
     return attempt if attempt.reason is None else changed(attempt, reason=signed(attempt.reason))
 
 
-def _case_from_json(document: object, suite: SuiteName) -> MergedCase:
-    fields = Fields(document, "case")
-    params = Fields(fields.mapping("params"), "case.params")
-    positions = fields.sequence("superseded")
-    attempts = tuple(attempt_from_json(item) for item in fields.sequence("attempts"))
-    if not all(type(position) is int and 0 <= position < len(attempts) for position in positions):
-        raise fields.refusal("superseded", "must hold only positions in `attempts`")
-    outcome = fields.word("outcome", Outcome)
-    passed = [it for at, it in enumerate(attempts) if at not in positions and outcome is Outcome.PASSED]
-    return MergedCase(
-        name=fields.text("case"),
-        key=fields.text("key"),
-        case=case_from_json(fields, params_from_json(params, suite)),
-        result=Result(
-            outcome=outcome,
-            reason=fields.optional("reason", reason_from_json),
-            flaky=fields.optional("flaky", _flaky),
-            metrics=fields.numbers("metrics"),
-            # Computed again, so that results of before this was written have it too.
-            proof=proof_in(passed),
-        ),
-        attempts=attempts,
-        superseded=frozenset(positions),  # type: ignore[arg-type]
+def _merged(document: MergedDocument[CaseDocument], suite: SuiteWords) -> Merged:
+    return Merged(
+        plan=document.plan,
+        suite=suite,
+        shards=document.shards,
+        unreadable=document.unreadable,
+        unselected=document.unselected,
+        altered=document.evidence_altered,
+        cases=tuple(_cases(document.cases, suite)),
     )
 
 
-def _flaky(document: object) -> Flaky:
-    fields = Fields(document, "case.flaky")
-    return Flaky(passed=fields.integer("passed", least=1), of=fields.integer("of", least=2))
+def _cases(documents: Iterable[CaseDocument], suite: SuiteWords) -> Iterable[MergedCase]:
+    known: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}
+    for document in documents:
+        case = case_from(document, suite, known)
+        if (document.case, document.key) != (case.name, case.key):
+            raise msgspec.ValidationError(f"name and key of {document.case!r} do not belong to its fields")
+        attempts = tuple(with_proof(attempt, suite) for attempt in document.attempts)
+        passed = [it for at, it in enumerate(attempts) if at not in document.superseded]
+        yield MergedCase(
+            case=case,
+            result=Result(
+                outcome=document.outcome,
+                reason=document.reason,
+                flaky=document.flaky,
+                metrics=document.metrics,
+                proof=proof_in(passed) if document.outcome is Outcome.PASSED else None,
+            ),
+            attempts=attempts,
+            superseded=frozenset(document.superseded),
+        )

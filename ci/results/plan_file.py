@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from ci.errors import ConfigurationError
-from ci.model import PAIR_OF, Case, Exercise, Params, Stack, SuiteName
-from ci.results.case_json import pair_to_json, params_to_json
+from ci.model import Case, Suites, SuiteWords
+from ci.results.case_fields import case_fields, case_from, suite_named, with_case_fields
 from ci.util.given_files import read_given
-from ci.util.json_fields import Json, decode_as
+from ci.util.json_document import Json, decode_as
 
 __all__ = ["PLAN_FILE", "SCHEMA", "Plan", "PlannedCase", "read_plan"]
 
@@ -60,7 +60,7 @@ class Plan:
 
     digest: str
     cases: tuple[PlannedCase, ...]
-    suite: SuiteName = "transport"
+    suite: SuiteWords
 
     @cached_property
     def selected(self) -> tuple[PlannedCase, ...]:
@@ -75,8 +75,8 @@ class Plan:
     def to_json(self) -> str:
         """The document, one case a line."""
         document: dict[str, object] = {"schema": SCHEMA, "plan": self.digest}
-        if self.suite != "transport":
-            document["suite"] = self.suite
+        if not self.suite.implied:
+            document["suite"] = self.suite.name
         document["cases"] = [_entry(one) for one in self.cases]
         # One call is four times as fast as one per case. An unescaped quote never stands inside a string, so
         # this breaks lines between cases only.
@@ -84,7 +84,7 @@ class Plan:
         return text.replace('[{"name": ', '[\n{"name": ').replace(', {"name": ', ',\n{"name": ') + "\n"
 
 
-def read_plan(source: Path | bytes | Mapping[str, Json]) -> Plan:
+def read_plan(source: Path | bytes | Mapping[str, Json], suites: Suites) -> Plan:
     """The plan in a file, or in a document; keys nobody knows are passed over.
 
     :raises ConfigurationError: `plan-unreadable`, `plan-malformed`
@@ -101,12 +101,17 @@ def read_plan(source: Path | bytes | Mapping[str, Json]) -> Plan:
     except ValueError as error:  # a pipe, a device
         raise _malformed(f"{where} is not JSON: {error}") from error
     try:
-        document = decode_as(data, _Document) if isinstance(data, bytes) else msgspec.convert(data, _Document)
-        return _plan(document)
+        suite = suite_named(_decoded(data, _Head).suite, suites)
+        kind: Any = _Document
+        return _plan(_decoded(data, kind[with_case_fields(_Entry, suite, nested=False)]), suite)
     except (msgspec.ValidationError, RecursionError) as error:
         raise _malformed(f"{where}: {error}") from error
     except ValueError as error:
         raise _malformed(f"{where} is not JSON: {error}") from error
+
+
+def _decoded(data: bytes | Mapping[str, Json], kind: Any) -> Any:
+    return decode_as(data, kind) if isinstance(data, bytes) else msgspec.convert(data, kind)
 
 
 def _malformed(problem: str) -> ConfigurationError:
@@ -121,29 +126,27 @@ def _malformed(problem: str) -> ConfigurationError:
 # --- the document -----------------------------------------------------------------------------------------
 
 
-class _Entry(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A case: its two versions by the roles of its suite, and what they do together."""
+class _Head(Struct, frozen=True):
+    suite: str | None = None
+
+
+class _Entry(Struct, frozen=True, kw_only=True):
+    """A case; its two versions and its params have the names that its suite gives them."""
 
     name: str
     key: str | None = None
-    dialer: str | None = None
-    listener: str | None = None
-    client: str | None = None
-    server: str | None = None
-    transport: str | None = None
-    secure_channel: str | None = None
-    muxer: str | None = None
-    test_case: str | None = None
     selected: bool = True
     why: str | None = None
     seconds: Annotated[float, Meta(ge=0)] | None = None
 
 
-class _Document(Struct, frozen=True, kw_only=True, rename="camel"):
+EntryT = TypeVar("EntryT", bound=_Entry)
+
+
+class _Document(Struct, Generic[EntryT], frozen=True, kw_only=True):
     schema: int
     plan: str
-    suite: SuiteName = "transport"
-    cases: tuple[_Entry, ...] = ()
+    cases: tuple[EntryT, ...] = ()
 
 
 def _entry(planned: PlannedCase) -> dict[str, object]:
@@ -151,46 +154,25 @@ def _entry(planned: PlannedCase) -> dict[str, object]:
     return {
         "name": case.name,
         "key": case.key,
-        **pair_to_json(case),
-        **params_to_json(case.params),
+        **case_fields(case, nested=False),
         "selected": planned.selected,
         "why": planned.why,
         "seconds": planned.seconds,
     }
 
 
-def _plan(document: _Document) -> Plan:
+def _plan(document: _Document[_Entry], suite: SuiteWords) -> Plan:
     if document.schema != SCHEMA:
         raise msgspec.ValidationError(f"it is of format {document.schema}, and this version reads format {SCHEMA}")
-    known: dict[Params, Params] = {}
+    known: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}
     cases = []
     keys: set[str] = set()
     for entry in document.cases:
-        params = _params(entry, document.suite)
-        # Thousands of cases share a few of these.
-        case = Case(*_versions(entry, document.suite), known.setdefault(params, params))
+        case = case_from(entry, suite, known)
         if entry.name != case.name or entry.key not in (None, case.key):
             raise msgspec.ValidationError(f"name and key of {entry.name!r} do not belong to its fields")
         if case.key in keys:
             raise msgspec.ValidationError(f"`cases` holds two cases of the key {case.key!r}")
         keys.add(case.key)
         cases.append(PlannedCase(case=case, selected=entry.selected, why=entry.why or "", seconds=entry.seconds or 0.0))
-    return Plan(digest=document.plan, cases=tuple(cases), suite=document.suite)
-
-
-def _versions(entry: _Entry, suite: SuiteName) -> tuple[str, str]:
-    first, second = PAIR_OF[suite]
-    return _there(entry, first), _there(entry, second)
-
-
-def _params(entry: _Entry, suite: SuiteName) -> Params:
-    if suite != "transport":
-        return Exercise(suite, _there(entry, "test_case"))
-    return Stack(_there(entry, "transport"), entry.secure_channel, entry.muxer)
-
-
-def _there(entry: _Entry, field: str) -> str:
-    value: str | None = getattr(entry, field)
-    if value is None:
-        raise msgspec.ValidationError(f"the case {entry.name!r} has no `{field}`")
-    return value
+    return Plan(digest=document.plan, cases=tuple(cases), suite=suite)

@@ -15,18 +15,16 @@ import msgspec
 
 from ci.errors import ConfigurationError
 from ci.model import Reason
-from ci.results.records import EXACT, SCHEMA, Attempt, Number, Record, RunEnd, RunStart, changed
+from ci.results.records import EXACT, SCHEMA, Number, Record, RunEnd, RunStart, changed
 from ci.results.signature import signature
-from ci.util.json_fields import Json, decode, decode_as, encoded
+from ci.util.json_document import Json, decode, decode_as, encoded
 from ci.util.text import clip, clip_middle, counted
 
 __all__ = [
     "LINE_LIMIT",
     "REASON_LIMIT",
-    "attempt_from_json",
     "from_json",
     "from_line",
-    "reason_from_json",
     "signed",
     "to_json",
     "to_line",
@@ -188,22 +186,6 @@ def from_json(document: object) -> Record:
     except (msgspec.ValidationError, RecursionError) as error:
         raise _refusal(document, error) from error
     return record
-
-
-def attempt_from_json(document: object) -> Attempt:
-    """An attempt; errors as for `from_line`."""
-    record = from_json(document)
-    if not isinstance(record, Attempt):
-        raise ConfigurationError("record-malformed", "attempt: it is another kind of record")
-    return record
-
-
-def reason_from_json(document: object) -> Reason:
-    """A reason as a record has it; errors as for `from_line`."""
-    try:
-        return msgspec.convert(document, Reason)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError("record-malformed", f"reason: {error}") from error
 
 
 def _refusal(document: object, error: Exception) -> ConfigurationError:

@@ -19,8 +19,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace as changed
 
 from ci.errors import ConfigurationError
-from ci.model import Case, Outcome, Proof, Reason, Role, SuiteName, proof_of
-from ci.results.case_json import params_to_json
+from ci.model import Case, Outcome, Proof, Reason, Role, SuiteWords, proof_of
 
 __all__ = [
     "KINDS",
@@ -37,6 +36,7 @@ __all__ = [
     "changed",
     "shard_numbers",
     "timestamp",
+    "with_proof",
 ]
 
 # Raised only when an old reader would misunderstand a line; new keys do not raise it.
@@ -62,6 +62,7 @@ Numbers: TypeAlias = Mapping[str, Number]
 Object: TypeAlias = Mapping[str, Any]
 Schema: TypeAlias = Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
 ShardName: TypeAlias = Annotated[str, Meta(pattern=SHARD_PATTERN)]
+SuiteName: TypeAlias = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
 # In UTC, as `timestamp` writes it.
 Moment: TypeAlias = Annotated[str, Meta(pattern=MOMENT_PATTERN)]
 
@@ -175,6 +176,7 @@ class Attempt(Struct, frozen=True, kw_only=True, rename="camel", tag="attempt"):
     """One attempt at one case, or the statement that there was none (`outcome` not-run).
 
     :param case: display name; records are joined on `key`, never on this
+    :param suite: of the case; where it is absent, the one that is implied
     :param params: the stack, or the test case, by the names that JSON has for the words
     :param inputs: digest over image digests, parameters and runner contract: equal means the same experiment
     :param attempt: 1-based, within this run
@@ -185,7 +187,7 @@ class Attempt(Struct, frozen=True, kw_only=True, rename="camel", tag="attempt"):
     :param durations: milliseconds by the monotonic clock: queue, start, handshake, total …
     :param metrics: milliseconds: `handshakePlusOneRTTMillis`, `pingRTTMilllis` (the contract's spelling)
     :param negotiated: the stack the endpoints say they negotiated
-    :param proof: whether the stack of a passed attempt was reported by a side or is believed, see `ci.model.proof_of`
+    :param proof: whether the stack of a passed attempt was reported by a side or is believed, see `with_proof`
     :param published: addresses the listener pushed to Redis, in order
     :param warnings: defects that did not decide
     :param repro: the one command that repeats this
@@ -198,7 +200,7 @@ class Attempt(Struct, frozen=True, kw_only=True, rename="camel", tag="attempt"):
     ci_attempt: Ordinal = 1
     case: str
     key: str
-    suite: SuiteName = "transport"
+    suite: SuiteName | None = None
     params: Mapping[str, str | None]
     roles: Mapping[Role, RoleRecord] = msgspec.field(default_factory=dict)
     inputs: str | None = None
@@ -225,10 +227,8 @@ class Attempt(Struct, frozen=True, kw_only=True, rename="camel", tag="attempt"):
 
     def __post_init__(self) -> None:
         shard_numbers(self.shard)
-        if not (self.params.get("transport") or self.params.get("testCase")):
+        if not any(self.params.values()):
             raise ValueError("`params` has neither a transport nor a test case")
-        # Never as given: it follows from the others, and an older version wrote none.
-        msgspec.structs.force_setattr(self, "proof", proof_of(self.params, self.outcome, self.negotiated))
 
     @property
     def reference(self) -> str:
@@ -248,8 +248,19 @@ def attempt_for(start: RunStart, case: Case, outcome: Outcome, reason: Reason | 
         ci_attempt=start.ci_attempt,
         case=case.name,
         key=case.key,
-        suite=case.suite,
-        params=params_to_json(case.params),
+        suite=case.suite.name,
+        params=case.named_params,
         outcome=outcome,
         reason=reason,
     )
+
+
+def with_proof(attempt: Attempt, suite: SuiteWords) -> Attempt:
+    """The attempt with what says that its stack was the one asked for.
+
+    Never as given: it follows from what was negotiated, and an older version wrote none. An attempt that did not pass
+    has none, nor has any of a suite whose params are not negotiated, where captures are judged instead of words.
+    """
+    passed = suite.negotiated and attempt.outcome is Outcome.PASSED
+    proof = proof_of(attempt.params, attempt.negotiated) if passed else None
+    return attempt if attempt.proof is proof else changed(attempt, proof=proof)

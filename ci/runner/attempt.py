@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from ci.engines.coordination import Asked, Published, RendezvousLost
 from ci.errors import EngineError
-from ci.model import ROLES
 from ci.runner.inbox import NOBODY, Bystander, Cancelled, Ended, Inbox, Lost, Output, lost_sight
 from ci.spec.attempt import End, Ending, Evidence
 
@@ -134,11 +133,11 @@ class _Watch:
     def drain(self, patience: float) -> None:
         """Take what is still on its way once both sides have been stopped."""
         until = time.monotonic() + patience
-        while len(self.exits) < len(ROLES):
+        while len(self.exits) < len(self.scene.actors):
             try:
                 self.take(self.inbox.events.get(timeout=max(0.0, until - time.monotonic())))
             except queue.Empty:
-                missing = ", ".join(role for role in ROLES if role not in self.exits)
+                missing = ", ".join(actor.role for actor in self.scene.actors[::-1] if actor.role not in self.exits)
                 raise EngineError(
                     "actor-unstoppable",
                     f"the engine cannot stop the {missing}",

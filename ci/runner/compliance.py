@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
-from ci.model import PAIR_OF, Outcome, Reason, ReasonCode, Verdict
+from ci.model import Outcome, Reason, ReasonCode, Verdict
 from ci.runner.network_attempt import attempt
 from ci.spec.last_words import last_line
 from ci.suites.quic.materials.seeded import Draw
 from ci.suites.quic.materials.supplies import Supplies, prepare
 from ci.suites.quic.suite import probe_scene, words_of
+from ci.suites.quic.words import WEBTRANSPORT
 from ci.util.atomic import write_atomically
 from ci.util.text import strip_ansi
 
@@ -101,7 +102,7 @@ class Compliance:
         :raises EngineError: the engine or the simulator broke
         :raises OSError, Cancelled: see `ci.runner.network_attempt.attempt`
         """
-        for role in PAIR_OF[case.suite][::-1]:
+        for role in case.suite.roles[::-1]:
             answer = self._answer(slot, case, cast, role, take, cancelled)
             exit_code = answer.get("exit")
             if exit_code in UNSTARTABLE:
@@ -130,7 +131,7 @@ class Compliance:
         :param exits: how everybody ended
         :raises EngineError, OSError, Cancelled: see `objection`
         """
-        for role in PAIR_OF[case.suite]:
+        for role in case.suite.roles:
             answer, key = self._answer(slot, case, cast, role, take, cancelled), _key(cast, role)
             end = exits.get(role)
             own = None if end is None or end.stopped else end.exit_code
@@ -141,7 +142,7 @@ class Compliance:
                 if answer["does"] == NOTHING:
                     return _without_program(answer, role)
             elif "does" not in answer and (own is not None or verdict.outcome is Outcome.PASSED):
-                self._note(key, {"does": case.params.words[0]})
+                self._note(key, {"does": case.words[0]})
         return verdict
 
     def _answer(
@@ -151,7 +152,7 @@ class Compliance:
         # Whoever needs the same answer waits for it; others go on.
         with self._lock_of(key):
             if key not in self._answers:
-                name = Draw(0, f"{case.dialer}/{case.listener}/{role}").slug()
+                name = Draw(0, f"{case.first}/{case.second}/{role}").slug()
                 for _ in range(MOST_TRIES):
                     answer = self._ask(slot, case, cast, role, name, LIMIT_SECONDS, take, cancelled)
                     if answer.exit_code is not None:
@@ -166,7 +167,7 @@ class Compliance:
         self, slot: NetworkSlot, case: Case, cast: Cast, role: Role, take: Take, cancelled: threading.Event
     ) -> dict[str, object]:
         """The first test case that an endpoint does not answer with 127; if it is none, what it wrote last."""
-        protocols = "probe" if case.suite == "webtransport" else ""
+        protocols = "probe" if case.suite is WEBTRANSPORT else ""
         said = None
         for name in words_of(case.suite, role):
             limit = PROGRAM_LIMIT_SECONDS
@@ -190,7 +191,7 @@ class Compliance:
         *,
         protocols: str = "",
     ) -> _Answer:
-        scratch = self.folder / f".probe-{case.version_of(role)}-{role}"
+        scratch = self.folder / f".probe-{case.versions[role]}-{role}"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:

@@ -28,11 +28,11 @@ def case_folder(case: Case) -> str:
     `<server>_<client>/<test case>`. Pairs that such a name does not tell apart have a digest behind it: `_` stands in
     an id too, and some file systems take `A` for `a`.
     """
-    pair = (case.dialer, case.listener) if case.suite == "transport" else (case.listener, case.dialer)
+    pair = case.pair[::-1] if case.suite.second_named_first else case.pair
     name = portable_name("_".join(pair))
     if name.count("_") > 1 or name != name.lower():
         name += f"~{hashlib.sha256(' x '.join(pair).encode()).hexdigest()[:12]}"
-    return f"{name}/{'-'.join(case.params.words)}"
+    return f"{name}/{'-'.join(case.words)}"
 
 
 class EvidenceFolder:

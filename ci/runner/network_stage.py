@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ci.spec.network import NetworkEvidence, NetworkScene
     from ci.suites.quic.materials.supplies import Supplies
     from ci.suites.quic.testcases.base import TestCase
-    from ci.util.json_fields import Json
+    from ci.util.json_document import Json
 
 __all__ = ["NetworkStage", "NetworkStages"]
 
@@ -84,10 +84,10 @@ class NetworkStages:
         """The same images in the same roles over the same network, asked the same thing."""
         case = ready.case
         return {
-            "suite": case.suite,
-            "testCase": case.params.words[0],
-            "client": ready.images[case.dialer].digest,
-            "server": ready.images[case.listener].digest,
+            "suite": case.suite.name,
+            "testCase": case.words[0],
+            "client": ready.images[case.first].digest,
+            "server": ready.images[case.second].digest,
             "simulator": self.support["simulator"].digest,
             "seed": self.seed,
             "operator": dict(self.operator),
@@ -97,8 +97,8 @@ class NetworkStages:
         """Who plays which role, by version id, with which image."""
         case = ready.case
         players: dict[Role, tuple[str, Image]] = {
-            "client": (case.dialer, ready.images[case.dialer]),
-            "server": (case.listener, ready.images[case.listener]),
+            "client": (case.first, ready.images[case.first]),
+            "server": (case.second, ready.images[case.second]),
             "simulator": ("simulator", self.support["simulator"]),
         }
         if "iperf" in self.support:

@@ -79,7 +79,7 @@ class Quarantine:
         one, other = _players(case)
         with self._lock:
             at = self.now()
-            self._in_a_row.append(frozenset((case.dialer, case.listener)))
+            self._in_a_row.append(frozenset(case.pair))
             for player, counterpart in ((one, other), (other, one)):
                 trail = self._trails.setdefault(player, _Trail(since=at, until=began, text=text))
                 # What two workers meet at the same time may have one cause: that counts once.

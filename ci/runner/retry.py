@@ -55,7 +55,7 @@ def retries(planned: Sequence[Case], failed: Collection[Case], *, is_error: Call
 
 
 def _pair(case: Case) -> tuple[str, str]:
-    return case.dialer, case.listener
+    return case.first, case.second
 
 
 def _ordered(cases: Collection[Case]) -> tuple[Case, ...]:

@@ -95,7 +95,7 @@ class Schedule:
 
     def _ready(self, case: Case) -> Ready | None:
         found: dict[str, Image] = {}
-        for version in (case.dialer, case.listener):
+        for version in case.pair:
             future = self._images[version]
             if not future.done():
                 return None
@@ -109,9 +109,9 @@ class Schedule:
         with self._changed:
             image = None if future.cancelled() or _concerns_all(future) else _found(future)
             if isinstance(image, Unavailable):
-                gone = [case for case in self._waiting if version in (case.dialer, case.listener)]
+                gone = [case for case in self._waiting if version in case.pair]
                 self._unrunnable += [Unrunnable(case, version, image) for case in gone]
-                self._waiting = [case for case in self._waiting if version not in (case.dialer, case.listener)]
+                self._waiting = [case for case in self._waiting if version not in case.pair]
             self._changed.notify_all()
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ci.results.shard_file import ResultsWriter
     from ci.runner.stage import Performance, Stage, Stages
     from ci.terminal.progress import Progress
-    from ci.util.json_fields import Json
+    from ci.util.json_document import Json
 
 __all__ = ["Runner", "Settings", "Summary"]
 
@@ -361,7 +361,7 @@ def _unkept(error: Verdict, measured: Verdict) -> Verdict:
 
 def _notes(case: Case, images: Mapping[str, Image]) -> tuple[str, ...]:
     """What must be known of how the two programs were built."""
-    versions = dict.fromkeys((case.dialer, case.listener))
+    versions = dict.fromkeys(case.pair)
     return tuple(f"{version}: {note}" for version in versions for note in images[version].notes)
 
 

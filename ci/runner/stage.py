@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ci.results.records import EvidenceFile, RoleRecord
     from ci.runner.schedule import Ready
     from ci.spec.attempt import Actor, Stream
-    from ci.util.json_fields import Json
+    from ci.util.json_document import Json
 
 __all__ = ["After", "Audience", "Performance", "Stage", "Stages", "Take"]
 

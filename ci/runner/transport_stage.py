@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ci.model import ROLES
 from ci.results.records import RoleRecord
 from ci.runner.attempt import attempt
 from ci.runner.case_errors import Judged, judged
 from ci.runner.evidence import write_evidence
 from ci.runner.inbox import NOBODY, Bystander
 from ci.runner.stage import After, Performance
+from ci.suites.transport.words import TRANSPORT
 
 if TYPE_CHECKING:
     import threading
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ci.runner.schedule import Ready
     from ci.runner.stage import Audience, Take
     from ci.spec.attempt import Evidence, Scene, Stream
-    from ci.suites.base import Suite
-    from ci.util.json_fields import Json
+    from ci.suites.transport.suite import TransportSuite
+    from ci.util.json_document import Json
 
 __all__ = ["TransportStage", "TransportStages"]
 
@@ -34,7 +34,7 @@ class TransportStages:
     """A stage for each slot of an engine."""
 
     engine: Engine
-    suite: Suite
+    suite: TransportSuite
 
     def describe(self) -> Mapping[str, Json]:
         return self.engine.describe()
@@ -48,11 +48,11 @@ class TransportStages:
         """The same images in the same roles, asked the same thing."""
         case, versions = ready.case, self.suite.versions
         return {
-            "suite": self.suite.name,
-            "dialer": ready.images[case.dialer].digest,
-            "listener": ready.images[case.listener].digest,
-            "stack": list(case.params.words),
-            "contracts": [versions[case.dialer].contract.value, versions[case.listener].contract.value],
+            "suite": case.suite.name,
+            "dialer": ready.images[case.first].digest,
+            "listener": ready.images[case.second].digest,
+            "stack": list(case.words),
+            "contracts": [versions[case.first].contract.value, versions[case.second].contract.value],
         }
 
 
@@ -62,7 +62,7 @@ class TransportStage:
 
     engine: Engine
     slot: Slot
-    suite: Suite
+    suite: TransportSuite
 
     def play(
         self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
@@ -113,8 +113,8 @@ class TransportStage:
 
     def _roles(self, scene: Scene, evidence: Evidence, ready: Ready) -> dict[Role, RoleRecord]:
         records: dict[Role, RoleRecord] = {}
-        for role in ROLES:
-            version = scene.case.version_of(role)
+        for role in TRANSPORT.roles:
+            version = scene.case.versions[role]
             end = evidence.exits.get(role)
             records[role] = RoleRecord(
                 version=version,

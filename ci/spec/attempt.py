@@ -17,6 +17,7 @@ from ci.spec.capture import Capture
 __all__ = [
     "CLASSIC_REDIS",
     "REDIS_PASSWORD",
+    "SIDES",
     "Actor",
     "Address",
     "Bridge",
@@ -28,6 +29,9 @@ __all__ = [
     "Stream",
     "Surroundings",
 ]
+
+# Who meets at a Redis.
+SIDES: Final[tuple[Role, Role]] = ("dialer", "listener")
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 MIB = 1024 * 1024

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from ci.errors import ConfigurationError
 from ci.model import Outcome
 from ci.results.aggregate import CaseVerdict
-from ci.suites.published import published_cells
+from ci.suites.dashboards import published_cells
 
 if TYPE_CHECKING:
-    from ci.model import Case, SuiteName
+    from ci.model import Case, SuiteWords
     from ci.results.merged import Merged, MergedCase
 
 __all__ = ["Baseline", "read_baseline"]
@@ -50,8 +50,8 @@ class Baseline:
         parts += [f"{merged.counts.flaky} of them flaky"] if merged.counts.flaky else []
         for outcome in (Outcome.UNSUPPORTED, Outcome.ERROR, Outcome.NOT_RUN):
             count = merged.counts.of(outcome)
-            if outcome is not Outcome.UNSUPPORTED or merged.suite != "transport":
-                parts += [f"{count} {outcome.replace('-', ' ')}"] if count else []
+            count -= sum(case.result.outcome is outcome for case in red)  # counted as red
+            parts += [f"{count} {outcome.replace('-', ' ')}"] if count else []
         return f"{', '.join(parts)}; {self._of_red(red, new)}"
 
     def _of_red(self, red: list[MergedCase], new: list[MergedCase]) -> str:
@@ -73,7 +73,7 @@ class Baseline:
         return f"findings {', '.join(map(str, sorted(numbers)))}" if numbers else ""
 
 
-def read_baseline(readme: Path, suite: SuiteName) -> Baseline:
+def read_baseline(readme: Path, suite: SuiteWords) -> Baseline:
     """What the README says of the suite, and the findings beside it; nothing of a file that has no dashboard."""
     try:
         cells = published_cells(readme.read_text(encoding="utf-8", errors="replace"), suite)

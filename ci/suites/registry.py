@@ -1,30 +1,33 @@
-"""Which cases a suite has."""
+"""The suites, a line each. The first one is meant where nothing else is said."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-from ci.model import TEST_CASES, Case, Exercise, SuiteName, Version
-from ci.suites.transport.cases import cases as transport_cases
+from ci.suites.quic.registration import QUIC_SUITE, WEBTRANSPORT_SUITE
+from ci.suites.transport.registration import TRANSPORT_SUITE
 
-__all__ = ["matrix"]
+if TYPE_CHECKING:
+    from ci.model import Suites, SuiteWords
+    from ci.suites.base import Suite
 
+__all__ = ["SUITES", "known_suites", "suite_of"]
 
-def matrix(suite: SuiteName, versions: Sequence[Version]) -> tuple[Case, ...]:
-    """All cases of a suite, in a fixed order that nothing but the versions has a say in.
-
-    Over a simulated network these are all clients × all servers × all test cases of the suite: what an endpoint does
-    not do it says itself, by its exit code (quic-interop contract, section 1.7).
-
-    :param versions: those that take part in the suite
-    """
-    if suite == "transport":
-        return transport_cases(versions)
-    clients = sorted(version.id for version in versions if version.part != "server")
-    servers = sorted(version.id for version in versions if version.part != "client")
-    return tuple(
-        Case(client, server, Exercise(suite, name))
-        for name in TEST_CASES[suite]
-        for client in clients
-        for server in servers
+SUITES: Final[dict[str, Suite]] = {
+    suite.name: suite
+    for suite in (
+        TRANSPORT_SUITE,
+        QUIC_SUITE,
+        WEBTRANSPORT_SUITE,
     )
+}
+
+
+def known_suites() -> Suites:
+    """The words of every suite, for whoever reads files or selections."""
+    return {name: suite.words for name, suite in SUITES.items()}
+
+
+def suite_of(words: SuiteWords) -> Suite:
+    """The suite that these words are of."""
+    return SUITES[words.name]

@@ -19,8 +19,9 @@ from fake_peers import DockerPeers, Play
 from ci.engines.docker.daemon import LABEL, Daemon, EngineClient, sweep
 from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.errors import EngineError
-from ci.model import ROLES, Outcome, Role
+from ci.model import Outcome, Role
 from ci.spec.attempt import MIB, Limits, Scene
+from ci.suites.transport.words import TRANSPORT
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,21 +67,21 @@ def reports(docker_play: Play, docker_peers: DockerPeers) -> dict[Role, Report]:
     image = docker_peers("report", dockerfile="USER root\nVOLUME /data")
     played = docker_play("report", "report", images={"dialing": image, "listening": image})
     assert played.verdict.outcome is Outcome.PASSED
-    return {role: Report(played.output(role, "stderr")) for role in ROLES}
+    return {role: Report(played.output(role, "stderr")) for role in TRANSPORT.roles}
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 @pytest.mark.parametrize("name", ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
 def test_even_root_has_no_capabilities(reports: dict[Role, Report], role: Role, name: str) -> None:
     assert int(reports[role][name], 16) == 0
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_no_new_privileges(reports: dict[Role, Report], role: Role) -> None:
     assert reports[role]["NoNewPrivs"] == "1"
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_one_network_and_that_one_is_internal(
     reports: dict[Role, Report], docker_play: Play, daemon: Daemon, role: Role
 ) -> None:
@@ -99,7 +100,7 @@ def test_no_way_out(docker_play: Play, docker_peers: DockerPeers, daemon: Daemon
 
     played = docker_play("report", "report", images={"dialing": image, "listening": image})
 
-    for role in ROLES:
+    for role in TRANSPORT.roles:
         assert Report(played.output(role, "stderr"))[f"outside {outside}"] == "out of reach"
 
 
@@ -115,12 +116,12 @@ def reachable_outside(daemon: Daemon, helper_image: str) -> str:
         daemon.remove(container["Id"])
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_t21_init_is_the_first_process(reports: dict[Role, Report], role: Role) -> None:
     assert "init" in reports[role]["init"]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_t2_anonymous_volumes_go_with_their_container(reports: dict[Role, Report], role: Role, daemon: Daemon) -> None:
     volumes = [mount.split("/")[-2] for mount in reports[role]["mounts"].split() if mount.endswith("/_data")]
 
@@ -137,7 +138,7 @@ def test_what_is_timed_weighs_more_than_what_is_built(docker_play: Play, daemon:
     seen: list[int] = []
 
     def look(_: str) -> bool:
-        for role in ROLES:
+        for role in TRANSPORT.roles:
             [one] = daemon.api.containers(filters={"label": [f"{LABEL}.role={role}", *mine(daemon)]})
             command = daemon.api.exec_create(one["Id"], ["sh", "-c", WEIGHT])
             seen.append(int(daemon.api.exec_start(command["Id"])))
@@ -238,7 +239,7 @@ def test_t20_an_entrypoint_that_is_not_there(docker_play: Play, docker_peers: Do
 # --- when others interfere --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_a_container_removed_from_outside_is_an_engine_error(docker_play: Play, daemon: Daemon, role: Role) -> None:
     def remove(_: str) -> bool:
         [container] = daemon.api.containers(filters={"label": [f"{LABEL}.role={role}", *mine(daemon)]})
@@ -288,7 +289,7 @@ def test_a_signal_from_outside_is_never_what_the_program_chose(docker_play: Play
     assert caught.value.reference == "engine-lost"
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_a_dead_pod_is_made_anew_before_the_next_case(own_play: Play, daemon: Daemon, role: Role) -> None:
     before = pods_of(own_play)
     daemon.api.kill(before[role])

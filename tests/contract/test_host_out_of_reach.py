@@ -17,10 +17,11 @@ from fake_peers import DockerPeers, Play
 from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.engines.docker.networks import NetworkEngine
-from ci.model import ROLES, Case, Exercise
 from ci.runner.network_attempt import attempt as network_attempt
 from ci.spec.attempt import Actor, Scene
 from ci.spec.network import NetworkScene
+from ci.suites.registry import SUITES
+from ci.suites.transport.words import TRANSPORT
 
 pytestmark = [
     pytest.mark.docker,
@@ -114,7 +115,7 @@ def test_by_the_sides_of_a_case(daemon: Daemon, helper_image: str, service: int)
         played = Play(slot, peers)("report", "report", change=ask, deadline=60)
     peers.close()
 
-    for role in ROLES:
+    for role in TRANSPORT.roles:
         said = [line for line in played.output(role, "stderr").splitlines() if line.startswith("outside ")]
         assert len(said) == len(places)
         assert [line for line in said if not line.endswith("out of reach")] == []
@@ -128,7 +129,7 @@ def test_by_participants_that_set_their_own_addresses_and_routes(
         places = [*addresses(networks=bridges(networks)), *gateways(daemon, networks)]
         own = [f"{it.rpartition('.')[0]}.77/16" for it in gateways(daemon, networks)]
         scene = NetworkScene(
-            case=Case("a", "b", Exercise("quic", "handshake")),
+            case=SUITES["quic"].words.case("a", "b", "handshake"),
             actors=tuple(
                 Actor(
                     role=role,

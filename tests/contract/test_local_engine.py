@@ -29,10 +29,11 @@ from ci.engines.local.engine import LocalEngine, LocalSlot
 from ci.engines.programs import Program
 from ci.errors import EngineError
 from ci.images.base import Image
-from ci.model import ROLES, Outcome, ReasonCode
+from ci.model import Outcome, ReasonCode
 from ci.runner.evidence import write_evidence
 from ci.runner.evidence_folder import EvidenceFolder
 from ci.spec.attempt import MIB, Limits, Scene
+from ci.suites.transport.words import TRANSPORT
 
 ROOT = Path(__file__).parents[2]
 
@@ -241,7 +242,7 @@ def test_its_files_are_its_own_and_bounded(local_play: Play, local_peers: LocalP
 
 
 @linux
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_no_new_privileges(local_play: Play, role: Any) -> None:
     """A descendant with privileges of its own could not be killed."""
     played = local_play("report", "report")

@@ -16,7 +16,7 @@ from fake_peers import DockerPeers
 from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.networks import UNSTARTABLE, NetworkEngine, NetworkSlot
 from ci.errors import EngineError
-from ci.model import Case, Exercise, Outcome, ReasonCode, Role, Verdict
+from ci.model import Outcome, ReasonCode, Role, Verdict
 from ci.runner.compliance import COMPLIANCE_FILE, Compliance
 from ci.runner.inbox import Cancelled
 from ci.runner.network_attempt import attempt
@@ -24,9 +24,10 @@ from ci.runner.stage import Take
 from ci.spec.attempt import MIB, Actor, End
 from ci.spec.network import NetworkEvidence, NetworkScene
 from ci.suites.quic.suite import Cast
+from ci.suites.registry import SUITES
 
 CLAIMS = "ENV CLAIMS=handshake"
-CASE = Case("a", "b", Exercise("quic", "handshake"))
+CASE = SUITES["quic"].words.case("a", "b", "handshake")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_everyone_has_the_addresses_of_the_contract(network_play: Play) -> None:
         },
     }
     for role, addresses in expected.items():
-        found = {it for it in lines(evidence, role, "address") if " fe80:" not in it}  # type: ignore[arg-type]
+        found = {it for it in lines(evidence, role, "address") if " fe80:" not in it}
         assert found == addresses
 
 
@@ -209,7 +210,7 @@ def test_the_first_to_end_ends_it(
     assert evidence.exits[first].exit_code == exit_code
     assert not evidence.exits[first].stopped
     for role in {"client", "server", "simulator"} - {first}:
-        end = evidence.exits[role]  # type: ignore[index]
+        end = evidence.exits[role]
         assert end.stopped
         # By itself when told to, unless it was told before it could listen.
         assert end.exit_code in (0, 128 + signal.SIGTERM)

@@ -29,7 +29,7 @@ OTHERS = ("a", "b", "c", "d")
 
 
 def pairs(*versions: str) -> list[Case]:
-    return [Case(dialer, listener, STACK) for dialer in versions for listener in versions]
+    return [STACK.case(dialer, listener) for dialer in versions for listener in versions]
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
 ) -> Summary:
     """Run cases of versions with these images; those that have none behave well."""
     versions, found = {}, {}
-    for name in dict.fromkeys(version for case in cases for version in (case.dialer, case.listener)):
+    for name in dict.fromkeys(version for case in cases for version in (case.first, case.second)):
         versions[name] = Version(
             id=name,
             family=name,
@@ -88,7 +88,7 @@ def test_a_version_that_kills_redis_in_each_of_its_cases_costs_nobody_else_a_tur
     assert summary.lost is None
     assert summary.left == 0
     attempts = read_shard(tmp_path).attempts
-    innocent = [case for case in cases if "evil" not in (case.dialer, case.listener)]
+    innocent = [case for case in cases if "evil" not in (case.first, case.second)]
     assert {summary.outcomes[case.key] for case in innocent} == {Outcome.PASSED}
     codes = by_code([it for it in attempts if "evil" in it.case])
     assert codes.keys() <= {ReasonCode.REDIS_LOST, ReasonCode.SET_ASIDE}
@@ -111,7 +111,7 @@ def test_evidence_that_cannot_be_kept_costs_its_case_and_says_why(tmp_path: Path
     """Files stand where the folders of the first three cases should be made: three in a row are no outage."""
     cases = pairs("a", "b")
     for case in cases[:3]:
-        (tmp_path / f"{case.dialer}_{case.listener}").touch()
+        (tmp_path / f"{case.first}_{case.second}").touch()
     summary = run(tmp_path, local_peers, cases, {})
 
     assert (summary.lost, summary.left) == (None, 0)

@@ -12,6 +12,7 @@ from ci.conformance.check_endpoint import Surroundings, check_endpoint
 from ci.conformance.endpoint import EndpointReport, EndpointRole
 from ci.conformance.endpoint_report import render_endpoint
 from ci.engines.docker.networks import NetworkEngine, NetworkSlot
+from ci.suites.registry import SUITES
 
 if TYPE_CHECKING:
     from fake_peers import DockerPeers
@@ -39,7 +40,7 @@ def check(
             daemon,
             network_slot,
             endpoints(behaviour, dockerfile=claims),
-            "quic",
+            SUITES["quic"].words,
             (role,),
             Surroundings(peers=tuple((it, endpoints(it)) for it in peers), simulator=endpoints("stays"), seeded=False),
         )

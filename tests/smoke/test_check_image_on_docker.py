@@ -16,7 +16,8 @@ from ci.conformance.check_image import check
 from ci.conformance.report import render
 from ci.engines.docker.engine import DockerSlot
 from ci.errors import ConfigurationError, EngineError
-from ci.model import Contract, Stack
+from ci.model import Contract
+from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
     from ci.conformance.base import Report

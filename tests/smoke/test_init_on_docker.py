@@ -20,7 +20,8 @@ from ci.commands.check_image import image_named
 from ci.conformance.base import Status
 from ci.conformance.check_image import check
 from ci.conformance.report import render
-from ci.model import Contract, Stack
+from ci.model import Contract
+from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot

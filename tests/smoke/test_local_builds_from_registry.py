@@ -22,6 +22,7 @@ from ci.errors import ExitCode
 from ci.images.base import Image, ImageReport, ImageStatus
 from ci.images.build_commands import build_environment
 from ci.model import BuildRecipe, Transport, Version
+from ci.suites.registry import known_suites
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +86,7 @@ def test_redis_server_from_its_wheel(cache: Path, environment: dict[str, str]) -
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="py-libp2p's packages have no wheels for this Python")
 def test_an_environment_from_wheels_alone(cache: Path, environment: dict[str, str]) -> None:
-    version = load(ROOT / "versions.yaml").by_id()["py-v0.5"]
+    version = load(ROOT / "versions.yaml", known_suites()).by_id()["py-v0.5"]
     reports: list[ImageReport] = []
     builds = Builds(root=ROOT, cache=cache, environment=environment)
     builds.provide([version], reports.append)

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from runs import PLAN, PLANNED_OUT, attempt, merged_of
 
-from ci.model import Case, Exercise, Outcome, Reason, ReasonCode, SuiteName
+from ci.model import Case, Outcome, Reason, ReasonCode
 from ci.results.merged import Merged, MergedShard, ShardState
 from ci.results.records import Attempt, RoleRecord
+from ci.suites.registry import SUITES
 
 REASONS: Final = {
     Outcome.PASSED: None,
@@ -23,8 +24,8 @@ REASONS: Final = {
 NOT_COMPLIANT: Final = Reason(code=ReasonCode.NOT_COMPLIANT, text="c-v1 exits 0 when asked", side="client")
 
 
-def case(client: str, server: str, test: str, suite: SuiteName = "quic") -> Case:
-    return Case(client, server, Exercise(suite, test))
+def case(client: str, server: str, test: str, suite: str = "quic") -> Case:
+    return SUITES[suite].words.case(client, server, test)
 
 
 def tried(one: Case, outcome: Outcome, **fields: Any) -> Attempt:
@@ -35,11 +36,11 @@ def tried(one: Case, outcome: Outcome, **fields: Any) -> Attempt:
 
 def run_of(attempts: Mapping[Case, Sequence[Attempt]], **fields: Any) -> Merged:
     merged = merged_of(attempts)
-    suite = merged.cases[0].case.suite if merged.cases else "quic"
+    suite = merged.cases[0].case.suite if merged.cases else SUITES["quic"].words
     return dataclasses.replace(merged, suite=suite, **fields)
 
 
-def outcomes(cells: Mapping[tuple[str, str, str], Outcome], suite: SuiteName = "quic") -> Merged:
+def outcomes(cells: Mapping[tuple[str, str, str], Outcome], suite: str = "quic") -> Merged:
     """One attempt per (client, server, test case)."""
     return run_of({one: [tried(one, outcome)] for key, outcome in cells.items() if (one := case(*key, suite))})
 

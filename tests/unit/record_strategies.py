@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from typing import Final
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ci.model import SUITES, Exercise, Outcome, Reason, ReasonCode, Role, Stack
-from ci.results.case_json import params_to_json
+from ci.model import Outcome, Reason, ReasonCode
 from ci.results.records import KINDS, Attempt, EvidenceFile, Reused, RoleRecord, RunEnd, RunStart
+from ci.suites.registry import SUITES
 
 # For tests that draw whole records or write files.
 unhurried: Final = settings(max_examples=50)
@@ -30,10 +30,13 @@ scalars = st.one_of(st.none(), st.booleans(), st.integers(), finite, texts)
 objects = st.dictionaries(texts, st.one_of(scalars, st.lists(scalars, max_size=3)), max_size=3)
 digests = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 shards = st.integers(1, 40).flatmap(lambda count: st.integers(1, count).map(lambda index: f"{index}/{count}"))
-stacks = st.builds(Stack, words, st.none() | words, st.none() | words)
-test_cases = st.builds(Exercise, st.sampled_from(SUITES[1:]), words)
-parameters = st.one_of(stacks, test_cases)
-roles = st.sampled_from(get_args(Role))
+suites = st.sampled_from([suite.words for suite in SUITES.values()])
+parameters = suites.flatmap(
+    lambda suite: st.tuples(words, *[st.none() | words] * (len(suite.params) - 1)).map(
+        lambda given: suite.case("a", "b", *given).named_params
+    )
+)
+roles = st.sampled_from([*(role for suite in SUITES.values() for role in suite.words.roles), "simulator"])
 optional_texts = st.none() | texts
 
 reasons = st.builds(
@@ -80,7 +83,7 @@ attempts = st.builds(
     shard=shards,
     case=texts,
     key=st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
-    params=parameters.map(params_to_json),
+    params=parameters,
     outcome=st.sampled_from(Outcome),
     ci_attempt=st.integers(1, 9),
     roles=st.dictionaries(roles, role_records),

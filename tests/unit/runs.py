@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ci.model import Case, Outcome, Reason, ReasonCode, Stack
+from ci.model import Case, Outcome, Reason, ReasonCode
 from ci.results.aggregate import fold_attempts
 from ci.results.merged import Merged, MergedCase
-from ci.results.records import Attempt, RunStart, attempt_for
+from ci.results.records import Attempt, RunStart, attempt_for, with_proof
 from ci.results.shard_file import ResultsWriter
+from ci.suites.transport.words import TRANSPORT, Stack
 
 PLAN: Final = "sha256:" + "a" * 64
 PASSED: Final = Outcome.PASSED
@@ -38,11 +39,11 @@ def attempt(
 ) -> Attempt:
     if outcome is PASSED and "metrics" not in fields:
         fields["metrics"] = {"handshakePlusOneRTTMillis": 12.5, "pingRTTMilllis": 0.5}
-    if outcome is PASSED and "negotiated" not in fields and isinstance(case.params, Stack):
-        fields["negotiated"] = case.params.layers
+    if outcome is PASSED and "negotiated" not in fields and case.suite.negotiated:
+        fields["negotiated"] = Stack.of(case).layers
     if reason is None and outcome in (FAILED, Outcome.TIMED_OUT):
         reason = RED
-    return replace(attempt_for(of or start(), case, outcome, reason), **fields)
+    return with_proof(replace(attempt_for(of or start(), case, outcome, reason), **fields), case.suite)
 
 
 def plan_of(cases: Sequence[Case], ignored: Iterable[Case] = (), plan: str = PLAN) -> dict[str, Any]:
@@ -54,11 +55,8 @@ def plan_of(cases: Sequence[Case], ignored: Iterable[Case] = (), plan: str = PLA
             {
                 "name": case.name,
                 "key": case.key,
-                "dialer": case.dialer,
-                "listener": case.listener,
-                "transport": case.stack.transport,
-                "secureChannel": case.stack.secure_channel,
-                "muxer": case.stack.muxer,
+                **case.versions,
+                **case.named_params,
                 "selected": selected,
                 "why": "no --select was given",
                 "seconds": 1.5,
@@ -96,11 +94,9 @@ def merged_of(attempts: Mapping[Case, Sequence[Attempt]]) -> Merged:
         assert result is not None
         cases.append(
             MergedCase(
-                name=case.name,
-                key=case.key,
                 case=case,
                 result=result,
                 attempts=tuple(tried),
             )
         )
-    return Merged(plan=PLAN, cases=tuple(cases))
+    return Merged(plan=PLAN, suite=cases[0].case.suite if cases else TRANSPORT, cases=tuple(cases))

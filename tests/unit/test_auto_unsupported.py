@@ -14,6 +14,7 @@ from ci.errors import ConfigurationError
 from ci.model import Outcome
 from ci.results.merged import Merged
 from ci.suites.quic.reports.auto_unsupported import auto_unsupported, default_exemption
+from ci.suites.registry import SUITES
 
 P, F, U, T, E, N = (
     Outcome.PASSED,
@@ -40,7 +41,7 @@ def square(rows: str, *, test: str = "retry", also: bool = True) -> Merged:
 
 def found(merged: Merged, **options: frozenset[str]) -> set[str]:
     keys = auto_unsupported(merged, **options)
-    return {f"{case.dialer}{case.listener}" for case in merged.cases if case.key in keys}
+    return {f"{case.first}{case.second}" for case in merged.cases if case.key in keys}
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,13 @@ def test_measurements_are_left_alone() -> None:
 def test_versions_without_a_result_are_no_part_of_it() -> None:
     merged = square("FF/PP")
     unheard = outcomes({("c0", "s9", "retry"): N, ("c1", "s9", "retry"): N})
-    both = Merged(plan=merged.plan, suite="quic", cases=(*merged.cases, *unheard.cases))
+    both = Merged(plan=merged.plan, suite=SUITES["quic"].words, cases=(*merged.cases, *unheard.cases))
     assert found(both, exempt=frozenset()) == {"c0s0", "c0s1"}
 
 
 def test_only_suites_with_test_cases_have_it() -> None:
     with pytest.raises(ConfigurationError, match="transport suite"):
-        auto_unsupported(Merged(plan="p", cases=()))
+        auto_unsupported(Merged(plan="p", suite=SUITES["transport"].words, cases=()))
     assert auto_unsupported(run_of({})) == frozenset()
 
 

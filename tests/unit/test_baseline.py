@@ -10,28 +10,29 @@ from runs import FAILED, PASSED, YAMUX, attempt, merged_of
 from terminals import File
 
 from ci.commands.merge_results import report
-from ci.model import SUITES, Case, Outcome, Reason, ReasonCode, Stack, SuiteName
+from ci.model import Case, Outcome, Reason, ReasonCode
 from ci.results.aggregate import CaseVerdict
 from ci.results.merged import Merged
 from ci.suites.baseline import Baseline, read_baseline
-from ci.suites.dashboards import standalone
-from ci.suites.published import published_cells
+from ci.suites.dashboards import published_cells, standalone
+from ci.suites.registry import SUITES
+from ci.suites.transport.words import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 TLS = Stack("tcp", "tls", "yamux")
 # Findings 1, and a pair that is green in the dashboard of this repository.
-KNOWN = [Case(dialer, "py-v0.5", TLS) for dialer in ("go-v0.51", "js-v3.3", "rust-v0.57")]
-GREEN = Case("go-v0.51", "js-v3.3", YAMUX)
+KNOWN = [TLS.case(dialer, "py-v0.5") for dialer in ("go-v0.51", "js-v3.3", "rust-v0.57")]
+GREEN = YAMUX.case("go-v0.51", "js-v3.3")
 
 
 def run(red: list[Case], green: int = 22) -> Merged:
-    passed = [Case(f"v{number}", "w", YAMUX) for number in range(green)]
+    passed = [YAMUX.case(f"v{number}", "w") for number in range(green)]
     return merged_of({it: [attempt(it)] for it in passed} | {it: [attempt(it, FAILED)] for it in red})
 
 
 @pytest.fixture(scope="module")
 def baseline() -> Baseline:
-    return read_baseline(ROOT / "README.md", "transport")
+    return read_baseline(ROOT / "README.md", SUITES["transport"].words)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_the_closing_line(baseline: Baseline, red: list[Case], line: str) -> Non
 
 
 def test_what_has_no_result_is_counted_too(baseline: Baseline) -> None:
-    broken, flaky = Case("a", "b", YAMUX), Case("b", "b", YAMUX)
+    broken, flaky = YAMUX.case("a", "b"), YAMUX.case("b", "b")
     merged = merged_of(
         {broken: [attempt(broken, Outcome.ERROR)], flaky: [attempt(flaky, FAILED), attempt(flaky, PASSED)]}
     )
@@ -59,9 +60,9 @@ def test_what_has_no_result_is_counted_too(baseline: Baseline) -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_every_red_cell_of_this_repository_is_known(suite: SuiteName) -> None:
-    known = read_baseline(ROOT / "README.md", suite)
-    cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"), suite)
+def test_every_red_cell_of_this_repository_is_known(suite: str) -> None:
+    known = read_baseline(ROOT / "README.md", SUITES[suite].words)
+    cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"), SUITES[suite].words)
     red = {one: [attempt(one, FAILED)] for one, colour in cells.items() if colour in ("red", "yellow")}
     merged = merged_of(red)
     assert red
@@ -71,7 +72,7 @@ def test_every_red_cell_of_this_repository_is_known(suite: SuiteName) -> None:
 
 def test_over_a_simulated_network_what_an_endpoint_does_not_do_is_not_red(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(standalone(outcomes({("c", "s", "retry"): FAILED})), encoding="utf-8")
-    known = read_baseline(tmp_path / "README.md", "quic")
+    known = read_baseline(tmp_path / "README.md", SUITES["quic"].words)
     now = outcomes({("c", "s", "retry"): FAILED, ("c", "s", "ecn"): FAILED, ("c", "s", "v2"): Outcome.UNSUPPORTED})
     assert known.closing(now) == "0 passed, 1 unsupported; 2 red: 1 known, 1 new"
     assert [it.case for it in known.new(now)] == [case("c", "s", "ecn")]
@@ -83,8 +84,8 @@ def test_without_a_dashboard_everything_red_is_new(tmp_path: Path, text: str | N
     if text is not None:
         path.write_text(text, encoding="utf-8")
     for suite in SUITES:
-        assert read_baseline(path, suite) == Baseline()
-    assert read_baseline(path, "transport").closing(run(KNOWN[:2])) == "22 passed; 2 red, both new"
+        assert read_baseline(path, SUITES[suite].words) == Baseline()
+    assert read_baseline(path, SUITES["transport"].words).closing(run(KNOWN[:2])) == "22 passed; 2 red, both new"
 
 
 def test_each_red_cell_is_printed_once_the_new_ones_last(baseline: Baseline) -> None:

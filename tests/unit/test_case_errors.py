@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import threading
@@ -15,7 +16,7 @@ from test_retries import Scripted, quic, run
 
 from ci.commands.run_shard import exit_code
 from ci.errors import EngineError, ExitCode
-from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
+from ci.model import Outcome, Reason, ReasonCode, Verdict
 from ci.results.records import EvidenceFile
 from ci.results.shard_file import ResultsWriter, read_shard
 from ci.runner.case_errors import error_verdict, judged, keep_traceback
@@ -45,7 +46,7 @@ class Stumbling(Scripted):
         self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
     ) -> Performance:
         performance = super().play(ready, take, cancelled, audience)
-        error = self.errors.get(ready.case.params.words[0])
+        error = self.errors.get(ready.case.words[0])
 
         def stumble(*_: object) -> Verdict:
             if error is not None:
@@ -68,7 +69,7 @@ class Stumbling(Scripted):
 
 @pytest.mark.parametrize("where", ["play", "judge", "keep"])
 def test_a_bug_costs_its_case_and_says_where_it_is(tmp_path: Path, where: str) -> None:
-    bugs = {it.params.words[0]: KeyError("udp_udp_srcport") for it in CASES[:-1]}
+    bugs = {it.words[0]: KeyError("udp_udp_srcport") for it in CASES[:-1]}
     summary = run(tmp_path, Stumbling(bugs, where=where), CASES, retries=0)
 
     assert (summary.lost, summary.left) == (None, 0)
@@ -101,7 +102,7 @@ def test_a_bug_costs_its_case_and_says_where_it_is(tmp_path: Path, where: str) -
 def test_what_the_host_refuses_a_case_is_said_as_it_is(
     tmp_path: Path, where: str, number: int, code: ReasonCode
 ) -> None:
-    errors = {it.params.words[0]: OSError(number, os.strerror(number), "/some/file") for it in CASES[:-1]}
+    errors = {it.words[0]: OSError(number, os.strerror(number), "/some/file") for it in CASES[:-1]}
     stages = Stumbling(errors, where=where)
     summary = run(tmp_path, stages, CASES)
 
@@ -119,7 +120,7 @@ def test_what_the_host_refuses_a_case_is_said_as_it_is(
 
 
 def test_a_judgement_that_fails_does_not_cost_the_stage(tmp_path: Path) -> None:
-    late = {it.params.words[0]: EngineError("tshark-late", "tshark was not through after 300 s") for it in CASES[:-1]}
+    late = {it.words[0]: EngineError("tshark-late", "tshark was not through after 300 s") for it in CASES[:-1]}
     stages = Stumbling(late, where="judge")
     summary = run(tmp_path, stages, CASES, retries=0)
 
@@ -154,7 +155,12 @@ class Spoilt(Scripted):
 @pytest.mark.parametrize("code", sorted(HARNESS_TROUBLE))
 def test_a_version_that_spoils_the_simulator_or_its_captures_is_set_aside(tmp_path: Path, code: ReasonCode) -> None:
     versions = ("evil", "a-v1", "b-v1", "c-v1")
-    cases = [Case(client, server, case.params) for client in versions for server in versions for case in CASES[:2]]
+    cases = [
+        dataclasses.replace(case, first=client, second=server)
+        for client in versions
+        for server in versions
+        for case in CASES[:2]
+    ]
     stages = Spoilt("evil", code)
     summary = run(tmp_path, stages, cases)
 
@@ -170,7 +176,9 @@ def test_a_version_that_spoils_the_simulator_or_its_captures_is_set_aside(tmp_pa
 
 def test_errors_are_no_outage_of_the_versions(tmp_path: Path) -> None:
     """However many there are, a red cell beside them is tried again."""
-    cases = [Case(f"client-v{number}", f"server-v{number}", CASES[0].params) for number in range(40)]
+    cases = [
+        dataclasses.replace(CASES[0], first=f"client-v{number}", second=f"server-v{number}") for number in range(40)
+    ]
     in_trouble = [case for number, case in enumerate(cases) if number % 2]
 
     class Troubled(Scripted):
@@ -188,7 +196,9 @@ def test_errors_are_no_outage_of_the_versions(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_breaks_is_made_anew_until_everything_breaks(tmp_path: Path) -> None:
-    cases = [Case(f"client-v{number}", f"server-v{number}", CASES[0].params) for number in range(30)]
+    cases = [
+        dataclasses.replace(CASES[0], first=f"client-v{number}", second=f"server-v{number}") for number in range(30)
+    ]
     stages = Stumbling({"handshake": EngineError("redis-lost", "Redis does not answer")}, where="play")
     summary = run(tmp_path, stages, cases)
 

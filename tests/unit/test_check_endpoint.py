@@ -28,6 +28,7 @@ from ci.conformance.manifest import ENDPOINT_IMAGE_CHECKS
 from ci.errors import ConfigurationError
 from ci.model import Outcome, Reason, ReasonCode, Side, Verdict
 from ci.spec.attempt import End
+from ci.suites.registry import SUITES
 from ci.terminal.console import Console
 
 IMAGE = ImageFacts(
@@ -242,7 +243,7 @@ def test_arguments_of_another_suite_are_refused(words: tuple[str, ...], said: st
 def test_the_counterparts_are_ours_and_play_both_roles() -> None:
     workspace = Workspace.at(Path(__file__).resolve().parents[2] / "versions.yaml")
     for suite in ("quic", "webtransport"):
-        found = command._counterparts(workspace, suite)
+        found = command._counterparts(workspace, SUITES[suite].words)
         assert len(found) == 2
         assert all(it.part == "both" and suite in it.suites for it in found)
 
@@ -252,5 +253,5 @@ def test_no_counterpart_asks_for_one(tmp_path: Path) -> None:
         "schema: 1\nversions:\n  - {id: nginx-v1, family: nginx, suites: [quic], role: server, image: 'a/b:1'}\n"
     )
     with pytest.raises(ConfigurationError) as caught:
-        command._counterparts(Workspace.at(tmp_path / "versions.yaml"), "quic")
+        command._counterparts(Workspace.at(tmp_path / "versions.yaml"), SUITES["quic"].words)
     assert "--peer" in caught.value.hint

@@ -30,11 +30,12 @@ from ci.conformance.check_image import add_arguments, stacks_from
 from ci.conformance.contract import CONTRACT_CHECKS
 from ci.conformance.manifest import IMAGE_CHECKS
 from ci.conformance.report import as_data, render
-from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Case, Contract, Role, Stack
+from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Contract, Role
 from ci.runner.probe import Trace
 from ci.spec.attempt import End, Ending, Evidence
 from ci.spec.capture import Capture
 from ci.suites.transport.judge import judge
+from ci.suites.transport.words import Stack
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "image-contracts.md").read_text(encoding="utf-8")
 
@@ -97,7 +98,7 @@ def trip(
         received=True,
         elapsed=1.0,
     )
-    verdict = judge(Case("image", "image", stack), evidence)
+    verdict = judge(stack.case("image", "image"), evidence)
     return RoundTrip(stack=stack, evidence=evidence, verdict=verdict, peer=peer)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ci.config.catalogue import load
 from ci.model import BuildRecipe
+from ci.suites.registry import known_suites
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = ROOT / ".github" / "CODEOWNERS"
@@ -13,7 +14,7 @@ OWNERS = ROOT / ".github" / "CODEOWNERS"
 
 def test_each_folder_of_implementations_belongs_to_the_owners_of_its_rows() -> None:
     owners: dict[str, set[str]] = {}
-    for version in load(ROOT / "versions.yaml").versions:
+    for version in load(ROOT / "versions.yaml", known_suites()).versions:
         if isinstance(version.source, BuildRecipe) and version.owner:
             family = "/".join(version.source.folder.split("/")[:2])
             owners.setdefault(family, set()).add(f"@{version.owner}")

@@ -19,6 +19,7 @@ from ci.config.schema import versions_schema
 from ci.config.yaml_source import SourceError
 from ci.errors import ConfigurationError
 from ci.model import BuildRecipe, Contract, PublishedImage, Transport
+from ci.suites.registry import known_suites
 
 CHECKOUT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "0a" * 32
@@ -46,7 +47,7 @@ def catalogue(checkout: Path, rows: str, *, aliases: str = "", head: str = "sche
     file = checkout / "versions.yaml"
     text = head + (f"aliases:\n{aliases}" if aliases else "") + f"versions:\n{rows}"
     file.write_text(text, encoding="utf-8")
-    return load(file)
+    return load(file, known_suites())
 
 
 def row(**changed: str | None) -> str:
@@ -72,7 +73,7 @@ def mistakes(caught: pytest.ExceptionInfo[SourceError]) -> list[str]:
 
 
 def test_the_committed_catalogue_is_right() -> None:
-    ids = {version.id for version in load(CHECKOUT / "versions.yaml").versions}
+    ids = {version.id for version in load(CHECKOUT / "versions.yaml", known_suites()).versions}
     published = {"c-v0.0.1", "dotnet-v1.0", "eth-p2p-z-v0.0.1", "jvm-v1.2", "jvm-v1.3", "nim-v1.14"}
     assert ids >= published | {f"go-v0.{n}" for n in (46, 47, 48)} | {f"rust-v0.{n}" for n in (53, 54, 55)}
 
@@ -81,7 +82,7 @@ def test_the_documentation_is_right(checkout: Path) -> None:
     text = (CHECKOUT / "docs" / "versions.md").read_text(encoding="utf-8")
     example = text.partition("```yaml\n")[2].partition("```")[0]
     (checkout / "versions.yaml").write_text(example, encoding="utf-8")
-    assert [version.id for version in load(checkout / "versions.yaml").versions] == ["go-v0.51"]
+    assert [version.id for version in load(checkout / "versions.yaml", known_suites()).versions] == ["go-v0.51"]
     with pytest.raises(SourceError) as caught:
         catalogue(checkout, row(zzzzzz="1"))
     keys = mistakes(caught)[0].partition("the keys are ")[2].split(", ")
@@ -145,13 +146,13 @@ def test_accepts_image_references(checkout: Path, reference: str) -> None:
 def test_byte_order_mark_and_foreign_line_ends(checkout: Path) -> None:
     file = checkout / "versions.yaml"
     file.write_bytes(b"\xef\xbb\xbf" + f"schema: 1\nversions:\n{GOOD_ROW}".replace("\n", "\r\n").encode())
-    assert [version.id for version in load(file).versions] == ["go-v1"]
+    assert [version.id for version in load(file, known_suites()).versions] == ["go-v1"]
 
 
 def test_extra_rows_come_last_and_need_no_schema(checkout: Path) -> None:
     (checkout / "mine.yaml").write_text(f"versions:\n{row(id='mine')}", encoding="utf-8")
     catalogue(checkout, GOOD_ROW)
-    read = load(checkout / "versions.yaml", extra=[checkout / "mine.yaml"])
+    read = load(checkout / "versions.yaml", known_suites(), extra=[checkout / "mine.yaml"])
     assert [version.id for version in read.versions] == ["go-v1", "mine"]
 
 
@@ -334,7 +335,7 @@ def test_files_that_are_something_else(tmp_path: Path, content: bytes, said: str
     file = tmp_path / "versions.yaml"
     file.write_bytes(content)
     with pytest.raises(SourceError) as caught:
-        load(file)
+        load(file, known_suites())
     assert any(text.startswith(said) for text in mistakes(caught))
 
 
@@ -343,13 +344,13 @@ def test_a_bomb_of_aliases_is_only_a_mistake(tmp_path: Path) -> None:
     file = tmp_path / "versions.yaml"
     file.write_text("l0: &l0 [x]\n" + "\n".join(levels) + "\n", encoding="utf-8")
     with pytest.raises(SourceError, match="YAML aliases are not used here"):
-        load(file)
+        load(file, known_suites())
 
 
 @pytest.mark.parametrize("name", ["gone.yaml", "."])
 def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        load(tmp_path / name)
+        load(tmp_path / name, known_suites())
     assert caught.value.reference == "no-versions-file"
 
 
@@ -358,7 +359,7 @@ def test_an_id_taken_in_another_file(checkout: Path) -> None:
     extra.write_text(f"aliases: {{}}\nversions:\n{GOOD_ROW}", encoding="utf-8")
     catalogue(checkout, GOOD_ROW)
     with pytest.raises(SourceError) as caught:
-        load(checkout / "versions.yaml", extra=[extra])
+        load(checkout / "versions.yaml", known_suites(), extra=[extra])
     assert mistakes(caught) == [
         "1:1: unknown key `aliases`: the keys are schema, versions",
         f"3:9: version id `go-v1` is already taken at {checkout / 'versions.yaml'}:3:9",
@@ -449,7 +450,7 @@ def test_any_text_is_read_or_refused_in_words_fit_to_print(text: str) -> None:
         file.write_bytes(text.encode("utf-8", errors="surrogatepass"))
         said = ""
         try:
-            load(file)
+            load(file, known_suites())
         except ConfigurationError as error:
             said = str(error)
         assert all(line.isprintable() for line in said.split("\n"))
@@ -516,7 +517,7 @@ def is_valid(text: str) -> bool:
 
 def test_the_published_schema_is_made_of_the_readers_words() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    assert versions_schema() == SCHEMA, "write it: python -m ci.config.schema > docs/versions.schema.json"
+    assert versions_schema(known_suites()) == SCHEMA, "write it: python -m ci.config.schema > docs/versions.schema.json"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from ci.engines.local.builds import Builds
 from ci.errors import ConfigurationError, ExitCode
 from ci.images.base import Unavailable
 from ci.model import BuildRecipe, PublishedImage, Transport, Version
+from ci.suites.registry import SUITES, known_suites
 from ci.terminal.console import Console
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -367,7 +368,7 @@ def test_room_is_needed_for_what_runs_and_is_not_there() -> None:
 
 
 def test_the_costs_of_having_no_docker_and_no_cargo() -> None:
-    found = costs(VERSIONS, lambda it: local_lack(situation(), it))
+    found = costs(VERSIONS, lambda it: local_lack(situation(), it), SUITES["transport"])
     assert found.numbers == "2 of 5 versions (2 of 4 families), 4 of 25 cells"
     assert found.losses == ("not run: rust-v2 (needs cargo)", "not run: rust-v1, chromium-js (needs Docker)")
 
@@ -375,7 +376,7 @@ def test_the_costs_of_having_no_docker_and_no_cargo() -> None:
 @given(st.lists(st.sampled_from([None, "a", "b"]), min_size=5, max_size=5))
 def test_every_version_runs_or_its_loss_is_named(reasons: list[str | None]) -> None:
     lacks = dict(zip((it.id for it in VERSIONS), reasons, strict=True))
-    found = costs(VERSIONS, lambda it: lacks[it.id])
+    found = costs(VERSIONS, lambda it: lacks[it.id], SUITES["transport"])
     assert found.versions == reasons.count(None)
     assert found.cells == found.versions**2
     for it in VERSIONS:
@@ -475,7 +476,7 @@ def test_a_host_that_cannot_keep_results(cut_off: dict[str, str], tmp_path: Path
 def test_a_broken_catalogue_is_a_finding(cut_off: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "versions.yaml").write_text("schema: 7\nversoins: []\n", encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
-        load(tmp_path / "versions.yaml")
+        load(tmp_path / "versions.yaml", known_suites())
     found = examine(Examined(catalogue=caught.value, results=tmp_path, environment=cut_off))
 
     assert not found.ready
@@ -672,9 +673,9 @@ def test_versions_of_other_suites_are_not_counted_for_the_main_job(cut_off: dict
     workspace = Workspace.at(CHECKOUT / "versions.yaml")
     found = examine(Examined(catalogue=workspace, results=tmp_path, environment=cut_off))
     findings = {(section.title, it.name): it for section in found.sections for it in section.findings}
-    transport = len(workspace.catalogue.of("transport"))
+    transport = len(workspace.catalogue.of(SUITES["transport"].words))
 
-    assert f"of {len({it.family for it in workspace.catalogue.of('transport')})} families" in (
+    assert f"of {len({it.family for it in workspace.catalogue.of(SUITES['transport'].words)})} families" in (
         findings["Docker", "engine"].costs
     )
     assert transport < len(workspace.catalogue.versions)

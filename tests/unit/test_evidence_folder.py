@@ -9,21 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import attempt, plan_of, start, write_shard
 
-from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TEST_CASES, TRANSPORTS, Case, Exercise, Params, Stack
+from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Case
 from ci.results.merge import merge
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
+from ci.suites.registry import SUITES, known_suites
+from ci.suites.transport.words import Stack
 
 STACKS = [
     *(Stack(transport) for transport in STANDALONE),
     *itertools.starmap(Stack, itertools.product(set(TRANSPORTS) - set(STANDALONE), SECURE_CHANNELS, MUXERS)),
 ]
-EXERCISES = [Exercise("quic", name) for name in TEST_CASES["quic"]]
+QUIC = SUITES["quic"].words
 # Ids as versions.yaml takes them, made to be mistaken for each other.
 IDS = st.from_regex(r"[aAb][aA_.b-]{0,4}", fullmatch=True)
 
 
-def cases(params: Params) -> st.SearchStrategy[Case]:
-    return st.builds(Case, IDS, IDS, st.just(params))
+def cases(stack: Stack) -> st.SearchStrategy[Case]:
+    return st.builds(stack.case, IDS, IDS)
 
 
 @given(st.lists(cases(STACKS[0]), min_size=2, max_size=12, unique_by=lambda case: case.key))
@@ -32,21 +34,20 @@ def test_no_two_pairs_share_a_folder_on_any_file_system(some: list[Case]) -> Non
 
 
 def test_no_two_cases_of_a_pair_share_a_folder() -> None:
-    for params in (STACKS, EXERCISES):
-        folders = [case_folder(Case("a", "b", one)) for one in params]
+    of_quic = [QUIC.case("a", "b", name) for name in QUIC.params[0].words]
+    for some in ([one.case("a", "b") for one in STACKS], of_quic):
+        folders = [case_folder(one) for one in some]
         assert len({folder.lower() for folder in folders}) == len(folders)
 
 
 def test_the_established_layout() -> None:
-    assert (
-        case_folder(Case("go-v0.51", "py-v0.8", Stack("tcp", "noise", "yamux"))) == "go-v0.51_py-v0.8/tcp-noise-yamux"
-    )
-    assert case_folder(Case("client-v1", "server-v1", Exercise("quic", "retry"))) == "server-v1_client-v1/retry"
-    assert case_folder(Case("a_b", "c", Stack("quic-v1"))) == "a_b_c~89096abb331a/quic-v1"
+    assert case_folder(Stack("tcp", "noise", "yamux").case("go-v0.51", "py-v0.8")) == "go-v0.51_py-v0.8/tcp-noise-yamux"
+    assert case_folder(SUITES["quic"].words.case("client-v1", "server-v1", "retry")) == "server-v1_client-v1/retry"
+    assert case_folder(Stack("quic-v1").case("a_b", "c")) == "a_b_c~89096abb331a/quic-v1"
 
 
 def test_whatever_a_program_calls_its_files_is_kept_and_merged(tmp_path: Path) -> None:
-    case = Case("a-v1", "b-v1", Exercise("quic", "handshake"))
+    case = SUITES["quic"].words.case("a-v1", "b-v1", "handshake")
     shard = tmp_path / "shard-1-of-1"
     folder = EvidenceFolder(shard, case_folder(case), attempt=1)
     names = {"client/a%5Cb": "a\\b", "client/attempt-2/keys.log": None, "server/12%3A30.log": "12:30.log"}
@@ -70,7 +71,7 @@ def test_whatever_a_program_calls_its_files_is_kept_and_merged(tmp_path: Path) -
         "suite": "quic",
         "cases": [{"name": case.name, "client": "a-v1", "server": "b-v1", "testCase": "handshake"}],
     }
-    assert merge([shard], plan).cases[0].attempts[0].evidence == folder.files
+    assert merge([shard], plan, suites=known_suites()).cases[0].attempts[0].evidence == folder.files
 
 
 def test_an_attempt_cut_short_is_cleared_and_an_earlier_one_is_not(tmp_path: Path) -> None:

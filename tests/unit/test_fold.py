@@ -7,10 +7,10 @@ from record_strategies import unhurried
 from runs import FAILED, PASSED, PLANNED_OUT, QUIC, RED, attempt
 
 from ci.errors import ExitCode
-from ci.model import Case, Outcome, Reason, ReasonCode
+from ci.model import Outcome, Reason, ReasonCode
 from ci.results.aggregate import CaseVerdict, Flaky, Result, fold_attempts, fold_run, superseded, verdict
 
-CASE = Case("a-v1", "b-v1", QUIC)
+CASE = QUIC.case("a-v1", "b-v1")
 ERROR = Outcome.ERROR
 NOT_RUN = Outcome.NOT_RUN
 TIMED_OUT = Outcome.TIMED_OUT

@@ -12,8 +12,8 @@ import pytest
 from runs import attempt, start, write_shard
 
 from ci.__main__ import main
-from ci.model import Case, Stack
 from ci.results.shard_file import RESULTS_FILE
+from ci.suites.transport.words import Stack
 from ci.util.atomic import write_atomically
 from ci.util.given_files import open_given, read_given
 
@@ -81,7 +81,7 @@ def test_no_command_waits_or_breaks(
 ) -> None:
     monkeypatch.chdir(ROOT)
     folders = {"results": tmp_path / "results", "shard": tmp_path / "shard", "merged": tmp_path / "merged.json"}
-    write_shard(folders["shard"], [attempt(Case("py-v0.8", "py-v0.8", Stack("quic-v1")))], begin=start())
+    write_shard(folders["shard"], [attempt(Stack("quic-v1").case("py-v0.8", "py-v0.8"))], begin=start())
     words = [word.format(things[thing], **folders) for word in command.split()]
     assert main(words) == 2
     told = capsys.readouterr().out
@@ -94,7 +94,7 @@ def test_a_strangers_shard_makes_nobody_wait(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    folder = write_shard(tmp_path / "shard", [attempt(Case("a-v1", "b-v1", Stack("quic-v1")))], begin=start())
+    folder = write_shard(tmp_path / "shard", [attempt(Stack("quic-v1").case("a-v1", "b-v1"))], begin=start())
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
     assert main(["merge-results", str(folder), "--results", str(tmp_path)]) == 2

@@ -7,10 +7,9 @@ from runs import YAMUX, attempt
 
 from ci.commands.doctor_checks.finding import State
 from ci.commands.doctor_checks.host import judge_load
-from ci.model import Case
 from ci.results.host_load import load_note
 
-CASE = Case("a-v1", "b-v1", YAMUX)
+CASE = YAMUX.case("a-v1", "b-v1")
 
 
 def on_host(**host: Any) -> Any:

@@ -21,6 +21,7 @@ from ci.config.catalogue import load
 from ci.config.skeleton import natural_key
 from ci.errors import ConfigurationError
 from ci.model import BuildRecipe, Contract
+from ci.suites.registry import known_suites
 
 CHECKOUT = Path(__file__).parents[2]
 SKELETON = CHECKOUT / "ci" / "data" / "skeleton"
@@ -124,7 +125,7 @@ def test_without_write_the_row_is_printed_as_it_may_be_pasted(
     said = capsys.readouterr().out
     row = said[said.index("  - id:") : said.index("\n\nnext:")]
     (checkout / "versions.yaml").write_bytes(before + row.encode())
-    version = load(checkout / "versions.yaml").by_id()["zig-p2p-v0.3"]
+    version = load(checkout / "versions.yaml", known_suites()).by_id()["zig-p2p-v0.3"]
     assert version.source == BuildRecipe(folder="impls/zig-p2p/v0.3")
     assert (version.family, version.contract) == ("zig-p2p", Contract.UNIFIED)
     for command in (
@@ -151,7 +152,9 @@ def test_another_folder_finds_the_build_rules(checkout: Path) -> None:
     makefile = checkout / "trials/young/zig/v1.0/Makefile"
     rules = makefile.read_text(encoding="utf-8").splitlines()[0].removeprefix("RULES := ")
     assert (makefile.parent / rules).resolve() == checkout / "impls" / "image.mk"
-    assert load(checkout / "versions.yaml").by_id()["zig-v1.0"].source == BuildRecipe(folder="trials/young/zig/v1.0")
+    assert load(checkout / "versions.yaml", known_suites()).by_id()["zig-v1.0"].source == BuildRecipe(
+        folder="trials/young/zig/v1.0"
+    )
 
 
 def test_a_family_others_publish_gets_its_first_version_here(checkout: Path) -> None:
@@ -162,7 +165,7 @@ def test_a_family_others_publish_gets_its_first_version_here(checkout: Path) -> 
         )
     assert init("nim", "--version", "v2", "--write") == 0
 
-    ids = [version.id for version in load(checkout / "versions.yaml").versions]
+    ids = [version.id for version in load(checkout / "versions.yaml", known_suites()).versions]
     assert ids[-3:] == ["nim-v1", "nim-v2", "last-v1"]
     assert (checkout / "impls/nim/ping.py").is_file()
 
@@ -222,7 +225,7 @@ def test_a_family_that_builds_in_another_s_folder_is_followed_there(checkout: Pa
 
     assert (checkout / "impls/go/v0.11/go.mod").is_file()
     assert not (checkout / "impls/wasm-go").exists()
-    assert {"go-v0.11", "wasm-go-v0.11"} <= set(load(checkout / "versions.yaml").by_id())
+    assert {"go-v0.11", "wasm-go-v0.11"} <= set(load(checkout / "versions.yaml", known_suites()).by_id())
 
 
 def test_a_family_without_rows_is_there_all_the_same(checkout: Path) -> None:
@@ -235,7 +238,9 @@ def test_a_family_without_rows_is_there_all_the_same(checkout: Path) -> None:
         for version in ("v1.0", "v1.1")
     )
     assert first == second
-    assert load(checkout / "versions.yaml").by_id()["zig-v1.1"].source == BuildRecipe(folder="impls/zig/v1.1")
+    assert load(checkout / "versions.yaml", known_suites()).by_id()["zig-v1.1"].source == BuildRecipe(
+        folder="impls/zig/v1.1"
+    )
 
 
 @given(st.lists(st.integers(min_value=0, max_value=10**6), min_size=2, max_size=2, unique=True), st.booleans())
@@ -349,7 +354,7 @@ def test_a_row_stands_before_the_end_of_the_document(checkout: Path) -> None:
     (checkout / "versions.yaml").write_text(FLAT + "...\n# the end\n", encoding="utf-8")
 
     assert init("zig", "--write") == 0
-    assert load(checkout / "versions.yaml").versions[-1].id == "zig-v1.0"
+    assert load(checkout / "versions.yaml", known_suites()).versions[-1].id == "zig-v1.0"
 
 
 # --- the steps after it -----------------------------------------------------------------------------------
@@ -451,10 +456,10 @@ def test_the_real_list_takes_a_row(tmp_path: Path) -> None:
         (folder / "Makefile").touch()
     shutil.copy(CHECKOUT / "impls/image.mk", tmp_path / "impls")
     path = Path(shutil.copy(CHECKOUT / "versions.yaml", tmp_path))
-    before = load(path).versions
+    before = load(path, known_suites()).versions
     assert init("js", "--version", "v99", "--write", "--versions", str(path)) == 0
     assert init("zig", "--write", "--versions", str(path)) == 0
 
-    after = load(path).versions
+    after = load(path, known_suites()).versions
     assert {version.id for version in after} - {version.id for version in before} >= {"js-v99", "zig-v1.0"}
     assert [version for version in after if version in before] == list(before)

@@ -13,12 +13,13 @@ from record_strategies import unhurried
 from runs import PLAN
 
 from ci.errors import ConfigurationError
-from ci.model import TEST_CASES, Outcome, Reason, ReasonCode
-from ci.reports.markers import MARKERS, replace
+from ci.model import Outcome, Reason, ReasonCode
+from ci.reports.markers import Pair, replace
 from ci.results.merged import Merged
 from ci.suites.dashboards import render
 from ci.suites.quic.reports.dashboard import read_frame
 from ci.suites.quic.reports.matrix import Cell, Mark, Sign, interop_matrix, rate
+from ci.suites.registry import SUITES
 
 P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
 GOLDEN: Final = Path(__file__).parents[1] / "data" / "interop_dashboard.md"
@@ -59,14 +60,18 @@ def test_the_established_cell() -> None:
 
 
 def test_abbreviations_keep_the_order_of_the_suite() -> None:
-    cells = {("c", "s", name): Outcome.PASSED for name in sorted(TEST_CASES["quic"])}
+    cells = {("c", "s", name): Outcome.PASSED for name in sorted(SUITES["quic"].words.params[0].words)}
     assert lines(render(outcomes(cells)))[2][1] == (
         "✓(H,DC,LR,C20,M,S,R,Z,3,B,U,E,A,L1,L2,C1,C2,6,V2,BP,BA,CM)<br>?()<br>✕()"
     )
 
 
 def test_webtransport_has_its_own() -> None:
-    text = render(outcomes({("c", "s", name): Outcome.PASSED for name in TEST_CASES["webtransport"]}, "webtransport"))
+    text = render(
+        outcomes(
+            {("c", "s", name): Outcome.PASSED for name in SUITES["webtransport"].words.params[0].words}, "webtransport"
+        )
+    )
     assert lines(text)[2][1] == "✓(H,UR,US,BR,BS,DR,DS)<br>?()<br>✕()"
     assert "Mean and standard" not in text
 
@@ -202,9 +207,9 @@ def test_hostile_names_and_reasons_are_inert() -> None:
     assert "<!--" not in text
     assert not any(line.startswith("## ") for line in text.splitlines())
     assert {len(row) for row in lines(text)} == {3}
-    pair = MARKERS["quic"]
+    pair = Pair("QUIC")
     readme = pair.start + b"\n" + pair.end + b"\n"
-    assert replace(replace(readme, text, "quic"), "", "quic") == readme
+    assert replace(replace(readme, text, "QUIC"), "", "QUIC") == readme
 
 
 # --- the matrix behind it ---------------------------------------------------------------------------------
@@ -213,7 +218,9 @@ def test_hostile_names_and_reasons_are_inert() -> None:
 @unhurried
 @given(
     st.dictionaries(
-        st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.sampled_from(TEST_CASES["quic"])),
+        st.tuples(
+            st.sampled_from("abc"), st.sampled_from("abc"), st.sampled_from(SUITES["quic"].words.params[0].words)
+        ),
         st.sampled_from(Outcome),
         min_size=1,
     )
@@ -241,4 +248,4 @@ def test_every_case_of_a_shown_pair_is_in_it_once(cells: dict[tuple[str, str, st
 
 def test_an_empty_cell_has_no_lines() -> None:
     assert Cell().lines == []
-    assert interop_matrix(Merged(plan=PLAN, suite="quic", cases=())).cells == {}
+    assert interop_matrix(Merged(plan=PLAN, suite=SUITES["quic"].words, cases=())).cells == {}

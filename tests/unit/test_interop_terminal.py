@@ -4,8 +4,10 @@ import pytest
 from interop_runs import case, mixed_run, outcomes, run_of, tried
 from terminals import File, pseudo_terminal
 
-from ci.model import TEST_CASES, Outcome
-from ci.suites.terminal import closing_table, matrix_table
+from ci.commands.closing_table import closing_table
+from ci.model import Outcome
+from ci.suites.dashboards import matrix_table
+from ci.suites.registry import SUITES
 from ci.terminal.console import Console
 
 
@@ -71,7 +73,11 @@ def test_closing_table_counts_them_too() -> None:
 
 def test_matrix_on_a_terminal_is_split_and_broken_not_squeezed() -> None:
     servers = [f"server-number-{n}" for n in range(5)]
-    cells = {("client-v1", server, name): Outcome.PASSED for server in servers for name in TEST_CASES["quic"]}
+    cells = {
+        ("client-v1", server, name): Outcome.PASSED
+        for server in servers
+        for name in SUITES["quic"].words.params[0].words
+    }
     cells["client-v1", "server-number-4", "retry"] = Outcome.FAILED
     with pseudo_terminal() as (stream, screen):
         matrix_table(Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "110", "LINES": "40"}), outcomes(cells))

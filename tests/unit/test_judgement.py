@@ -10,17 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
-from ci.model import ROLES, Case, Outcome, ReasonCode, Role, Side, Stack, Verdict
+from ci.model import Outcome, ReasonCode, Role, Side, Verdict
 from ci.spec.attempt import End, Ending, Evidence, Stream
 from ci.spec.capture import Capture
 from ci.suites.transport.judge import judge, settled
+from ci.suites.transport.words import TRANSPORT, Stack
 
 Output: TypeAlias = "Mapping[tuple[Role, Stream], str | bytes]"
 
 RECORD = '{"handshakePlusOneRTTMillis": 7.342, "pingRTTMilllis": 7.113}\n'
 METRICS = {"handshakePlusOneRTTMillis": 7.342, "pingRTTMilllis": 7.113}
 ADDRESS = "/ip4/172.18.0.3/tcp/4001/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
-CASE = Case("a", "b", Stack("tcp", "noise", "yamux"))
+CASE = Stack("tcp", "noise", "yamux").case("a", "b")
 EXITED = End(at=1, exit_code=0)
 STOPPED = End(at=9, exit_code=143, stopped=True)
 
@@ -50,7 +51,9 @@ def evidence(
     return Evidence(
         ending=ending,
         exits={"dialer": dialer, "listener": listener},
-        streams={(role, stream): captured(wrote.get((role, stream), b"")) for role in ROLES for stream in streams},
+        streams={
+            (role, stream): captured(wrote.get((role, stream), b"")) for role in TRANSPORT.roles for stream in streams
+        },
         published=published,
         published_by=published_by,
         asked=asked,
@@ -393,7 +396,7 @@ def test_a_listener_that_had_left_is_named_even_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("code", [125, 126, 127, 132])
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_t20_trouble_with_an_image_is_no_interop_result(role: Role, code: int) -> None:
     end = End(at=0.5, exit_code=code)
     ends: dict[str, Any] = {"dialer": STOPPED, "listener": STOPPED, role: end}
@@ -409,7 +412,7 @@ def test_t20_trouble_with_an_image_is_no_interop_result(role: Role, code: int) -
 RIGHT = "negotiated: transport=tcp secureChannel=noise muxer=yamux"
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_what_either_side_reports_is_kept(role: Role) -> None:
     verdict = judge(CASE, evidence(output={(role, "stderr"): f"starting\n\x1b[32m{RIGHT}\x1b[0m\r\nping\n"}))
 
@@ -417,7 +420,7 @@ def test_what_either_side_reports_is_kept(role: Role) -> None:
     assert verdict.negotiated == {"transport": "tcp", "secureChannel": "noise", "muxer": "yamux"}
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 @pytest.mark.parametrize(("right", "wrong"), [("tcp", "ws"), ("noise", "tls"), ("yamux", "mplex")])
 def test_another_stack_than_asked_fails_even_with_a_record(role: Role, right: str, wrong: str) -> None:
     line = RIGHT.replace(right, wrong)
@@ -442,7 +445,7 @@ def test_another_stack_is_the_reason_also_when_the_dialer_gave_up_over_it() -> N
 
 
 def test_a_standalone_transport_has_no_secure_channel() -> None:
-    case = Case("a", "b", Stack("quic-v1"))
+    case = Stack("quic-v1").case("a", "b")
     good: Output = {("dialer", "stderr"): "negotiated: transport=quic-v1\n"}
     odd: Output = {("dialer", "stderr"): "negotiated: transport=quic-v1 secureChannel=tls\n"}
     published = (ADDRESS.replace("tcp/4001", "udp/4001/quic-v1"),)
@@ -457,10 +460,10 @@ def test_what_both_sides_report_is_laid_together() -> None:
         ("listener", "stderr"): "negotiated: secureChannel=noise muxer=yamux\n",
     }
 
-    assert judge(CASE, evidence(output=output)).negotiated == CASE.stack.layers
+    assert judge(CASE, evidence(output=output)).negotiated == Stack.of(CASE).layers
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TRANSPORT.roles)
 def test_two_sides_that_report_different_stacks_are_both_quoted(role: Role) -> None:
     other: Role = "listener" if role == "dialer" else "dialer"
     output: Output = {(role, "stderr"): RIGHT.replace("yamux", "mplex"), (other, "stderr"): RIGHT}
@@ -505,7 +508,7 @@ def test_a_flood_without_words_is_judged_in_linear_time(flood: str) -> None:
 
 
 @unhurried
-@given(st.text(max_size=3000), st.sampled_from(ROLES))
+@given(st.text(max_size=3000), st.sampled_from(TRANSPORT.roles))
 def test_a_reason_is_one_readable_line_of_at_most_1_kib(words: str, role: Role) -> None:
     ends: dict[str, Any] = {"dialer": STOPPED, "listener": STOPPED, role: End(at=1, exit_code=139)}
     text = text_of(judge(CASE, evidence(**ends, stdout="", output={(role, "stderr"): words})))

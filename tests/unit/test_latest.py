@@ -10,11 +10,10 @@ from runs import QUIC, attempt, merged_of
 from ci.__main__ import main
 from ci.commands.latest import latest_run, mark_latest
 from ci.errors import ExitCode
-from ci.model import Case
-from ci.reports.markers import MARKERS
+from ci.reports.markers import Pair
 from ci.results.merged import write_merged
 
-PAIR = MARKERS["transport"]
+PAIR = Pair("INTEROP")
 
 
 def test_the_last_one_counts(tmp_path: Path) -> None:
@@ -55,7 +54,7 @@ def test_update_readme_takes_it(
     readme = Path("README.md")
     readme.write_text(f"{PAIR.start.decode()}\n{PAIR.end.decode()}\n", encoding="utf-8")
     for name in ("old", "new"):
-        one = Case(f"{name}-v1", f"{name}-v1", QUIC)
+        one = QUIC.case(f"{name}-v1", f"{name}-v1")
         write_merged(Path("results") / name / "merged.json", merged_of({one: [attempt(one)]}))
         mark_latest(Path("results"), name)
     versions = Path(__file__).resolve().parents[2] / "versions.yaml"

@@ -12,12 +12,13 @@ from terminals import File
 from ci.commands.repro_output import SHOWN_BYTES, LiveOutput
 from ci.model import Role
 from ci.spec.capture import Capture, interleave
+from ci.suites.transport.words import TRANSPORT
 from ci.terminal.console import Console
 
 
 def test_whole_lines_with_their_time_and_side() -> None:
     file = File()
-    live = LiveOutput(file.console)
+    live = LiveOutput(file.console, TRANSPORT.roles)
     live.output(0.5, "listener", "stderr", b"listen")
     live.output(1.0, "dialer", "stdout", b"{}\n")
     live.output(2.0, "listener", "stderr", b"ing\n  indented\nno end")
@@ -34,7 +35,7 @@ def test_whole_lines_with_their_time_and_side() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["dialer", "listener"]), st.text("ab \n\r", max_size=9)), max_size=12))
 def test_the_same_lines_as_in_the_evidence(writes: list[tuple[Role, str]]) -> None:
     file, captures = File(), {f"{role}/stderr": Capture() for role in ("dialer", "listener")}
-    live = LiveOutput(file.console)
+    live = LiveOutput(file.console, TRANSPORT.roles)
     for number, (role, text) in enumerate(writes):
         live.output(float(number), role, "stderr", text.encode())
         captures[f"{role}/stderr"].write(float(number), text.encode())
@@ -46,7 +47,7 @@ def test_the_same_lines_as_in_the_evidence(writes: list[tuple[Role, str]]) -> No
 
 def test_what_a_side_writes_is_harmless_and_a_flood_is_cut() -> None:
     file = File({"GITHUB_ACTIONS": "true"})
-    live = LiveOutput(file.console)
+    live = LiveOutput(file.console, TRANSPORT.roles)
     live.output(0.0, "dialer", "stdout", b"::error::not ours \x1b[31m##[error]\xff\n")
     for _ in range(3):
         live.output(1.0, "listener", "stdout", b"x" * (SHOWN_BYTES // 2))
@@ -68,7 +69,7 @@ def test_sides_are_coloured_where_colours_are_wanted(environment: dict[str, str]
     heads = {}
     for role in ("dialer", "listener"):
         file = File(environment)
-        LiveOutput(file.console).output(0.0, role, "stderr", b"line\n")
+        LiveOutput(file.console, TRANSPORT.roles).output(0.0, role, "stderr", b"line\n")
         heads[role] = file.text.partition("+")[0]
 
     assert (heads["dialer"] != heads["listener"]) == coloured
@@ -77,7 +78,7 @@ def test_sides_are_coloured_where_colours_are_wanted(environment: dict[str, str]
 
 def test_while_somebody_else_has_the_terminal_lines_wait() -> None:
     file = File()
-    live = LiveOutput(file.console)
+    live = LiveOutput(file.console, TRANSPORT.roles)
     with live.paused():
         live.output(0.0, "dialer", "stderr", b"line\n")
         assert file.text == ""
@@ -91,7 +92,7 @@ def test_a_reader_that_has_left_is_no_trouble_of_the_engine(monkeypatch: pytest.
 
     # Rich, too, has an opinion on this, and turns standard output off.
     monkeypatch.setattr("os.dup2", lambda *_: None)
-    live = LiveOutput(Console.for_stream(Gone(), {}))
+    live = LiveOutput(Console.for_stream(Gone(), {}), TRANSPORT.roles)
     for _ in range(2):
         live.output(0.0, "dialer", "stderr", b"line\n")
     live.close()

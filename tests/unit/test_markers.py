@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from record_strategies import unhurried
 
 from ci.errors import ConfigurationError
-from ci.model import SUITES, SuiteName
-from ci.reports.markers import MARKERS, check_file, replace, section, update_file
+from ci.reports.markers import Pair, check_file, replace, section, update_file
+from ci.suites.registry import SUITES
 
-START, END = MARKERS["transport"].start, MARKERS["transport"].end
-WORDS = [word for pair in MARKERS.values() for word in (pair.start, pair.end)]
+MARKERS = [suite.words.marker for suite in SUITES.values()]
+INTEROP = MARKERS[0]
+START, END = Pair(INTEROP).start, Pair(INTEROP).end
+WORDS = [word for marker in MARKERS for word in (Pair(marker).start, Pair(marker).end)]
 README = b"# Title\n\n" + START + b"\nold\n" + END + b"\n\ntail"
 any_bytes = st.lists(
     st.one_of(
@@ -37,25 +39,25 @@ def free_of_fences_and_markers(text: bytes) -> bool:
 outside = any_bytes.filter(free_of_fences_and_markers)
 
 
-def of_suite(text: bytes, suite: SuiteName) -> bytes:
+def of_suite(text: bytes, marker: str) -> bytes:
     """The same file with the markers of another suite in the place of the first one's."""
-    return text.replace(START, MARKERS[suite].start).replace(END, MARKERS[suite].end)
+    return text.replace(START, Pair(marker).start).replace(END, Pair(marker).end)
 
 
 @unhurried
-@given(outside, outside, outside, bodies, st.sampled_from((b"\n", b"\r\n")), st.sampled_from(SUITES))
+@given(outside, outside, outside, bodies, st.sampled_from((b"\n", b"\r\n")), st.sampled_from(MARKERS))
 def test_outside_bytes_never_change(
-    before: bytes, old: bytes, after: bytes, body: str, line_end: bytes, suite: SuiteName
+    before: bytes, old: bytes, after: bytes, body: str, line_end: bytes, marker: str
 ) -> None:
-    head = before + b"\n" + MARKERS[suite].start + line_end
-    tail = MARKERS[suite].end + b"\n" + after
+    head = before + b"\n" + Pair(marker).start + line_end
+    tail = Pair(marker).end + b"\n" + after
     text = head + old + b"\n" + tail
-    new = replace(text, body, suite)
+    new = replace(text, body, marker)
     assert new.startswith(head)
     assert new.endswith(tail)
-    assert replace(new, body, suite) == new
-    assert replace(replace(text, "other", suite), body, suite) == new
-    assert section(new.decode("utf-8", "replace"), suite).encode() == new[len(head) : len(new) - len(tail)]
+    assert replace(new, body, marker) == new
+    assert replace(replace(text, "other", marker), body, marker) == new
+    assert section(new.decode("utf-8", "replace"), marker).encode() == new[len(head) : len(new) - len(tail)]
     inside = new[len(head) : len(new) - len(tail)]
     assert inside.count(b"\n") == inside.count(line_end)
     assert (
@@ -64,23 +66,23 @@ def test_outside_bytes_never_change(
 
 
 def test_only_what_is_between_is_replaced() -> None:
-    assert replace(README, "new") == b"# Title\n\n" + START + b"\nnew\n" + END + b"\n\ntail"
-    assert replace(README, "new\n") == replace(README, "new")
-    assert replace(README, "") == b"# Title\n\n" + START + b"\n" + END + b"\n\ntail"
-    assert replace(README.decode(), "né") == replace(README, "né").decode()
+    assert replace(README, "new", INTEROP) == b"# Title\n\n" + START + b"\nnew\n" + END + b"\n\ntail"
+    assert replace(README, "new\n", INTEROP) == replace(README, "new", INTEROP)
+    assert replace(README, "", INTEROP) == b"# Title\n\n" + START + b"\n" + END + b"\n\ntail"
+    assert replace(README.decode(), "né", INTEROP) == replace(README, "né", INTEROP).decode()
 
 
 def test_crlf_files_stay_crlf() -> None:
     text = README.replace(b"\n", b"\r\n")
-    assert replace(text, "a\nb\r\nc") == text.replace(b"old", b"a\r\nb\r\nc")
+    assert replace(text, "a\nb\r\nc", INTEROP) == text.replace(b"old", b"a\r\nb\r\nc")
 
 
 def test_a_byte_order_mark_stays() -> None:
-    assert replace(b"\xef\xbb\xbf" + START + b"\n" + END, "x") == b"\xef\xbb\xbf" + START + b"\nx\n" + END
+    assert replace(b"\xef\xbb\xbf" + START + b"\n" + END, "x", INTEROP) == b"\xef\xbb\xbf" + START + b"\nx\n" + END
 
 
 def test_blank_space_beside_a_marker_stays() -> None:
-    assert replace(b"  " + START + b" \t\n   " + END, "x") == b"  " + START + b" \t\nx\n   " + END
+    assert replace(b"  " + START + b" \t\n   " + END, "x", INTEROP) == b"  " + START + b" \t\nx\n   " + END
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_blank_space_beside_a_marker_stays() -> None:
 def test_quoted_markers_are_text(quoted: bytes, line_end: bytes) -> None:
     text = (quoted + README + b"\n\n" + quoted).replace(b"\n", line_end)
     old, new = (line_end + word + line_end for word in (b"old", b"new"))
-    assert replace(text, "new") == text.replace(old, new)
+    assert replace(text, "new", INTEROP) == text.replace(old, new)
 
 
 def test_only_an_example_is_no_place(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_only_an_example_is_no_place(tmp_path: Path) -> None:
     ):
         path.write_bytes(example)
         with pytest.raises(ConfigurationError) as caught:
-            update_file(path, "new")
+            update_file(path, "new", INTEROP)
         assert caught.value.reference == "markers-missing"
         assert path.read_bytes() == example
 
@@ -130,11 +132,11 @@ def test_only_an_example_is_no_place(tmp_path: Path) -> None:
 def test_markers_in_other_html_and_in_lists_count() -> None:
     for around in (b"<div align=center>\n%s\n</div>\n", b"- item\n\n%s\n", b"text\n%s\ntext\n"):
         text = around % (START + b"\nold\n" + END)
-        assert replace(text, "new") == text.replace(b"old", b"new")
+        assert replace(text, "new", INTEROP) == text.replace(b"old", b"new")
 
 
 def test_an_open_fence_between_the_markers_does_not_hide_the_end() -> None:
-    assert replace(README.replace(b"old", b"```"), "new") == README.replace(b"old", b"new")
+    assert replace(README.replace(b"old", b"```"), "new", INTEROP) == README.replace(b"old", b"new")
 
 
 @pytest.mark.parametrize(
@@ -152,50 +154,50 @@ def test_an_open_fence_between_the_markers_does_not_hide_the_end() -> None:
         (README + b"\n" + END, "markers-doubled"),
     ],
 )
-@pytest.mark.parametrize("suite", SUITES)
-def test_a_file_without_one_pair_is_left_alone(tmp_path: Path, text: bytes, reference: str, suite: SuiteName) -> None:
-    text = of_suite(text, suite)
+@pytest.mark.parametrize("marker", MARKERS)
+def test_a_file_without_one_pair_is_left_alone(tmp_path: Path, text: bytes, reference: str, marker: str) -> None:
+    text = of_suite(text, marker)
     path = tmp_path / "README.md"
     path.write_bytes(text)
     with pytest.raises(ConfigurationError) as caught:
-        update_file(path, "new", suite)
+        update_file(path, "new", marker)
     assert caught.value.reference == reference
     assert str(path) in caught.value.message
     assert path.read_bytes() == text
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("marker", MARKERS)
 @pytest.mark.parametrize("word", WORDS)
-def test_a_body_cannot_bring_markers_of_any_suite(word: bytes, suite: SuiteName) -> None:
+def test_a_body_cannot_bring_markers_of_any_suite(word: bytes, marker: str) -> None:
     for body in (word.decode(), f"a\n  {word.decode()}\r\nb"):
         with pytest.raises(ConfigurationError, match="holds a marker itself"):
-            replace(of_suite(README, suite), body, suite)
+            replace(of_suite(README, marker), body, marker)
 
 
 # --- several dashboards in one file -----------------------------------------------------------------------
 
 
 def test_the_established_bytes() -> None:
-    assert MARKERS["transport"].start == b"<!--INTEROP_DASHBOARD_START-->"
-    assert MARKERS["quic"].end == b"<!--QUIC_DASHBOARD_END-->"
-    assert len(set(WORDS)) == 2 * len(SUITES)
+    assert Pair("INTEROP").start == b"<!--INTEROP_DASHBOARD_START-->"
+    assert Pair("QUIC").end == b"<!--QUIC_DASHBOARD_END-->"
+    assert len(set(WORDS)) == 2 * len(MARKERS)
 
 
 def test_each_dashboard_has_its_own_place() -> None:
-    text = b"\n".join(of_suite(README, suite) for suite in SUITES)
-    for suite in SUITES:
-        text = replace(text, f"of {suite}\n```", suite)
-    for suite in SUITES:
-        assert section(text.decode(), suite) == f"of {suite}\n```\n"
-        text = replace(text, "old", suite)
-    assert text == b"\n".join(of_suite(README, suite) for suite in SUITES)
+    text = b"\n".join(of_suite(README, marker) for marker in MARKERS)
+    for marker in MARKERS:
+        text = replace(text, f"of {marker}\n```", marker)
+    for marker in MARKERS:
+        assert section(text.decode(), marker) == f"of {marker}\n```\n"
+        text = replace(text, "old", marker)
+    assert text == b"\n".join(of_suite(README, marker) for marker in MARKERS)
 
 
 def test_other_dashboards_need_not_be_there() -> None:
     with pytest.raises(ConfigurationError, match="no line consists of <!--QUIC_DASHBOARD_START-->"):
-        replace(README, "new", "quic")
-    assert replace(README, "new", "transport") == README.replace(b"old", b"new")
+        replace(README, "new", "QUIC")
+    assert replace(README, "new", "INTEROP") == README.replace(b"old", b"new")
 
 
 @pytest.mark.parametrize(
@@ -211,25 +213,23 @@ def test_other_dashboards_need_not_be_there() -> None:
         (b"\n".join((WORDS[2], START, WORDS[3], END)), "markers-nested"),
     ],
 )
-@pytest.mark.parametrize("suite", ["transport", "quic"])
-def test_a_file_with_any_broken_pair_is_left_alone(
-    tmp_path: Path, text: bytes, reference: str, suite: SuiteName
-) -> None:
+@pytest.mark.parametrize("marker", ["INTEROP", "QUIC"])
+def test_a_file_with_any_broken_pair_is_left_alone(tmp_path: Path, text: bytes, reference: str, marker: str) -> None:
     path = tmp_path / "README.md"
     path.write_bytes(text)
     for act in (update_file, check_file):
         with pytest.raises(ConfigurationError) as caught:
-            act(path, "new", suite)
+            act(path, "new", marker)
         assert caught.value.reference == reference
     assert path.read_bytes() == text
 
 
 def test_pairs_may_touch() -> None:
     text = b"\n".join(WORDS)
-    for suite in SUITES:
-        text = replace(text, suite, suite)
+    for marker in MARKERS:
+        text = replace(text, marker, marker)
     assert text.splitlines() == [
-        line for suite in SUITES for line in (MARKERS[suite].start, suite.encode(), MARKERS[suite].end)
+        line for marker in MARKERS for line in (Pair(marker).start, marker.encode(), Pair(marker).end)
     ]
 
 
@@ -244,17 +244,17 @@ def readme(tmp_path: Path) -> Path:
 
 
 def test_a_file_is_written_only_when_it_changes(readme: Path) -> None:
-    assert update_file(readme, "new")
-    assert readme.read_bytes() == replace(README, "new")
+    assert update_file(readme, "new", INTEROP)
+    assert readme.read_bytes() == replace(README, "new", INTEROP)
     before = readme.stat()
-    assert not update_file(readme, "new")
+    assert not update_file(readme, "new", INTEROP)
     assert (readme.stat().st_ino, readme.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o600, 0o755])
 def test_the_mode_stays(readme: Path, mode: int) -> None:
     readme.chmod(mode)
-    update_file(readme, "new")
+    update_file(readme, "new", INTEROP)
     assert stat.S_IMODE(readme.stat().st_mode) == mode
 
 
@@ -262,21 +262,21 @@ def test_a_link_stays_a_link(readme: Path, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     link = tmp_path / "docs" / "index.md"
     link.symlink_to("../README.md")
-    assert update_file(link, "new")
+    assert update_file(link, "new", INTEROP)
     assert link.is_symlink()
-    assert readme.read_bytes() == replace(README, "new")
+    assert readme.read_bytes() == replace(README, "new", INTEROP)
     assert [path.name for path in (tmp_path / "docs").iterdir()] == ["index.md"]
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root gives files away")
 def test_the_owner_stays(readme: Path) -> None:
     os.chown(readme, 12345, 23456)
-    update_file(readme, "new")
+    update_file(readme, "new", INTEROP)
     assert (readme.stat().st_uid, readme.stat().st_gid) == (12345, 23456)
 
 
 def test_drift_is_a_short_diff(readme: Path) -> None:
-    diff = check_file(readme, "new")
+    diff = check_file(readme, "new", INTEROP)
     assert diff is not None
     assert diff.splitlines()[2:] == [
         "@@ -3,3 +3,3 @@",
@@ -286,12 +286,12 @@ def test_drift_is_a_short_diff(readme: Path) -> None:
         f" {END.decode()}",
     ]
     assert readme.read_bytes() == README
-    update_file(readme, "new")
-    assert check_file(readme, "new") is None
+    update_file(readme, "new", INTEROP)
+    assert check_file(readme, "new", INTEROP) is None
 
 
 def test_a_long_diff_is_cut(readme: Path) -> None:
-    diff = check_file(readme, "\n".join(map(str, range(500))))
+    diff = check_file(readme, "\n".join(map(str, range(500))), INTEROP)
     assert diff is not None
     assert len(diff.splitlines()) == 41
     assert "more lines" in diff
@@ -299,7 +299,7 @@ def test_a_long_diff_is_cut(readme: Path) -> None:
 
 def test_drift_in_line_ends_only_is_said(readme: Path) -> None:
     readme.write_bytes(README.replace(b"old\n", b"old\r\n"))
-    diff = check_file(readme, "old")
+    diff = check_file(readme, "old", INTEROP)
     assert diff is not None
     assert "only in line ends" in diff
 
@@ -308,4 +308,4 @@ def test_drift_in_line_ends_only_is_said(readme: Path) -> None:
 def test_what_cannot_be_read_is_said(tmp_path: Path, name: str) -> None:
     for act in (update_file, check_file):
         with pytest.raises(ConfigurationError, match="cannot read"):
-            act(tmp_path / name, "new")
+            act(tmp_path / name, "new", INTEROP)

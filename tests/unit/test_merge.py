@@ -18,13 +18,14 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import Case, Outcome, Reason, ReasonCode
 from ci.results.aggregate import CaseVerdict
 from ci.results.merge import find_shards, merge
-from ci.results.merged import Merged, ShardState, read_merged, write_merged
+from ci.results.merged import ShardState, merged_from, read_merged, write_merged
 from ci.results.records import EvidenceFile
 from ci.results.shard_file import RESULTS_FILE, ResultsWriter
-from ci.util.json_fields import canonical
+from ci.suites.registry import known_suites
+from ci.util.json_document import canonical
 
-CASES = [Case(dialer, listener, YAMUX) for dialer in ("a-v1", "b-v1", "c-v1") for listener in ("a-v1", "b-v1")]
-DOCUMENT = plan_of(CASES, ignored=[Case("z-v1", "z-v1", QUIC)])
+CASES = [YAMUX.case(dialer, listener) for dialer in ("a-v1", "b-v1", "c-v1") for listener in ("a-v1", "b-v1")]
+DOCUMENT = plan_of(CASES, ignored=[QUIC.case("z-v1", "z-v1")])
 
 
 def three_shards(root: Path) -> list[Path]:
@@ -42,14 +43,14 @@ def three_shards(root: Path) -> list[Path]:
 
 def refused(*arguments: Any, **named: Any) -> ConfigurationError:
     with pytest.raises(ConfigurationError) as caught:
-        merge(*arguments, **named)
+        merge(*arguments, **named, suites=known_suites())
     assert caught.value.exit_code is ExitCode.CONFIGURATION
     assert caught.value.hint
     return caught.value
 
 
 def test_a_whole_run_is_green(tmp_path: Path) -> None:
-    merged = merge(three_shards(tmp_path))
+    merged = merge(three_shards(tmp_path), suites=known_suites())
     assert [case.name for case in merged.cases] == [case.name for case in CASES]
     assert {case.verdict for case in merged.cases} == {CaseVerdict.GREEN}
     assert merged.counts.planned == merged.counts.of(PASSED) == 6
@@ -58,10 +59,10 @@ def test_a_whole_run_is_green(tmp_path: Path) -> None:
 
 def test_the_plan_may_be_given_instead(tmp_path: Path) -> None:
     folders = three_shards(tmp_path)
-    copies = merge(folders)
+    copies = merge(folders, suites=known_suites())
     for folder in folders:
         (folder / "plan.json").unlink()
-    assert merge(folders, DOCUMENT) == copies
+    assert merge(folders, DOCUMENT, suites=known_suites()) == copies
     assert refused(folders).reference == "plan-missing"
 
 
@@ -71,18 +72,18 @@ def test_the_plan_may_be_given_instead(tmp_path: Path) -> None:
 def test_any_order_and_any_repetition_give_the_same_bytes(tmp_path: Path) -> None:
     folders = three_shards(tmp_path / "run")
     again = Path(shutil.copytree(folders[1], tmp_path / "artifact-of-two"))
-    wanted = canonical(merge(folders).to_json())
+    wanted = canonical(json.loads(merge(folders, suites=known_suites()).to_bytes()))
     for order in itertools.permutations([*folders, again]):
-        assert canonical(merge(order).to_json()) == wanted
-    assert canonical(merge([*folders, *folders]).to_json()) == wanted
+        assert canonical(json.loads(merge(order, suites=known_suites()).to_bytes())) == wanted
+    assert canonical(json.loads(merge([*folders, *folders], suites=known_suites()).to_bytes())) == wanted
 
 
 def test_the_file_reads_back(tmp_path: Path) -> None:
-    merged = merge(three_shards(tmp_path / "run"))
+    merged = merge(three_shards(tmp_path / "run"), suites=known_suites())
     write_merged(tmp_path / "merged.json", merged)
     first = (tmp_path / "merged.json").read_bytes()
-    assert read_merged(tmp_path / "merged.json") == merged
-    write_merged(tmp_path / "merged.json", read_merged(tmp_path / "merged.json"))
+    assert read_merged(tmp_path / "merged.json", known_suites()) == merged
+    write_merged(tmp_path / "merged.json", read_merged(tmp_path / "merged.json", known_suites()))
     assert (tmp_path / "merged.json").read_bytes() == first
 
 
@@ -107,11 +108,15 @@ def test_nothing_planned_drops_out(
             for number, outcome in enumerate(outcomes[position], 1)
         ]
         folders.append(write_shard(root / str(n), tried, begin=start(f"{n + 1}/3"), ends=ends[n]))
-    merged = merge([folders[n] for n in order], DOCUMENT)
+    merged = merge([folders[n] for n in order], DOCUMENT, suites=known_suites())
     assert [case.name for case in merged.cases] == [case.name for case in CASES]
     assert sum(merged.counts.outcomes.values()) == merged.counts.planned == 6
-    assert Merged.from_json(merged.to_json()) == merged
-    assert canonical(merged.to_json()) == canonical(merge(folders, DOCUMENT).to_json()) == merged.to_bytes()
+    assert merged_from(json.dumps(json.loads(merged.to_bytes())).encode(), known_suites()) == merged
+    assert (
+        canonical(json.loads(merged.to_bytes()))
+        == canonical(json.loads(merge(folders, DOCUMENT, suites=known_suites()).to_bytes()))
+        == merged.to_bytes()
+    )
     if not all(ends) or not all(outcomes):
         assert merged.exit_code() is not ExitCode.GREEN
     for case, tried_outcomes in zip(merged.cases, outcomes, strict=True):
@@ -124,7 +129,7 @@ def test_nothing_planned_drops_out(
 def test_a_deleted_shard(tmp_path: Path) -> None:
     folders = three_shards(tmp_path)
     shutil.rmtree(folders[1])
-    merged = merge([folders[0], folders[2]])
+    merged = merge([folders[0], folders[2]], suites=known_suites())
     assert merged.exit_code() is ExitCode.INCOMPLETE
     missing = [case for case in merged.cases if case.result.outcome is Outcome.NOT_RUN]
     assert [case.name for case in missing] == [case.name for case in CASES[2:4]]
@@ -144,7 +149,7 @@ def test_cut_last_bytes(tmp_path: Path) -> None:
     path = folders[1] / RESULTS_FILE
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2]) + lines[2][:-20])  # the end is gone, the second attempt torn
-    merged = merge(folders)
+    merged = merge(folders, suites=known_suites())
     assert merged.cases[2].verdict is CaseVerdict.GREEN
     reason = merged.cases[3].result.reason
     assert reason is not None
@@ -161,7 +166,7 @@ def test_an_end_that_reports_less_than_it_planned_is_no_whole_shard(tmp_path: Pa
     with ResultsWriter(tmp_path / "one", start("1/1")) as writer:
         writer.append(attempt(CASES[0]))
         writer.finish(planned=2, reported=1, ok=True)
-    merged = merge([tmp_path / "one"], plan_of(CASES[:2]))
+    merged = merge([tmp_path / "one"], plan_of(CASES[:2]), suites=known_suites())
     assert [shard.state for shard in merged.shards] == [ShardState.TRUNCATED]
     assert merged.exit_code() is ExitCode.INCOMPLETE
 
@@ -170,7 +175,7 @@ def test_only_the_end_line_is_gone(tmp_path: Path) -> None:
     folders = three_shards(tmp_path)
     path = folders[1] / RESULTS_FILE
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    merged = merge(folders)
+    merged = merge(folders, suites=known_suites())
     assert merged.counts.of(PASSED) == 6
     assert merged.shards[1].state is ShardState.TRUNCATED
     assert merged.exit_code() is ExitCode.INCOMPLETE
@@ -181,30 +186,30 @@ def test_missing_and_truncated_are_told_apart_where_the_division_is_known(tmp_pa
     (folders[1] / RESULTS_FILE).write_bytes((folders[1] / RESULTS_FILE).read_bytes().splitlines(keepends=True)[0])
     shutil.rmtree(folders[2])
     owed = {case.key: f"{number // 2 + 1}/3" for number, case in enumerate(CASES)}
-    merged = merge(folders[:2], shard_of=owed)
+    merged = merge(folders[:2], shard_of=owed, suites=known_suites())
     reasons = [case.result.reason for case in merged.cases]
     codes = [None if reason is None else reason.code for reason in reasons]
     assert codes == [None] * 2 + [ReasonCode.SHARD_TRUNCATED] * 2 + [ReasonCode.SHARD_MISSING] * 2
 
 
 def test_nothing_at_all_is_not_green(tmp_path: Path) -> None:
-    merged = merge([], DOCUMENT)
+    merged = merge([], DOCUMENT, suites=known_suites())
     assert merged.counts.of(Outcome.NOT_RUN) == 6
     assert merged.exit_code() is ExitCode.INCOMPLETE
     (tmp_path / RESULTS_FILE).touch()
-    merged = merge([tmp_path], DOCUMENT)
+    merged = merge([tmp_path], DOCUMENT, suites=known_suites())
     assert merged.unreadable
     assert merged.exit_code() is ExitCode.INCOMPLETE
 
 
 def test_an_empty_selection(tmp_path: Path) -> None:
     folder = write_shard(tmp_path / "a", [], begin=start(), plan=plan_of([]))
-    assert merge([folder]).exit_code() is ExitCode.NOTHING_SELECTED
+    assert merge([folder], suites=known_suites()).exit_code() is ExitCode.NOTHING_SELECTED
 
 
 def test_planned_out_is_grey(tmp_path: Path) -> None:
     tried = [attempt(CASES[0]), *(attempt(case, Outcome.NOT_RUN, PLANNED_OUT) for case in CASES[1:])]
-    merged = merge([write_shard(tmp_path / "a", tried, begin=start())], DOCUMENT)
+    merged = merge([write_shard(tmp_path / "a", tried, begin=start())], DOCUMENT, suites=known_suites())
     assert [case.verdict for case in merged.cases] == [CaseVerdict.GREEN] + [CaseVerdict.GREY] * 5
     assert merged.counts.planned_out == 5
     assert merged.exit_code() is ExitCode.GREEN
@@ -219,8 +224,10 @@ def test_the_higher_ci_attempt_of_a_shard_wins(tmp_path: Path) -> None:
     two = [attempt(case, ci_attempt=2) for case in CASES]
     first = write_shard(tmp_path / "z", one, begin=start(run="r9"))
     second = write_shard(tmp_path / "a", two, begin=start(run="r1", ci_attempt=2))
-    assert merge([first, second], DOCUMENT) == merge([second, first], DOCUMENT)
-    assert merge([first, second], DOCUMENT).exit_code() is ExitCode.GREEN
+    assert merge([first, second], DOCUMENT, suites=known_suites()) == merge(
+        [second, first], DOCUMENT, suites=known_suites()
+    )
+    assert merge([first, second], DOCUMENT, suites=known_suites()).exit_code() is ExitCode.GREEN
 
 
 def test_the_same_attempt_with_other_content_is_refused(tmp_path: Path) -> None:
@@ -260,7 +267,7 @@ def test_a_case_in_two_shards_is_refused(tmp_path: Path) -> None:
     assert refused(folders, DOCUMENT).reference == "case-conflict"
 
 
-@pytest.mark.parametrize("case", [Case("z-v1", "z-v1", QUIC), Case("new-v1", "new-v1", QUIC)])
+@pytest.mark.parametrize("case", [QUIC.case("z-v1", "z-v1"), QUIC.case("new-v1", "new-v1")])
 def test_what_the_plan_does_not_select_is_refused(tmp_path: Path, case: Case) -> None:
     folder = write_shard(tmp_path / "a", [attempt(case)], begin=start())
     assert refused([folder], DOCUMENT).reference == "case-unplanned"
@@ -287,8 +294,8 @@ def failing(root: Path) -> Path:
 
 def test_a_rerun_supersedes_and_the_old_stays_visible(tmp_path: Path) -> None:
     folders = [failing(tmp_path / "one"), rerun(tmp_path / "two", PASSED)]
-    merged = merge(folders)
-    assert merged == merge(folders[::-1])
+    merged = merge(folders, suites=known_suites())
+    assert merged == merge(folders[::-1], suites=known_suites())
     assert merged.cases[0].verdict is CaseVerdict.GREEN
     assert [one.outcome for one in merged.cases[0].attempts] == [FAILED, FAILED, PASSED]
     assert merged.cases[0].superseded == {0, 1}
@@ -297,12 +304,12 @@ def test_a_rerun_supersedes_and_the_old_stays_visible(tmp_path: Path) -> None:
 
 
 def test_a_rerun_that_broke_hides_nothing(tmp_path: Path) -> None:
-    merged = merge([failing(tmp_path / "one"), rerun(tmp_path / "two", Outcome.ERROR)])
+    merged = merge([failing(tmp_path / "one"), rerun(tmp_path / "two", Outcome.ERROR)], suites=known_suites())
     assert merged.cases[0].verdict is CaseVerdict.UNEXPECTED
 
 
 def test_a_green_rerun_alone_is_incomplete(tmp_path: Path) -> None:
-    merged = merge([rerun(tmp_path, PASSED)], DOCUMENT)
+    merged = merge([rerun(tmp_path, PASSED)], DOCUMENT, suites=known_suites())
     assert merged.counts.of(PASSED) == 1
     assert merged.exit_code() is ExitCode.INCOMPLETE
 
@@ -339,7 +346,7 @@ def test_an_evidence_path_never_leaves_its_folder(tmp_path: Path, path: str) -> 
 def test_a_good_path_is_kept(tmp_path: Path) -> None:
     file = EvidenceFile(role="dialer", stream="stdout", path="a_b/tcp, x/..log", size=1, sha256="0" * 64)
     folder = write_shard(tmp_path / "a", [attempt(CASES[0], evidence=(file,))], begin=start())
-    assert merge([folder], DOCUMENT).cases[0].attempts[0].evidence == (file,)
+    assert merge([folder], DOCUMENT, suites=known_suites()).cases[0].attempts[0].evidence == (file,)
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../outside", "/"])
@@ -356,7 +363,7 @@ def test_a_link_inside_is_fine_and_a_fifo_is_not(tmp_path: Path) -> None:
     folder = write_shard(tmp_path / "a", [attempt(CASES[0])], begin=start())
     (folder / "latest").symlink_to(RESULTS_FILE)
     (folder / "loop").symlink_to(".")
-    merge([folder], DOCUMENT)
+    merge([folder], DOCUMENT, suites=known_suites())
     os.mkfifo(folder / "pipe")
     assert "neither a file nor a folder" in refused([folder], DOCUMENT).message
 
@@ -364,11 +371,11 @@ def test_a_link_inside_is_fine_and_a_fifo_is_not(tmp_path: Path) -> None:
 def test_hostile_reasons_are_only_data(tmp_path: Path) -> None:
     text = "</script>|`\n\x00\ud800../../\x1b[2J"
     bad = attempt(CASES[0], FAILED, Reason(code=ReasonCode.SIGNAL, text=text))
-    merged = merge([write_shard(tmp_path / "a", [bad], begin=start())], DOCUMENT)
-    document = canonical(merged.to_json())
+    merged = merge([write_shard(tmp_path / "a", [bad], begin=start())], DOCUMENT, suites=known_suites())
+    document = canonical(json.loads(merged.to_bytes()))
     assert document.isascii()
     assert b"\n" not in document
-    reason = Merged.from_json(json.loads(document)).cases[0].result.reason
+    reason = merged_from(json.dumps(json.loads(document)).encode(), known_suites()).cases[0].result.reason
     assert reason is not None
     assert reason.text == text
 
@@ -396,10 +403,16 @@ def test_a_path_without_results_is_an_error(tmp_path: Path) -> None:
         ({"schema": 2}, "it is of format 2, and this version reads format 1"),
         ({"plan": None}, "Expected `str`, got `null` - at `$.plan`"),
         ({"cases": {}}, "Expected `array`, got `object` - at `$.cases`"),
-        ({"cases": [{"name": "x"}]}, "the case 'x' has no `transport`"),
-        ({"cases": [{"name": "x", "transport": "tcp"}]}, "the case 'x' has no `dialer`"),
-        ({"suite": "quic", "cases": [{"name": "x", "testCase": "retry"}]}, "the case 'x' has no `client`"),
-        ({"suite": "quik", "cases": []}, "Invalid enum value 'quik' - at `$.suite`"),
+        ({"cases": [{"name": "x"}]}, "Object missing required field `dialer` - at `$.cases[0]`"),
+        (
+            {"cases": [{"name": "x", "transport": "tcp", "dialer": "x"}]},
+            "missing required field `listener` - at `$.cases[0]`",
+        ),
+        (
+            {"suite": "quic", "cases": [{"name": "x", "testCase": "retry"}]},
+            "missing required field `client` - at `$.cases[0]`",
+        ),
+        ({"suite": "quik", "cases": []}, "`suite` is none of transport, quic, webtransport: 'quik'"),
         ({"cases": [DOCUMENT["cases"][0]] * 2}, "two cases of the key"),
     ],
 )
@@ -415,7 +428,7 @@ def test_a_bad_plan_is_named(tmp_path: Path, change: dict[str, Any], complaint: 
 def test_a_plan_that_is_no_json_or_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_bytes(b"{\xff")
     with pytest.raises(ConfigurationError, match="is not JSON"):
-        merge([], tmp_path / "plan.json")
+        merge([], tmp_path / "plan.json", suites=known_suites())
     assert refused([], tmp_path / "absent.json").reference == "plan-unreadable"
 
 
@@ -423,5 +436,5 @@ def test_a_plan_without_keys_still_joins(tmp_path: Path) -> None:
     for row in (document := plan_of(CASES))["cases"]:
         del row["key"]
     folder = write_shard(tmp_path / "a", [attempt(case) for case in CASES], begin=start())
-    assert merge([folder], document).exit_code() is ExitCode.GREEN
-    assert merge([folder], document).plan == PLAN
+    assert merge([folder], document, suites=known_suites()).exit_code() is ExitCode.GREEN
+    assert merge([folder], document, suites=known_suites()).plan == PLAN

@@ -12,6 +12,7 @@ from ci.commands.workspace import Workspace
 from ci.results.merged import read_merged
 from ci.results.plan_file import Plan
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
+from ci.suites.registry import known_suites
 
 ROOT = Path(__file__).resolve().parents[2]
 SELECT = "py-v0.8 and quic-v1"
@@ -47,12 +48,12 @@ def test_a_selection_need_not_be_said_twice(
     folders = shards_of(plan, tmp_path / "run")
     assert main(["merge-results", *folders, "--results", str(tmp_path)]) == 0
     assert f"plan: the shards' own, {plan.suite}, of {len(plan.selected)} cases" in capsys.readouterr().out
-    merged = read_merged(tmp_path / "run" / "merged.json")
+    merged = read_merged(tmp_path / "run" / "merged.json", known_suites())
     assert [case.name for case in merged.cases] == [one.case.name for one in plan.selected]
 
     # With it said the same comes out, and a shard that is missing is missed either way.
     assert main(["merge-results", *folders, "--results", str(tmp_path), "--run", "said", *words]) == 0
-    assert read_merged(tmp_path / "said/merged.json") == merged
+    assert read_merged(tmp_path / "said/merged.json", known_suites()) == merged
     assert main(["merge-results", folders[0], "--results", str(tmp_path)]) == 4
     assert "missing: 2/2" in capsys.readouterr().out
 
@@ -150,4 +151,4 @@ def test_evidence_that_is_not_what_was_kept_is_named(tmp_path: Path, capsys: pyt
     assert "not what its record says; it was changed, or damaged on its way here:\n  " + "\n  ".join(named) in (
         capsys.readouterr().out
     )
-    assert list(read_merged(tmp_path / "r/merged.json").altered) == named
+    assert list(read_merged(tmp_path / "r/merged.json", known_suites()).altered) == named

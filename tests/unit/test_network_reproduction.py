@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ci.model import Case, Exercise, Role, SuiteName
+from ci.model import Role
 from ci.runner.network_by_hand import long_values, network_lines
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, NetworkScene
 from ci.suites.quic.materials.supplies import Supplies, prepare
 from ci.suites.quic.suite import Cast, scene
 from ci.suites.quic.suite import test_case as the_test_case
+from ci.suites.registry import SUITES
 
 # Stands in for the real one: writes its words down, each one behind a mark, lines within a word joined.
 DOCKER = """docker() {
@@ -31,8 +32,8 @@ PLAYERS: dict[Role, tuple[str, str]] = {
 NAMES = {"sha256:c": "interop/aioquic-v1:1", "sha256:s": "interop/quic-go-v1:1", "sha256:n": "interop/simulator:1"}
 
 
-def described(folder: Path, name: str, suite: SuiteName = "quic") -> tuple[NetworkScene, Supplies]:
-    case = Case("aioquic-v1", "quic-go-v1", Exercise(suite, name))
+def described(folder: Path, name: str, suite: str = "quic") -> tuple[NetworkScene, Supplies]:
+    case = SUITES[suite].words.case("aioquic-v1", "quic-go-v1", name)
     test = the_test_case(case)
     supplies = test.supplies(7)
     prepare(supplies, folder)
@@ -50,9 +51,7 @@ def shell(folder: Path, lines: list[str]) -> list[str]:
     return log.read_text().splitlines()
 
 
-def play(
-    folder: Path, name: str, suite: SuiteName = "quic", *, locks_memory: bool = False
-) -> tuple[NetworkScene, list[str]]:
+def play(folder: Path, name: str, suite: str = "quic", *, locks_memory: bool = False) -> tuple[NetworkScene, list[str]]:
     played, supplies = described(folder, name, suite)
     lines = network_lines(played, supplies, folder, helper="helper:1", images=NAMES, locks_memory=locks_memory)
     return played, shell(folder, lines)
@@ -71,7 +70,7 @@ def created(said: list[str], role: str) -> str:
 @pytest.mark.parametrize(
     ("name", "suite"), [("retry", "quic"), ("crosstraffic", "quic"), ("handshake", "webtransport")]
 )
-def test_everybody_gets_what_the_scene_says(tmp_path: Path, name: str, suite: SuiteName) -> None:
+def test_everybody_gets_what_the_scene_says(tmp_path: Path, name: str, suite: str) -> None:
     played, said = play(tmp_path, name, suite)
     for actor in played.actors:
         line = created(said, actor.role.replace("_", "-"))
@@ -155,7 +154,7 @@ def test_what_arrived_is_compared_where_files_are_sent(tmp_path: Path) -> None:
     ):
         folder = tmp_path / name
         folder.mkdir()
-        played, supplies = described(folder, name, suite)  # type: ignore[arg-type]
+        played, supplies = described(folder, name, suite)
         lines = network_lines(played, supplies, folder, helper="h", images={}, locks_memory=False)
         found = [line for line in lines if line.startswith("diff ")]
         assert len(found) == bool(compared)

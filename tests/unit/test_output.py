@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 from runs import attempt, plan_of, start, write_shard
 
-from ci.model import Case, Outcome, Stack
+from ci.model import Outcome
 from ci.results.merged import read_merged
+from ci.suites.registry import known_suites
+from ci.suites.transport.words import Stack
 from ci.terminal.output import Output
 
 ROOT = Path(__file__).resolve().parents[2]
-RED = Case("py-v0.8", "py-v0.8", Stack("quic-v1"))
+RED = Stack("quic-v1").case("py-v0.8", "py-v0.8")
 WORDS = {
     "list": ["list"],
     "json": ["list", "--json"],
@@ -59,7 +61,7 @@ def test_a_command_ends_as_it_would_have(command: str, redirection: str, status:
     if redirection == ">/dev/full":
         assert "standard output could not be written to its end: No space left on device" in done.stderr
     if command == "merge":
-        assert [case.name for case in read_merged(tmp_path / "r/merged.json").cases] == [RED.name]
+        assert [case.name for case in read_merged(tmp_path / "r/merged.json", known_suites()).cases] == [RED.name]
 
 
 def limited(words: Sequence[str], output: Path, most_bytes: int) -> subprocess.CompletedProcess[str]:

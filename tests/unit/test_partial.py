@@ -17,17 +17,17 @@ from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 from test_dashboard import mixed_run as mixed_stacks
 
 from ci.errors import ConfigurationError
-from ci.model import SUITES, TEST_CASES, Case, Outcome, Reason, ReasonCode, Stack, SuiteName
-from ci.reports.markers import MARKERS, section
+from ci.model import Case, Outcome, Reason, ReasonCode
+from ci.reports.markers import Pair, section
 from ci.reports.missing import fewer, without
 from ci.results.merged import Merged, MergedShard, ShardState
-from ci.suites.dashboards import render
-from ci.suites.partial import render_partial
-from ci.suites.published import published_cells
+from ci.suites.dashboards import published_cells, render, render_partial
 from ci.suites.quic.reports import dashboard as interop_dashboard
 from ci.suites.quic.reports.publication import as_case
 from ci.suites.quic.reports.published import published_tests
+from ci.suites.registry import SUITES
 from ci.suites.transport.board import read_board
+from ci.suites.transport.words import Stack
 
 README: Final = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 ENGINE: Final = {"name": "docker", "version": "20.10.24", "cpus": 2}
@@ -42,14 +42,14 @@ def stacks(cells: dict[tuple[str, str], Outcome], run: str = "later", stack: Sta
     attempts = {
         one: [attempt(one, outcome, started_at="2026-11-26T10:00:00.000Z", engine=ENGINE, host={"workers": 6})]
         for pair, outcome in cells.items()
-        if (one := Case(*pair, stack))
+        if (one := stack.case(*pair))
     }
     return named(merged_of(attempts), run)
 
 
-def cells_of(text: str, suite: SuiteName) -> dict[Case, str]:
-    pair = MARKERS[suite]
-    return published_cells(f"{pair.start.decode()}\n{text}{pair.end.decode()}\n", suite)
+def cells_of(text: str, suite: str) -> dict[Case, str]:
+    pair = Pair(SUITES[suite].words.marker)
+    return published_cells(f"{pair.start.decode()}\n{text}{pair.end.decode()}\n", SUITES[suite].words)
 
 
 # --- what is published can be read whole ------------------------------------------------------------------
@@ -64,7 +64,7 @@ def test_a_dashboard_of_stacks_is_read_and_written_byte_for_byte() -> None:
 
 def test_a_dashboard_of_test_cases_is_read_and_written_byte_for_byte() -> None:
     text = render(mixed_run())
-    cases = tuple(map(as_case, published_tests(text, "quic")))
+    cases = tuple(map(as_case, published_tests(text, SUITES["quic"].words)))
     assert (
         interop_dashboard.text(dataclasses.replace(mixed_run(), cases=cases), interop_dashboard.read_frame(text))
         == text
@@ -72,8 +72,8 @@ def test_a_dashboard_of_test_cases_is_read_and_written_byte_for_byte() -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_one_cell_of_this_repository_measured_again_changes_one_line_of_its_tables(suite: SuiteName) -> None:
-    before = section(README, suite)
+def test_one_cell_of_this_repository_measured_again_changes_one_line_of_its_tables(suite: str) -> None:
+    before = section(README, SUITES[suite].words.marker)
     cells = cells_of(before, suite)
     red = next(one for one, colour in cells.items() if colour == "red")
     after = render_partial(before, named(run_of({red: [tried(red, PASSED)]}), "again"))
@@ -81,7 +81,7 @@ def test_one_cell_of_this_repository_measured_again_changes_one_line_of_its_tabl
     diff = difflib.ndiff(before.splitlines(), after.splitlines())
     new = [line.removeprefix("+ ") for line in diff if line.startswith("+ ") and line != "+ "]
     tables = [line for line in new if line.startswith("|")]
-    assert [line.split(" | ")[0] for line in tables] == [f"| {red.dialer}"]
+    assert [line.split(" | ")[0] for line in tables] == [f"| {red.first}"]
     assert all(re.match(r"\||\* |These cells come from \d+ runs: ", line) for line in new)
     assert "* Run `again`, put in place of what stood here: 1 case, 1 passed." in after
 
@@ -101,7 +101,7 @@ def test_stacks_that_have_a_result_now_change_and_no_others(
     first: dict[tuple[tuple[str, str], Stack], Outcome], second: dict[tuple[tuple[str, str], Stack], Outcome]
 ) -> None:
     def run(cells: dict[tuple[tuple[str, str], Stack], Outcome], name: str) -> Merged:
-        ran = {Case(*pair, stack): outcome for (pair, stack), outcome in cells.items()}
+        ran = {stack.case(*pair): outcome for (pair, stack), outcome in cells.items()}
         return named(merged_of({one: [attempt(one, outcome)] for one, outcome in ran.items()}), name)
 
     def results(text: str) -> dict[Case, str]:
@@ -122,13 +122,15 @@ def test_stacks_that_have_a_result_now_change_and_no_others(
         version
         for line in read_board(after).absent
         for version in line.partition(" – ")[0].replace(" (", ", ").split(", ")
-    } & {name for one in results(after) for name in (one.dialer, one.listener)}
+    } & {name for one in results(after) for name in (one.first, one.second)}
 
 
 @unhurried
 @given(st.data(), st.sampled_from(("quic", "webtransport")))
-def test_test_cases_that_have_a_result_now_change_and_no_others(data: st.DataObject, suite: SuiteName) -> None:
-    keys = st.tuples(st.sampled_from("abc"), st.sampled_from("bcd"), st.sampled_from(TEST_CASES[suite][:4]))
+def test_test_cases_that_have_a_result_now_change_and_no_others(data: st.DataObject, suite: str) -> None:
+    keys = st.tuples(
+        st.sampled_from("abc"), st.sampled_from("bcd"), st.sampled_from(SUITES[suite].words.params[0].words[:4])
+    )
     first, second = (
         data.draw(st.dictionaries(keys, st.sampled_from(Outcome), min_size=1)) for _ in ("first", "second")
     )
@@ -179,7 +181,7 @@ def test_each_run_has_its_line() -> None:
     first = "Run `first` of 26 November 2026 on docker 20.10.24 with 2 cores, 6 cases at once: 4 cases, 4 passed."
     assert text.endswith(f"\n\n{first}\n")
     broken = Reason(code=ReasonCode.ENGINE_LOST, text="the engine went away")
-    lost = Case("b", "b", YAMUX)
+    lost = YAMUX.case("b", "b")
     later = stacks({("a", "b"): FAILED})
     later = dataclasses.replace(
         later, cases=(*later.cases, *merged_of({lost: [attempt(lost, Outcome.ERROR, broken)]}).cases)
@@ -211,7 +213,7 @@ def test_older_cells_keep_the_link_to_their_own_run() -> None:
 
 
 def test_a_version_that_has_a_result_leaves_the_list_of_those_without() -> None:
-    green, out, other = (Case("a", listener, YAMUX) for listener in "abc")
+    green, out, other = (YAMUX.case("a", listener) for listener in "abc")
     before = render(
         merged_of({green: [attempt(green)]} | {it: [attempt(it, Outcome.NOT_RUN, PLANNED_OUT)] for it in (out, other)})
     )

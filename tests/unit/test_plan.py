@@ -18,9 +18,10 @@ from ci.model import BuildRecipe, Contract, PublishedImage, Transport, Version
 from ci.plan.plan import make_plan
 from ci.plan.shard import Shard, slice_of
 from ci.results.plan_file import read_plan
+from ci.suites.registry import SUITES, known_suites
 
 DATA = Path(__file__).parent.parent / "data"
-PUBLISHED = load(DATA / "versions-2026.yaml")
+PUBLISHED = load(DATA / "versions-2026.yaml", known_suites())
 
 GO = Version(
     id="go-v1",
@@ -35,12 +36,17 @@ KEYS = {"impls/go/v1": "0a" * 32}
 
 
 def digest(*versions: Version, **options: Any) -> str:
-    return make_plan(Catalogue(versions=versions), **({"fingerprints": KEYS} | options)).digest
+    return make_plan(
+        Catalogue(suites=known_suites(), versions=versions),
+        suite=SUITES["transport"],
+        **({"fingerprints": KEYS} | options),
+    ).digest
 
 
 def test_document() -> None:
     plan = make_plan(
-        Catalogue(versions=(GO, RUST)),
+        Catalogue(suites=known_suites(), versions=(GO, RUST)),
+        suite=SUITES["transport"],
         selects=["dialer:go and listener:rust"],
         ignores=["tls"],
         weights={"go-v1 x rust-v1 (quic-v1)": 1.5},
@@ -74,7 +80,7 @@ def test_document() -> None:
 
 
 def test_one_line_per_case() -> None:
-    plan = make_plan(PUBLISHED)
+    plan = make_plan(PUBLISHED, suite=SUITES["transport"])
     lines = plan.to_json().splitlines()
     assert len(lines) == 1 + len(plan.cases)
     for line, planned in zip(lines[1:], plan.cases, strict=True):
@@ -82,14 +88,14 @@ def test_one_line_per_case() -> None:
 
 
 def test_document_can_be_read_again() -> None:
-    plan = make_plan(PUBLISHED, selects=["go", "tcp"], ignores=["tls"])
-    assert read_plan(plan.to_json().encode()) == plan
+    plan = make_plan(PUBLISHED, suite=SUITES["transport"], selects=["go", "tcp"], ignores=["tls"])
+    assert read_plan(plan.to_json().encode(), known_suites()) == plan
     with_more = json.loads(plan.to_json()) | {"later": 1}
     with_more["cases"][0]["later"] = 2
-    assert read_plan(json.dumps(with_more).encode()) == plan
+    assert read_plan(json.dumps(with_more).encode(), known_suites()) == plan
 
 
-CASE = json.loads(make_plan(PUBLISHED).to_json())["cases"][0]
+CASE = json.loads(make_plan(PUBLISHED, suite=SUITES["transport"]).to_json())["cases"][0]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ CASE = json.loads(make_plan(PUBLISHED).to_json())["cases"][0]
             {"schema": 1, "plan": "sha256:0", "cases": [CASE | {"key": "0" * 16}]},
             "do not belong to its fields",
         ),
-        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"dialer": None}]}, "has no `dialer`"),
+        ({"schema": 1, "plan": "sha256:0", "cases": [CASE | {"dialer": None}]}, "got `null` - at `$.cases[0].dialer`"),
         (
             {"schema": 1, "plan": "sha256:0", "cases": [CASE | {"selected": 1}]},
             "Expected `bool`, got `int` - at `$.cases[0].selected`",
@@ -125,7 +131,7 @@ CASE = json.loads(make_plan(PUBLISHED).to_json())["cases"][0]
 )
 def test_refuses_other_documents(document: object, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        read_plan((document if isinstance(document, str) else json.dumps(document)).encode())
+        read_plan((document if isinstance(document, str) else json.dumps(document)).encode(), known_suites())
     assert caught.value.reference == "plan-malformed"
     assert said in caught.value.message
 
@@ -197,11 +203,13 @@ def test_a_content_key_is_needed_only_where_it_is_used() -> None:
 
 def test_errors_of_the_selection_pass_through() -> None:
     with pytest.raises(NothingSelectedError):
-        make_plan(PUBLISHED, ignores=["*"])
+        make_plan(PUBLISHED, suite=SUITES["transport"], ignores=["*"])
 
 
 def test_slices_hold_each_selected_case_once() -> None:
-    plan = make_plan(PUBLISHED, selects=["go"], weights={"go-v0.46 x go-v0.46 (quic-v1)": 60.0})
+    plan = make_plan(
+        PUBLISHED, suite=SUITES["transport"], selects=["go"], weights={"go-v0.46 x go-v0.46 (quic-v1)": 60.0}
+    )
     slices = [slice_of(plan, Shard(index, 7)) for index in range(1, 8)]
     assert sorted(one.case.name for part in slices for one in part) == sorted(one.case.name for one in plan.selected)
     loads = [sum(one.seconds for one in part) for part in slices]

@@ -12,19 +12,19 @@ from terminals import File
 
 from ci.commands.merge_results import report
 from ci.errors import ExitCode
-from ci.model import Case, Exercise, Outcome, Proof, Stack, proof_of
+from ci.model import Case, Outcome, Proof, proof_of
 from ci.results.aggregate import fold_attempts
-from ci.results.case_json import params_to_json
 from ci.results.merged import Merged, read_merged, write_merged
 from ci.results.record_lines import from_json, to_json
-from ci.results.records import Attempt
-from ci.suites.partial import render_partial
-from ci.suites.published import green_cases, published_cells
+from ci.results.records import Attempt, with_proof
+from ci.suites.dashboards import green_cases, published_cells, render_partial
+from ci.suites.registry import SUITES, known_suites
 from ci.suites.transport.board import read_board
 from ci.suites.transport.dashboard import render, tables
+from ci.suites.transport.words import TRANSPORT, Stack
 
-CASE = Case("a", "b", YAMUX)
-OTHER = Case("b", "a", YAMUX)
+CASE = YAMUX.case("a", "b")
+OTHER = YAMUX.case("b", "a")
 
 
 def believed(case: Case = CASE, **fields: Any) -> Attempt:
@@ -51,16 +51,19 @@ def mixed() -> Merged:
 def test_a_stack_is_proved_when_every_layer_of_it_was_reported(
     stack: Stack, negotiated: dict[str, str] | None, proof: Proof
 ) -> None:
-    assert proof_of(params_to_json(stack), PASSED, negotiated) is proof
+    assert proof_of(stack.case("a", "b").named_params, negotiated) is proof
+    tried = believed(stack.case("a", "b"), negotiated=negotiated)
+    assert with_proof(tried, TRANSPORT).proof is proof
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not PASSED])
 def test_what_did_not_pass_has_no_proof(outcome: Outcome) -> None:
-    assert proof_of(params_to_json(YAMUX), outcome, YAMUX.layers) is None
+    assert with_proof(attempt(CASE, outcome, negotiated=YAMUX.layers), TRANSPORT).proof is None
 
 
 def test_over_a_simulated_network_captures_are_the_proof() -> None:
-    assert proof_of(params_to_json(Exercise("quic", "transfer")), PASSED, None) is None
+    quic = SUITES["quic"].words
+    assert with_proof(attempt(quic.case("a", "b", "transfer")), quic).proof is None
 
 
 def test_a_record_says_it_and_one_that_does_not_is_read_all_the_same() -> None:
@@ -73,7 +76,14 @@ def test_a_record_says_it_and_one_that_does_not_is_read_all_the_same() -> None:
     back = from_json(older)
 
     assert isinstance(back, Attempt)
-    assert back.proof is Proof.BELIEVED
+    assert with_proof(back, TRANSPORT).proof is Proof.BELIEVED
+
+
+def test_what_a_record_claims_of_it_is_not_believed() -> None:
+    claimed = from_json({**to_json(believed()), "proof": "proved"})
+
+    assert isinstance(claimed, Attempt)
+    assert with_proof(claimed, TRANSPORT).proof is Proof.BELIEVED
 
 
 def test_one_believed_attempt_makes_a_believed_case() -> None:
@@ -93,7 +103,7 @@ def test_merged_results_hold_it_and_older_ones_are_read_with_it(tmp_path: Path) 
         del case["proof"]
     (tmp_path / "older.json").write_text(json.dumps(document))
 
-    assert read_merged(tmp_path / "older.json") == mixed()
+    assert read_merged(tmp_path / "older.json", known_suites()) == mixed()
 
 
 @pytest.mark.parametrize(
@@ -149,8 +159,8 @@ def test_a_marked_dashboard_is_read_back(run_url: str | None) -> None:
     text = render(mixed(), run_url=run_url)
 
     assert read_board(text).text() == text
-    assert green_cases(text) == {CASE, OTHER}
-    assert set(published_cells(text).values()) == {"green", "white"}
+    assert green_cases(text, TRANSPORT) == {CASE, OTHER}
+    assert set(published_cells(text, TRANSPORT).values()) == {"green", "white"}
 
 
 @pytest.mark.parametrize(("require_proof", "title"), [(False, "believed"), (True, "red")])

@@ -59,7 +59,7 @@ def test_only_the_text_between_the_markers_is_committed(remote: Path, tmp_path: 
     (mine / "README.md").write_text("a local change that is nobody's business")
     (mine / "other").write_text("another")
 
-    made = push_dashboard(mine, "README.md", "new\n", branch="main")
+    made = push_dashboard(mine, "README.md", "new\n", branch="main", marker="INTEROP")
     assert made == git(remote, "rev-parse", "main").strip()
     assert git(remote, "show", "main:README.md") == README.replace("old", "new")
     assert git(remote, "show", "--format=", "--name-only", "main").split() == ["README.md"]
@@ -69,18 +69,18 @@ def test_only_the_text_between_the_markers_is_committed(remote: Path, tmp_path: 
 def test_each_suite_is_pushed_to_its_own_place(remote: Path, tmp_path: Path) -> None:
     mine = clone(remote, tmp_path / "mine")
     with pytest.raises(ConfigurationError, match="QUIC_DASHBOARD_START"):
-        push_dashboard(mine, "README.md", "new\n", branch="main", suite="quic")
+        push_dashboard(mine, "README.md", "new\n", branch="main", marker="QUIC")
     pair = "<!--QUIC_DASHBOARD_START-->\n<!--QUIC_DASHBOARD_END-->\n"
     (mine / "README.md").write_text(README + pair)
     commit(mine, "room for another")
-    push_dashboard(mine, "README.md", "new\n", branch="main", suite="quic")
+    push_dashboard(mine, "README.md", "new\n", branch="main", marker="QUIC")
     assert git(remote, "show", "main:README.md") == README + pair.replace("\n", "\nnew\n", 1)
 
 
 def test_nothing_is_committed_when_nothing_changed(remote: Path, tmp_path: Path) -> None:
     mine = clone(remote, tmp_path / "mine")
     before = git(remote, "rev-parse", "main")
-    assert push_dashboard(mine, "README.md", "old\n", branch="main") is None
+    assert push_dashboard(mine, "README.md", "old\n", branch="main", marker="INTEROP") is None
     assert git(remote, "rev-parse", "main") == before
 
 
@@ -90,7 +90,7 @@ def test_what_others_pushed_meanwhile_stays(remote: Path, tmp_path: Path) -> Non
     (theirs / "other").write_text("2\n")
     commit(theirs, "second")
 
-    push_dashboard(mine, "README.md", "new\n", branch="main")
+    push_dashboard(mine, "README.md", "new\n", branch="main", marker="INTEROP")
     assert git(remote, "show", "main:other") == "2\n"
     assert git(remote, "log", "--format=%s", "main").splitlines() == [
         "dashboard: update [skip ci]",
@@ -105,7 +105,7 @@ def test_a_readme_without_markers_is_refused_and_left(remote: Path, tmp_path: Pa
     commit(mine, "second")
     before = git(remote, "rev-parse", "main")
     with pytest.raises(ConfigurationError):
-        push_dashboard(mine, "README.md", "new\n", branch="main")
+        push_dashboard(mine, "README.md", "new\n", branch="main", marker="INTEROP")
     assert git(remote, "rev-parse", "main") == before
     assert git(mine, "worktree", "list").count("\n") == 1
 
@@ -113,7 +113,7 @@ def test_a_readme_without_markers_is_refused_and_left(remote: Path, tmp_path: Pa
 def test_a_branch_that_is_not_there(remote: Path, tmp_path: Path) -> None:
     mine = clone(remote, tmp_path / "mine")
     with pytest.raises(ConfigurationError, match="git fetch"):
-        push_dashboard(mine, "README.md", "new\n", branch="nowhere")
+        push_dashboard(mine, "README.md", "new\n", branch="nowhere", marker="INTEROP")
 
 
 class Listening(BaseHTTPRequestHandler):
@@ -151,7 +151,7 @@ def test_the_token_reaches_the_server_and_no_command_line(
             monkeypatch.setenv("GIT_CONFIG_KEY_0", "http.proxy")
             monkeypatch.setenv("GIT_CONFIG_VALUE_0", "")
             with pytest.raises(ConfigurationError, match="`git fetch` failed") as caught:
-                push_dashboard(mine, "README.md", "new\n", branch="main")
+                push_dashboard(mine, "README.md", "new\n", branch="main", marker="INTEROP")
         finally:
             server.shutdown()
             thread.join()

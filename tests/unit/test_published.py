@@ -14,20 +14,22 @@ from runs import FAILED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 
 from ci.commands import merge_results
 from ci.errors import ConfigurationError
-from ci.model import SUITES, TEST_CASES, Case, Outcome, Stack, SuiteName
-from ci.reports.markers import MARKERS
+from ci.model import Case, Outcome
+from ci.reports.markers import Pair
 from ci.results.merged import Merged
-from ci.suites.dashboards import render
-from ci.suites.published import green_cases, published_cells
+from ci.suites.dashboards import green_cases, published_cells, render
 from ci.suites.quic.reports.auto_unsupported import auto_unsupported
+from ci.suites.registry import SUITES
+from ci.suites.transport.words import TRANSPORT, Stack
 
 P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
+QUIC_WORDS = SUITES["quic"].words
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run() -> Merged:
-    green, flaky, red, out = (Case("go-v1", listener, YAMUX) for listener in ("go-v1", "js-v1", "py-v1", "c-v1"))
-    alone = Case("py-v1", "go-v1", QUIC)
+    green, flaky, red, out = (YAMUX.case("go-v1", listener) for listener in ("go-v1", "js-v1", "py-v1", "c-v1"))
+    alone = QUIC.case("py-v1", "go-v1")
     return merged_of(
         {
             green: [attempt(green)],
@@ -41,32 +43,29 @@ def run() -> Merged:
 
 def colours(merged: Merged) -> dict[Case, str]:
     words = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red", Outcome.UNSUPPORTED: "red"}
-    return {
-        Case(it.dialer, it.listener, it.stack): "yellow" if it.result.flaky else words.get(it.result.outcome, "white")
-        for it in merged.cases
-    }
+    return {it.case: "yellow" if it.result.flaky else words.get(it.result.outcome, "white") for it in merged.cases}
 
 
 @pytest.mark.parametrize("run_url", [None, "https://example.org/runs/1"])
 def test_what_was_rendered_is_read_back(run_url: str | None) -> None:
     merged = run()
-    cells = published_cells(render(merged, run_url=run_url))
+    cells = published_cells(render(merged, run_url=run_url), TRANSPORT)
     wanted = colours(merged)
     coloured = {case: colour for case, colour in cells.items() if colour != "white"}
     assert coloured == {case: colour for case, colour in wanted.items() if colour != "white"}
     assert coloured
-    assert green_cases(render(merged)) == {case for case, colour in wanted.items() if colour == "green"}
+    assert green_cases(render(merged), TRANSPORT) == {case for case, colour in wanted.items() if colour == "green"}
 
 
 def test_what_is_no_dashboard_is_passed_over() -> None:
     text = "| a | b |\n| - | - |\n| c | :green_circle: |\n\n## Using: tcp\nwords\n| x | :red_circle: |\n"
-    assert published_cells(text) == {}
+    assert published_cells(text, TRANSPORT) == {}
     text = "## Using: tcp, noise, yamux\n\n| x | b |\n| - | - |\n| c | :green_circle: |\n\n| y | d |\n"
-    assert published_cells(text) == {Case("c", "b", Stack("tcp", "noise", "yamux")): "green"}
+    assert published_cells(text, TRANSPORT) == {Stack("tcp", "noise", "yamux").case("c", "b"): "green"}
 
 
 def test_every_red_cell_of_the_readme_is_explained() -> None:
-    cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"))
+    cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"), TRANSPORT)
     findings = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
     assert "green" in cells.values()
     unexplained = [case.name for case, colour in cells.items() if colour in ("red", "yellow")]
@@ -74,9 +73,9 @@ def test_every_red_cell_of_the_readme_is_explained() -> None:
 
 
 @pytest.mark.parametrize("suite", [suite for suite in SUITES if suite != "transport"])
-def test_every_red_cell_over_a_simulated_network_is_explained(suite: SuiteName) -> None:
+def test_every_red_cell_over_a_simulated_network_is_explained(suite: str) -> None:
     """A finding may name many at once, with `*`: `client-v1 x * (retry)`."""
-    cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"), suite)
+    cells = published_cells((ROOT / "README.md").read_text(encoding="utf-8"), SUITES[suite].words)
     findings = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8").split("`")[1::2]
     named = [words for words in findings if " x " in words]
     red = [one.name for one, colour in cells.items() if colour in ("red", "yellow")]
@@ -88,7 +87,7 @@ def test_every_red_cell_over_a_simulated_network_is_explained(suite: SuiteName) 
 
 def between_markers(merged: Merged) -> str:
     """A README that shows this run."""
-    pair = MARKERS[merged.suite]
+    pair = Pair(merged.suite.marker)
     return (
         f"# Title\n{pair.start.decode()}\n{render(merged)}{pair.end.decode()}\n| | s |\n| --- | --- |\n| c | ✓(H) |\n"
     )
@@ -96,48 +95,50 @@ def between_markers(merged: Merged) -> str:
 
 def wanted(merged: Merged) -> dict[Case, str]:
     words = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red", Outcome.UNSUPPORTED: "grey"}
-    seen = {name for it in merged.cases if it.result.outcome.conclusive for name in (it.dialer, it.listener)}
+    seen = {name for it in merged.cases if it.result.outcome.conclusive for name in (it.first, it.second)}
     return {
         it.case: "yellow" if it.result.flaky else words.get(it.result.outcome, "white")
         for it in merged.cases
-        if {it.dialer, it.listener} <= seen
+        if {it.first, it.second} <= seen
     }
 
 
 def test_a_mixed_run_is_read_back() -> None:
     merged = mixed_run()
     assert auto_unsupported(merged)
-    cells = published_cells(between_markers(merged), "quic")
+    cells = published_cells(between_markers(merged), QUIC_WORDS)
     assert cells == wanted(merged)
     assert set(cells.values()) == {"green", "yellow", "red", "grey", "white"}
-    assert green_cases(between_markers(merged), "quic") == {it for it, colour in cells.items() if colour == "green"}
+    assert green_cases(between_markers(merged), QUIC_WORDS) == {it for it, colour in cells.items() if colour == "green"}
 
 
 @unhurried
 @given(st.data(), st.sampled_from(("quic", "webtransport")))
-def test_every_run_is_read_back(data: st.DataObject, suite: SuiteName) -> None:
-    keys = st.tuples(st.sampled_from("abc"), st.sampled_from("bcd"), st.sampled_from(TEST_CASES[suite]))
+def test_every_run_is_read_back(data: st.DataObject, suite: str) -> None:
+    keys = st.tuples(
+        st.sampled_from("abc"), st.sampled_from("bcd"), st.sampled_from(SUITES[suite].words.params[0].words)
+    )
     merged = outcomes(data.draw(st.dictionaries(keys, st.sampled_from(Outcome), min_size=1)), suite)
-    assert published_cells(between_markers(merged), suite) == wanted(merged)
+    assert published_cells(between_markers(merged), SUITES[suite].words) == wanted(merged)
 
 
 def test_only_its_own_markers_count() -> None:
     quic = between_markers(outcomes({("c", "s", "retry"): Outcome.PASSED}))
     other = between_markers(outcomes({("c", "s", "handshake"): Outcome.FAILED}, "webtransport"))
-    assert [it.name for it in published_cells(quic + other, "quic")] == ["c x s (retry)"]
-    assert list(published_cells(quic + other, "webtransport").values()) == ["red"]
-    assert published_cells(quic + other) == {}
+    assert [it.name for it in published_cells(quic + other, QUIC_WORDS)] == ["c x s (retry)"]
+    assert list(published_cells(quic + other, SUITES["webtransport"].words).values()) == ["red"]
+    assert published_cells(quic + other, TRANSPORT) == {}
     with pytest.raises(ConfigurationError, match="no line consists of <!--QUIC_DASHBOARD_START-->"):
-        published_cells(other, "quic")
+        published_cells(other, QUIC_WORDS)
 
 
 @unhurried
 @given(st.text(st.sampled_from("|✓?✕!·()GHS2,:≈◷ <br>-ab\n±0kps")))
 def test_whatever_stands_there_can_be_read(text: str) -> None:
-    pair = MARKERS["quic"]
-    cells = published_cells(f"{pair.start.decode()}\n{text}\n{pair.end.decode()}\n", "quic")
+    pair = Pair("QUIC")
+    cells = published_cells(f"{pair.start.decode()}\n{text}\n{pair.end.decode()}\n", QUIC_WORDS)
     assert set(cells.values()) <= {"green", "yellow", "red", "grey", "white"}
-    assert published_cells(f"## Using: tcp\n| x | b |\n{text}") == {}
+    assert published_cells(f"## Using: tcp\n| x | b |\n{text}", TRANSPORT) == {}
 
 
 def test_a_run_is_held_against_the_readme(tmp_path: Path) -> None:

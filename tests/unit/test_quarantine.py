@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.model import Case, Exercise, Reason, ReasonCode
+from ci.model import Case, Reason, ReasonCode
 from ci.runner.quarantine import Quarantine
 from ci.runner.shard import MOST_BROKEN_CASES
+from ci.suites.registry import SUITES
 
 TESTS = ("handshake", "transfer", "retry")
 VERSIONS = ("a", "b", "c", "d", "e")
 
 
 def cases_of(versions: Sequence[str], tests: Sequence[str] = TESTS[:1]) -> list[Case]:
-    return [Case(one, other, Exercise("quic", test)) for one in versions for other in versions for test in tests]
+    return [SUITES["quic"].words.case(one, other, test) for one in versions for other in versions for test in tests]
 
 
 class Clock:
@@ -52,7 +53,7 @@ def work_off(cases: Sequence[Case], breaks: Callable[[Case], bool]) -> tuple[dic
 
 
 def with_version(case: Case, version: str) -> bool:
-    return version in (case.dialer, case.listener)
+    return version in (case.first, case.second)
 
 
 few = settings(max_examples=40)
@@ -69,8 +70,8 @@ def test_a_version_that_always_breaks_things_is_found_out(order: list[Case], evi
     assert len(broken) <= 8  # of 18: two in each role, and what tells it from those it had met till then
     for case, reason in aside.items():
         assert reason.code is ReasonCode.SET_ASIDE
-        role = "client" if case.dialer == evil else "server"
-        assert reason.side in ([role] if case.dialer != case.listener else [role, "server", "both"])
+        role = "client" if case.first == evil else "server"
+        assert reason.side in ([role] if case.first != case.second else [role, "server", "both"])
         assert reason.text.startswith(f"{evil} as ")
 
 
@@ -79,9 +80,9 @@ def test_a_version_that_always_breaks_things_is_found_out(order: list[Case], evi
 def test_two_of_them_do_not_end_the_shard_and_nobody_else_has_to_pay(
     order: list[Case], evil: set[str], first: bool
 ) -> None:
-    order = sorted(order, key=lambda case: not {case.dialer, case.listener} & evil) if first else order
-    aside, broken = work_off(order, lambda case: bool({case.dialer, case.listener} & evil))
-    assert all({case.dialer, case.listener} & evil for case in [*aside, *broken])
+    order = sorted(order, key=lambda case: not {case.first, case.second} & evil) if first else order
+    aside, broken = work_off(order, lambda case: bool({case.first, case.second} & evil))
+    assert all({case.first, case.second} & evil for case in [*aside, *broken])
     assert len(broken) < MOST_BROKEN_CASES
 
 
@@ -98,13 +99,13 @@ def test_nobody_has_to_pay_for_one_that_breaks_things_now_and_then(
     order: list[Case], evil: str, breaks: st.DataObject
 ) -> None:
     """And that in one role only: what it does in the other is worth knowing."""
-    aside, _ = work_off(order, lambda case: case.listener == evil and breaks.draw(st.booleans()))
-    assert all(case.listener == evil for case in aside)
+    aside, _ = work_off(order, lambda case: case.second == evil and breaks.draw(st.booleans()))
+    assert all(case.second == evil for case in aside)
 
 
 def test_a_version_with_nobody_left_to_compare_it_with() -> None:
     """A resumed shard has only its cases left."""
-    cases = [Case("evil", other, Exercise("quic", test)) for other in VERSIONS for test in TESTS]
+    cases = [SUITES["quic"].words.case("evil", other, test) for other in VERSIONS for test in TESTS]
     aside, broken = work_off(cases, lambda _: True)
     assert len(broken) == 5
     assert {reason.side for reason in aside.values()} == {"client"}
@@ -114,7 +115,7 @@ def test_a_version_with_nobody_left_to_compare_it_with() -> None:
 def test_what_two_workers_meet_at_once_counts_once() -> None:
     """An engine that is restarted breaks all that is under way."""
     quarantine = Quarantine(clock=Clock())
-    first, second, third = (Case("a", other, Exercise("quic", "retry")) for other in "bcd")
+    first, second, third = (SUITES["quic"].words.case("a", other, "retry") for other in "bcd")
     began = [quarantine.now(), quarantine.now()]
     for case, at in zip((first, second), began, strict=True):
         quarantine.broke(case, "the engine was restarted", began=at)
@@ -127,7 +128,7 @@ def test_what_two_workers_meet_at_once_counts_once() -> None:
 def test_an_engine_that_went_well_until_it_broke_for_good_is_nobodys_fault() -> None:
     quarantine = Quarantine(clock=Clock())
     for other in "ab":
-        quarantine.ended_well(Case("c", other, Exercise("quic", "retry")), began=quarantine.now())
+        quarantine.ended_well(SUITES["quic"].words.case("c", other, "retry"), began=quarantine.now())
     for other in "ab":
-        quarantine.broke(Case("d", other, Exercise("quic", "retry")), "gone", began=quarantine.now())
-    assert quarantine.verdict(Case("d", "c", Exercise("quic", "retry"))) is None
+        quarantine.broke(SUITES["quic"].words.case("d", other, "retry"), "gone", began=quarantine.now())
+    assert quarantine.verdict(SUITES["quic"].words.case("d", "c", "retry")) is None

@@ -7,6 +7,7 @@ import dataclasses
 from ci.suites.quic.testcases import handshake as beginnings
 from ci.suites.quic.testcases.checks import listed
 from ci.suites.quic.testcases.registry import QUIC_CASES, QUIC_MEASUREMENTS, WEBTRANSPORT_CASES, cases_of
+from ci.suites.registry import SUITES
 
 K, M = 1024, 1024 * 1024
 PLAIN = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
@@ -78,17 +79,17 @@ def test_quic_is_what_the_contract_says() -> None:
             *(test.name, test.abbreviation, test.testcase("client"), test.testcase("server"), list(test.sizes)),
             *(test.limit, test.scenario, test.needs_key_log),
         )
-        for test in cases_of("quic")
+        for test in cases_of(SUITES["quic"].words)
     ] == QUIC
 
 
 def test_webtransport_is_what_the_contract_says() -> None:
-    tests = cases_of("webtransport")
+    tests = cases_of(SUITES["webtransport"].words)
     assert [
         (test.name, test.abbreviation, test.testcase("client"), test.testcase("server")) for test in tests
     ] == WEBTRANSPORT
     assert {(test.scenario, test.limit, test.needs_key_log, test.suite) for test in tests} == {
-        (PLAIN, 60, False, "webtransport")
+        (PLAIN, 60, False, SUITES["webtransport"].words)
     }
 
 
@@ -105,8 +106,8 @@ def test_only_lots_are_random_and_only_measurements_repeated() -> None:
     assert [test.abbreviation for test in QUIC_CASES if test.random_network] == ["L1", "L2", "C1", "C2"]
     assert {test.abbreviation: test.repetitions for test in QUIC_MEASUREMENTS} == {"G": 5, "C": 5}
     assert {test.repetitions for test in (*QUIC_CASES, *WEBTRANSPORT_CASES)} == {1}
-    assert [test.abbreviation for test in cases_of("quic") if test.is_measurement] == ["G", "C"]
-    assert [test.abbreviation for test in cases_of("quic") if test.actors] == ["C"]
+    assert [test.abbreviation for test in cases_of(SUITES["quic"].words) if test.is_measurement] == ["G", "C"]
+    assert [test.abbreviation for test in cases_of(SUITES["quic"].words) if test.actors] == ["C"]
     assert QUIC_MEASUREMENTS[1].environment == (("IPERF_CONGESTION", "cubic"),)
 
 

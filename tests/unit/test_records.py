@@ -10,8 +10,7 @@ from msgspec.structs import fields, replace
 from record_strategies import attempts, records, unhurried
 
 from ci.errors import ConfigurationError
-from ci.model import Case, Outcome, Reason, ReasonCode, Stack
-from ci.results.case_json import params_to_json
+from ci.model import Outcome, Reason, ReasonCode
 from ci.results.record_lines import LINE_LIMIT, REASON_LIMIT, from_json, from_line, to_json, to_line
 from ci.results.records import (
     Attempt,
@@ -23,11 +22,12 @@ from ci.results.records import (
     shard_numbers,
     timestamp,
 )
+from ci.suites.transport.words import Stack
 from ci.util.text import byte_length
 
 PLAN = "sha256:" + "0" * 64
 START = RunStart(run="r1", plan=PLAN, shard="3/8", tool_version="0.1.0")
-CASE = Case("go-v0.51", "js-v3.3", Stack("tcp", "noise", "yamux"))
+CASE = Stack("tcp", "noise", "yamux").case("go-v0.51", "js-v3.3")
 ATTEMPT = attempt_for(START, CASE, Outcome.PASSED)
 
 
@@ -61,7 +61,7 @@ def test_one_record_has_one_form(attempt: Attempt) -> None:
 
 
 def test_an_attempt_needs_only_a_run_and_a_case() -> None:
-    assert (ATTEMPT.case, ATTEMPT.key, ATTEMPT.params) == (CASE.name, CASE.key, params_to_json(CASE.params))
+    assert (ATTEMPT.case, ATTEMPT.key, ATTEMPT.params) == (CASE.name, CASE.key, CASE.named_params)
     assert ATTEMPT.reference == f"r1/{CASE.key}/1"
     assert read_back(ATTEMPT) == ATTEMPT
 
@@ -150,9 +150,9 @@ def test_what_json_lacks_is_left_out_and_said() -> None:
         ({"outcome": "success"}, "Invalid enum value 'success' - at `$.outcome`"),
         ({"kind": "again"}, "Invalid enum value 'again' - at `$.kind`"),
         ({"reason": {"code": "moon", "text": ""}}, "Invalid enum value 'moon' - at `$.reason.code`"),
-        ({"reason": {"code": "bug", "text": "", "side": "left"}}, "Invalid enum value 'left' - at `$.reason.side`"),
+        ({"reason": {"code": "bug", "text": "", "side": "\x1b[2J"}}, "at `$.reason.side`"),
         ({"reason": []}, "got `array` - at `$.reason`"),
-        ({"roles": {"servant": {}}}, "Invalid enum value 'servant' - at `key` in `$.roles`"),
+        ({"roles": {"no role": {}}}, "at `key` in `$.roles`"),
         ({"roles": {"dialer": {"version": "v"}}}, "missing required field `family` - at `$.roles[...]`"),
         ({"metrics": {"ping": "7"}}, "Expected `int | float`, got `str` - at `$.metrics[...]`"),
         ({"metrics": {"ping": 10**400}}, "- at `$.metrics[...]`"),
@@ -160,7 +160,7 @@ def test_what_json_lacks_is_left_out_and_said() -> None:
         ({"negotiated": {"muxer": 1}}, "Expected `str`, got `int` - at `$.negotiated[...]`"),
         ({"startedAt": "2026-11-21 10:30"}, "- at `$.startedAt`"),
         ({"params": {}}, "`params` has neither a transport nor a test case"),
-        ({"suite": "walk"}, "Invalid enum value 'walk' - at `$.suite`"),
+        ({"suite": "no suite"}, "at `$.suite`"),
         ({"shard": "9/8"}, "'9/8' does not name a shard"),
         ({"evidence": [{"role": "dialer"}]}, "missing required field `stream` - at `$.evidence[0]`"),
         ({"type": "atempt"}, "Invalid value 'atempt' - at `$.type`"),

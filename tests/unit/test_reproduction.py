@@ -14,12 +14,13 @@ from redis_servers import free_port, redis_program
 
 from ci.engines.by_hand import REDIS_SERVER, docker_lines, process_lines
 from ci.engines.programs import Program
-from ci.model import Case, Contract, PublishedImage, Role, Stack, Transport, Version
+from ci.model import Contract, PublishedImage, Role, Transport, Version
 from ci.spec.attempt import Address, Limits, Scene, Surroundings
 from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.words import Stack
 
 PEER = Path(__file__).resolve().parents[1] / "peers" / "peer.sh"
-CASE = Case("dialing", "listening", Stack("tcp", "noise", "yamux"))
+CASE = Stack("tcp", "noise", "yamux").case("dialing", "listening")
 SAME = (Contract.UNIFIED, Contract.UNIFIED)
 # Stands in for the real one: writes its words down, each one behind a mark.
 DOCKER = 'docker() { for word in "$@"; do printf "<%s>" "$word"; done; echo; } 2>&1\n'

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from record_strategies import unhurried
 
 from ci.errors import ConfigurationError, EngineError, ExitCode
-from ci.model import Case, Outcome, Reason, ReasonCode, Stack
+from ci.model import Outcome, Reason, ReasonCode
 from ci.results.record_lines import from_line, to_line
 from ci.results.records import Attempt, RunEnd, RunStart, attempt_for
 from ci.results.shard_file import (
@@ -25,13 +25,14 @@ from ci.results.shard_file import (
     read_shard,
     shard_folder,
 )
+from ci.suites.transport.words import Stack
 
 PLAN = "sha256:" + "1" * 64
 START = RunStart(run="r1", plan=PLAN, shard="3/8", tool_version="0.1.0")
 
 
 def passed(number: int) -> Attempt:
-    return attempt_for(START, Case(f"a-v{number}", "b-v1", Stack("quic-v1")), Outcome.PASSED)
+    return attempt_for(START, Stack("quic-v1").case(f"a-v{number}", "b-v1"), Outcome.PASSED)
 
 
 def written(folder: Path, count: int = 3) -> Path:

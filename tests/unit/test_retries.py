@@ -17,11 +17,12 @@ from record_strategies import unhurried
 from runs import RED, attempt, start, write_shard
 
 from ci.images.base import Image, Unavailable
-from ci.model import Case, Exercise, Outcome, Reason, ReasonCode, Verdict
+from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
 from ci.runner.schedule import Ready
 from ci.runner.shard import Runner, Settings, Summary
 from ci.runner.stage import Audience, Performance, Take
+from ci.suites.registry import SUITES
 from ci.terminal.console import Console
 from ci.terminal.progress import Progress
 
@@ -29,7 +30,7 @@ TESTS = ("handshake", "transfer", "retry", "http3", "ipv6", "blackhole", "keyupd
 
 
 def quic(client: str, *tests: str) -> list[Case]:
-    return [Case(client, "server-v1", Exercise("quic", test)) for test in tests]
+    return [SUITES["quic"].words.case(client, "server-v1", test) for test in tests]
 
 
 class Scripted:
@@ -71,7 +72,7 @@ def run(
 ) -> Summary:
     images: dict[str, Future[Image | Unavailable]] = {}
     for case in [*cases, *(red or {})]:
-        for version in (case.dialer, case.listener):
+        for version in (case.first, case.second):
             images[version] = Future()
             images[version].set_result(Image(digest="sha256:0"))
     console = Console(io.StringIO(), terminal=False, colour=False, github=False, environment={})

@@ -12,6 +12,7 @@ from ci.config.catalogue import load
 from ci.config.edit import NewRow, VersionsText, first_row
 from ci.config.row import is_plain
 from ci.config.yaml_source import Problems, as_word, read
+from ci.suites.registry import known_suites
 
 ROW = first_row("zig-v1.0", "zig", "impls/zig/v1.0")
 
@@ -24,10 +25,10 @@ def with_row(text: bytes, row: NewRow) -> tuple[bytes, list[str], list[str]]:
         (checkout / "impls/zig/v1.0/Makefile").touch()
         path = checkout / "versions.yaml"
         path.write_bytes(text)
-        before = [version.id for version in load(path).versions]
+        before = [version.id for version in load(path, known_suites()).versions]
         added = VersionsText(path).with_rows([row])
         path.write_bytes(added)
-        return added, before, [version.id for version in load(path).versions]
+        return added, before, [version.id for version in load(path, known_suites()).versions]
 
 
 GAPS = st.text(alphabet=" \n", max_size=3).map(lambda gap: gap + "\n")

@@ -13,12 +13,13 @@ from record_strategies import unhurried
 
 from ci.errors import EngineError
 from ci.images.base import Image, Unavailable
-from ci.model import Case, ReasonCode, Stack
+from ci.model import ReasonCode
 from ci.runner.schedule import Ready, Schedule, Unrunnable
+from ci.suites.transport.words import Stack
 
 STACK = Stack("tcp", "noise", "yamux")
 NAMES = ("a", "b", "c")
-CASES = tuple(Case(dialer, listener, STACK) for dialer in NAMES for listener in NAMES)
+CASES = tuple(STACK.case(dialer, listener) for dialer in NAMES for listener in NAMES)
 MISSING = Unavailable(code=ReasonCode.PLANNED_OUT, text="cannot be pulled")
 
 
@@ -44,11 +45,11 @@ def test_cases_come_in_order_once_their_images_are_there() -> None:
     schedule = Schedule(CASES, images)
     provide(images, "ac")
     first = taken(schedule, 4)
-    pairs = [(it.case.dialer, it.case.listener) for it in first if isinstance(it, Ready)]
+    pairs = [(it.case.first, it.case.second) for it in first if isinstance(it, Ready)]
     assert pairs == [("a", "a"), ("a", "c"), ("c", "a"), ("c", "c")]
     provide(images, "b")
     rest = [it.case for it in taken(schedule, 5) if isinstance(it, Ready)]
-    assert rest == [case for case in CASES if "b" in (case.dialer, case.listener)]
+    assert rest == [case for case in CASES if "b" in (case.first, case.second)]
     assert schedule.take(never) is None
 
 
@@ -56,7 +57,7 @@ def test_cases_of_a_higher_rank_wait_for_those_of_a_lower_one() -> None:
     """What their rank is counts when their turn comes."""
     images = futures()
     late = {"a"}
-    schedule = Schedule(CASES, images, rank=lambda case: int(bool(late & {case.dialer, case.listener})))
+    schedule = Schedule(CASES, images, rank=lambda case: int(bool(late & {case.first, case.second})))
     provide(images, "abc")
     first = taken(schedule, 4)
     assert [it.case for it in first if isinstance(it, Ready)] == [it for it in CASES if "a" not in it.versions.values()]
@@ -78,7 +79,7 @@ def test_each_case_is_handed_out_exactly_once(order: list[str], missing: set[str
     assert sorted(it.case.name for it in items if it is not None) == sorted(case.name for case in CASES)
     for item in items:
         assert item is not None
-        assert isinstance(item, Unrunnable) == bool(missing & {item.case.dialer, item.case.listener})
+        assert isinstance(item, Unrunnable) == bool(missing & {item.case.first, item.case.second})
 
 
 def test_what_cannot_run_is_settled_first() -> None:

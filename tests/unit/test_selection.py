@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from ci.config.catalogue import load
 from ci.errors import ConfigurationError, NothingSelectedError
 from ci.plan.selection import Decision, select
+from ci.suites.registry import known_suites
 from ci.suites.transport.cases import cases
+from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
     from ci.model import Case
 
-VERSIONS = load(Path(__file__).parent.parent / "data" / "versions-2026.yaml").versions
+VERSIONS = load(Path(__file__).parent.parent / "data" / "versions-2026.yaml", known_suites()).versions
 MATRIX = cases(VERSIONS)
 ALIASES = {
     "browsers": ("chromium-*", "firefox-*", "webkit-*"),
@@ -29,7 +31,7 @@ ALIASES = {
 
 
 def decide(*, selects: tuple[str, ...] = (), ignores: tuple[str, ...] = ()) -> tuple[Decision, ...]:
-    return select(MATRIX, VERSIONS, ALIASES, selects=selects, ignores=ignores)
+    return select(MATRIX, known_suites(), VERSIONS, ALIASES, selects=selects, ignores=ignores)
 
 
 def selected(*selects: str, ignores: tuple[str, ...] = ()) -> set[Case]:
@@ -44,40 +46,40 @@ def browser(version: str) -> bool:
     ("expression", "fits"),
     [
         ("*", lambda _: True),
-        ("go-v0.46", lambda c: "go-v0.46" in (c.dialer, c.listener)),
-        ("go-*", lambda c: "go-" in c.dialer[:3] + c.listener[:3]),
-        ("go", lambda c: c.dialer.startswith("go-") or c.listener.startswith("go-")),
-        ("rust-v0.5[34]", lambda c: not {c.dialer, c.listener}.isdisjoint({"rust-v0.53", "rust-v0.54"})),
-        ("quic-v1", lambda c: c.stack.transport == "quic-v1"),
-        ("wss", lambda c: c.stack.transport == "wss"),
-        ("tls", lambda c: c.stack.secure_channel == "tls"),
-        ("mplex", lambda c: c.stack.muxer == "mplex"),
-        ("transport:web*", lambda c: c.stack.transport.startswith("web")),
-        ("security:n*", lambda c: c.stack.secure_channel == "noise"),
-        ("muxer:*", lambda c: c.stack.muxer is not None),
-        ("version:js-v?.x", lambda c: c.dialer.startswith("js-") or c.listener.startswith("js-")),
-        ("family:js", lambda c: c.dialer.startswith("js-") or c.listener.startswith("js-")),
-        ("dialer:go", lambda c: c.dialer.startswith("go-")),
-        ("listener:go-*", lambda c: c.listener.startswith("go-")),
-        ("dialer:family:js", lambda c: c.dialer.startswith("js-")),
-        ("dialer:version:js-v1.x", lambda c: c.dialer == "js-v1.x"),
-        ("not go", lambda c: not (c.dialer.startswith("go-") or c.listener.startswith("go-"))),
-        ("not security:*", lambda c: c.stack.secure_channel is None),
-        ("go and rust", lambda c: {c.dialer[:3], c.listener[:3]} == {"go-", "rus"}),
-        ("dialer:go  and\tnot tcp", lambda c: c.dialer.startswith("go-") and c.stack.transport != "tcp"),
+        ("go-v0.46", lambda c: "go-v0.46" in (c.first, c.second)),
+        ("go-*", lambda c: "go-" in c.first[:3] + c.second[:3]),
+        ("go", lambda c: c.first.startswith("go-") or c.second.startswith("go-")),
+        ("rust-v0.5[34]", lambda c: not {c.first, c.second}.isdisjoint({"rust-v0.53", "rust-v0.54"})),
+        ("quic-v1", lambda c: Stack.of(c).transport == "quic-v1"),
+        ("wss", lambda c: Stack.of(c).transport == "wss"),
+        ("tls", lambda c: Stack.of(c).secure_channel == "tls"),
+        ("mplex", lambda c: Stack.of(c).muxer == "mplex"),
+        ("transport:web*", lambda c: Stack.of(c).transport.startswith("web")),
+        ("security:n*", lambda c: Stack.of(c).secure_channel == "noise"),
+        ("muxer:*", lambda c: Stack.of(c).muxer is not None),
+        ("version:js-v?.x", lambda c: c.first.startswith("js-") or c.second.startswith("js-")),
+        ("family:js", lambda c: c.first.startswith("js-") or c.second.startswith("js-")),
+        ("dialer:go", lambda c: c.first.startswith("go-")),
+        ("listener:go-*", lambda c: c.second.startswith("go-")),
+        ("dialer:family:js", lambda c: c.first.startswith("js-")),
+        ("dialer:version:js-v1.x", lambda c: c.first == "js-v1.x"),
+        ("not go", lambda c: not (c.first.startswith("go-") or c.second.startswith("go-"))),
+        ("not security:*", lambda c: Stack.of(c).secure_channel is None),
+        ("go and rust", lambda c: {c.first[:3], c.second[:3]} == {"go-", "rus"}),
+        ("dialer:go  and\tnot tcp", lambda c: c.first.startswith("go-") and Stack.of(c).transport != "tcp"),
         ("go-v0.46 x go-v0.47 (quic-v1)", lambda c: c.name == "go-v0.46 x go-v0.47 (quic-v1)"),
-        ("* x go-v0.47 (*)", lambda c: c.listener == "go-v0.47"),
-        ("*(ws, *, mplex)", lambda c: (c.stack.transport, c.stack.muxer) == ("ws", "mplex")),
-        ("name:*mplex)", lambda c: c.stack.muxer == "mplex"),
-        ("name:go-* x * (tcp, *)", lambda c: c.dialer.startswith("go-") and c.stack.transport == "tcp"),
-        ("~browsers", lambda c: browser(c.dialer) or browser(c.listener)),
-        ("browsers", lambda c: browser(c.dialer) or browser(c.listener)),
-        ("~brow*", lambda c: browser(c.dialer) or browser(c.listener)),
-        ("native", lambda c: not browser(c.dialer) and not browser(c.listener)),
-        ("listener:~native", lambda c: not browser(c.listener)),
-        ("dialer:browsers and listener:native", lambda c: browser(c.dialer) and not browser(c.listener)),
-        ("not layered", lambda c: c.stack.secure_channel is None),
-        ("~pair", lambda c: c.dialer.startswith("go-") and c.listener.startswith("rust-")),
+        ("* x go-v0.47 (*)", lambda c: c.second == "go-v0.47"),
+        ("*(ws, *, mplex)", lambda c: (Stack.of(c).transport, Stack.of(c).muxer) == ("ws", "mplex")),
+        ("name:*mplex)", lambda c: Stack.of(c).muxer == "mplex"),
+        ("name:go-* x * (tcp, *)", lambda c: c.first.startswith("go-") and Stack.of(c).transport == "tcp"),
+        ("~browsers", lambda c: browser(c.first) or browser(c.second)),
+        ("browsers", lambda c: browser(c.first) or browser(c.second)),
+        ("~brow*", lambda c: browser(c.first) or browser(c.second)),
+        ("native", lambda c: not browser(c.first) and not browser(c.second)),
+        ("listener:~native", lambda c: not browser(c.second)),
+        ("dialer:browsers and listener:native", lambda c: browser(c.first) and not browser(c.second)),
+        ("not layered", lambda c: Stack.of(c).secure_channel is None),
+        ("~pair", lambda c: c.first.startswith("go-") and c.second.startswith("rust-")),
     ],
 )
 def test_language(expression: str, fits: Callable[[Case], bool]) -> None:
@@ -161,19 +163,19 @@ def test_everything_ignored() -> None:
 
 def test_no_cases_at_all() -> None:
     with pytest.raises(NothingSelectedError, match="no case at all"):
-        select((), (), {})
+        select((), known_suites(), (), {})
 
 
 def test_aliases_that_multiply_cost_nothing() -> None:
     aliases = {"a0": ("go",)} | {f"a{n}": (f"~a{n - 1} and not tcp", f"~a{n - 1}") for n in range(1, 15)}
-    decisions = select(MATRIX, VERSIONS, aliases, selects=("~a14",))
+    decisions = select(MATRIX, known_suites(), VERSIONS, aliases, selects=("~a14",))
     assert {decision.case for decision in decisions if decision.selected} == selected("go")
 
 
 def test_aliases_nested_without_end() -> None:
     aliases = {"a0": ("go",)} | {f"a{n}": (f"~a{n - 1}",) for n in range(1, 2000)}
     with pytest.raises(ConfigurationError, match="nested more than 16 deep"):
-        select(MATRIX, VERSIONS, aliases, selects=("~a1999",))
+        select(MATRIX, known_suites(), VERSIONS, aliases, selects=("~a1999",))
 
 
 EXPRESSIONS = st.sampled_from(

@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.errors import ConfigurationError
-from ci.model import Case, Stack
+from ci.model import Case
 from ci.plan.shard import MAXIMUM_SHARDS, Shard, assign
+from ci.suites.transport.words import Stack
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 def case(number: int) -> Case:
-    return Case(f"a-v{number}", "b-v1", Stack("quic-v1"))
+    return Stack("quic-v1").case(f"a-v{number}", "b-v1")
 
 
 WEIGHTS = st.lists(st.integers(min_value=0, max_value=600).map(lambda tenths: tenths / 10), max_size=60)
@@ -134,9 +135,11 @@ def test_hash_seed_is_nothing() -> None:
         "from pathlib import Path\n"
         "from ci.config.catalogue import load\n"
         "from ci.plan.plan import make_plan\n"
+        "from ci.suites.registry import SUITES, known_suites\n"
         "from ci.plan.shard import slice_of\n"
         "from ci.plan.shard import Shard\n"
-        "plan = make_plan(load(Path('tests/data/versions-2026.yaml')), selects=['js', 'go'],"
+        "catalogue = load(Path('tests/data/versions-2026.yaml'), known_suites())\n"
+        "plan = make_plan(catalogue, suite=SUITES['transport'], selects=['js', 'go'],"
         " ignores=['webrtc'], weights={'go-v0.46 x go-v0.47 (quic-v1)': 4.5})\n"
         "print(plan.to_json(), [one.case.name for one in slice_of(plan, Shard.parse('2/5'))])\n"
     )

@@ -40,7 +40,7 @@ def results(tmp_path: Path) -> Path:
     """The folder of a run with the evidence of all cases but one."""
 
     def attempt(one: Case) -> Attempt:
-        where = f"{one.listener}_{one.dialer}/{one.params.words[0]}"
+        where = f"{one.second}_{one.first}/{one.words[0]}"
         folder = shard_folder(tmp_path / "results", "nightly", "1/1") / where
         folder.mkdir(parents=True)
         (folder / "output.txt").write_text(one.name, encoding="utf-8")

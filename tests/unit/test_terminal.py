@@ -4,15 +4,16 @@ import pytest
 from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 from terminals import File, pseudo_terminal
 
-from ci.model import Case, Outcome
+from ci.commands.closing_table import closing_table
+from ci.model import Outcome
 from ci.results.merged import Counts, Merged
-from ci.suites.terminal import closing_table, matrix_table
+from ci.suites.dashboards import matrix_table
 from ci.terminal.console import Console
 
 
 def run() -> Merged:
-    flaky, red = Case("go-v1", "js-v1", YAMUX), Case("js-v1", "go-v1", YAMUX)
-    green, out = Case("go-v1", "go-v1", QUIC), Case("js-v1", "js-v1", YAMUX)
+    flaky, red = YAMUX.case("go-v1", "js-v1"), YAMUX.case("js-v1", "go-v1")
+    green, out = QUIC.case("go-v1", "go-v1"), YAMUX.case("js-v1", "js-v1")
     return merged_of(
         {
             red: [attempt(red, FAILED)],
@@ -87,14 +88,14 @@ def test_matrix_in_a_log(encoding: str, lines: list[str]) -> None:
 
 
 def test_matrix_on_a_terminal_is_split_not_squeezed() -> None:
-    cases = [Case("dialer-v1", f"listener-number-{n}", QUIC) for n in range(9)]
+    cases = [QUIC.case("dialer-v1", f"listener-number-{n}") for n in range(9)]
     merged = merged_of({case: [attempt(case, PASSED)] for case in cases})
     with pseudo_terminal() as (stream, screen):
         console = Console.for_stream(stream, {"TERM": "xterm", "COLUMNS": "80", "LINES": "40"})
         matrix_table(console, merged)
         closing_table(console, merged)
     for case in cases:
-        assert case.listener in screen.text
+        assert case.second in screen.text
     assert "…" not in screen.text
     assert screen.text.count("✔ 12") == 9
     assert screen.text.count("dialer-v1") == 5  # two listeners fit beside each other
@@ -102,7 +103,7 @@ def test_matrix_on_a_terminal_is_split_not_squeezed() -> None:
 
 
 def test_hostile_names_are_only_text() -> None:
-    case = Case("[red]x[/]\x1b[2J", "a\n::error::b\u202e", QUIC)
+    case = QUIC.case("[red]x[/]\x1b[2J", "a\n::error::b\u202e")
     merged = merged_of({case: [attempt(case)]})
     file = File({"GITHUB_ACTIONS": "true"})
     matrix_table(file.console, merged)
@@ -115,7 +116,7 @@ def test_hostile_names_are_only_text() -> None:
     ("encoding", "sign", "legend"), [("utf-8", "✔† 12", "† stack believed"), ("ascii", "ok? 12", "? stack believed")]
 )
 def test_a_believed_stack_is_marked_and_explained(encoding: str, sign: str, legend: str) -> None:
-    case = Case("go-v1", "go-v1", QUIC)
+    case = QUIC.case("go-v1", "go-v1")
     file = File(encoding=encoding)
     matrix_table(file.console, merged_of({case: [attempt(case, negotiated=None)]}))
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from ci.config.catalogue import load
 from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Case, PublishedImage, Transport, Version
+from ci.suites.registry import known_suites
 from ci.suites.transport.cases import cases, stacks
+from ci.suites.transport.words import Stack
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -55,9 +57,9 @@ TABLES_2026 = {
 
 def tables(matrix: Sequence[Case]) -> dict[str, tuple[int, int, int]]:
     found: dict[str, tuple[int, int, int]] = {}
-    for stack in {case.stack for case in matrix}:
-        cells = [case for case in matrix if case.stack == stack]
-        side = len({version for case in cells for version in (case.dialer, case.listener)})
+    for stack in {Stack.of(case) for case in matrix}:
+        cells = [case for case in matrix if Stack.of(case) == stack]
+        side = len({version for case in cells for version in (case.first, case.second)})
         found[str(stack)] = (side, len(cells), side * side - len(cells))
     return found
 
@@ -70,27 +72,29 @@ def tables(matrix: Sequence[Case]) -> dict[str, tuple[int, int, int]]:
     ],
 )
 def test_published_tables(file: str, count: int, total: int, expected: dict[str, tuple[int, int, int]]) -> None:
-    matrix = cases(load(DATA / file).versions[:count])
+    matrix = cases(load(DATA / file, known_suites()).versions[:count])
     assert len(matrix) == total
     assert tables(matrix) == expected
 
 
 def test_all_27_declared_versions_give_1676_cases() -> None:
-    versions = load(DATA / "versions-2025.yaml").versions
+    versions = load(DATA / "versions-2025.yaml", known_suites()).versions
     assert len(versions) == 27
     assert len(cases(versions)) == 1676
 
 
 def test_order_is_standalone_first_then_stack_dialer_listener() -> None:
-    matrix = cases(load(DATA / "versions-2026.yaml").versions)
-    assert [str(stack) for stack in dict.fromkeys(case.stack for case in matrix)] == [
+    matrix = cases(load(DATA / "versions-2026.yaml", known_suites()).versions)
+    assert [str(stack) for stack in dict.fromkeys(Stack.of(case) for case in matrix)] == [
         "quic-v1",
         "webrtc",
         "webrtc-direct",
         "webtransport",
-        *sorted(str(case.stack) for case in {case.stack: case for case in matrix}.values() if case.stack.muxer),
+        *sorted(
+            str(Stack.of(case)) for case in {Stack.of(case): case for case in matrix}.values() if Stack.of(case).muxer
+        ),
     ]
-    quic = [(case.dialer, case.listener) for case in matrix if str(case.stack) == "quic-v1"]
+    quic = [(case.first, case.second) for case in matrix if str(Stack.of(case)) == "quic-v1"]
     assert quic == sorted(quic)
 
 
@@ -137,7 +141,7 @@ def version_lists(draw: st.DrawFn) -> list[Version]:
 
 @given(version_lists())
 def test_exactly_the_possible_combinations(versions: list[Version]) -> None:
-    found = {(case.dialer, case.listener, case.stack) for case in cases(versions)}
+    found = {(case.first, case.second, Stack.of(case)) for case in cases(versions)}
     every = {stack for version in versions for stack in stacks(version)}
     for dialer in versions:
         for listener in versions:
@@ -156,8 +160,8 @@ def test_both_directions_exist_where_both_sides_listen(versions: list[Version]) 
     by_id = {version.id: version for version in versions}
     found = set(cases(versions))
     for case in found:
-        if by_id[case.dialer].listens(case.stack.transport):
-            assert Case(case.listener, case.dialer, case.stack) in found
+        if by_id[case.first].listens(Stack.of(case).transport):
+            assert Stack.of(case).case(case.second, case.first) in found
 
 
 @given(version_lists(), st.randoms(use_true_random=False))

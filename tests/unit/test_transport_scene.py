@@ -5,9 +5,10 @@ import hashlib
 
 import pytest
 
-from ci.model import Case, Contract, PublishedImage, Stack, Transport, Version
+from ci.model import Contract, PublishedImage, Transport, Version
 from ci.spec.attempt import Address, Bridge, Limits, Scene, Surroundings
 from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.words import Stack
 
 LAYERED = Stack("tcp", "noise", "yamux")
 STANDALONE = Stack("quic-v1")
@@ -38,7 +39,7 @@ def scene_of(
     suite = TransportSuite({dialer.id: dialer, listener.id: listener}, deadline=deadline, factor=factor)
     images = {dialer.id: f"sha256:{dialer.id}", listener.id: f"sha256:{listener.id}"}
     return suite.scene(
-        Case(dialer.id, listener.id, stack),
+        stack.case(dialer.id, listener.id),
         images=images,
         surroundings=surroundings or Surroundings(),
         attempt=attempt,

@@ -12,13 +12,13 @@ from runs import QUIC, attempt, merged_of
 
 from ci.__main__ import main
 from ci.errors import ExitCode
-from ci.model import SUITES, Case, Outcome
-from ci.reports.markers import MARKERS, section
+from ci.model import Outcome
+from ci.reports.markers import Pair, section
 from ci.results.merged import Merged, MergedShard, ShardState, write_merged
-from ci.suites.dashboards import render
-from ci.suites.published import published_cells
+from ci.suites.dashboards import published_cells, render
+from ci.suites.registry import SUITES
 
-TRANSPORT = Case("a-v1", "a-v1", QUIC)
+TRANSPORT = QUIC.case("a-v1", "a-v1")
 RUNS = {
     "transport": merged_of({TRANSPORT: [attempt(TRANSPORT)]}),
     "quic": outcomes({("c", "s", "retry"): Outcome.PASSED}),
@@ -34,7 +34,9 @@ def nowhere_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def readme(tmp_path: Path) -> Path:
     path = tmp_path / "README.md"
-    pairs = "\n\n".join(f"{pair.start.decode()}\nold\n{pair.end.decode()}" for pair in MARKERS.values())
+    pairs = "\n\n".join(
+        f"{pair.start.decode()}\nold\n{pair.end.decode()}" for pair in (Pair(it.words.marker) for it in SUITES.values())
+    )
     path.write_text(f"# Title\n\n{pairs}\n\nend\n", encoding="utf-8")
     return path
 
@@ -52,8 +54,8 @@ def test_every_suite_has_its_own_place(readme: Path) -> None:
         assert update(readme, merged, "--check") == ExitCode.GREEN
     text = readme.read_text(encoding="utf-8")
     for suite in SUITES:
-        assert section(text, suite) == render(RUNS[suite])
-        assert published_cells(text, suite).keys() == {case.case for case in RUNS[suite].cases}
+        assert section(text, SUITES[suite].words.marker) == render(RUNS[suite])
+        assert published_cells(text, SUITES[suite].words).keys() == {case.case for case in RUNS[suite].cases}
     assert text.startswith("# Title\n\n")
     assert text.endswith("\n\nend\n")
 
@@ -82,7 +84,7 @@ def test_the_symbols_link_to_the_run_in_ci(readme: Path, monkeypatch: pytest.Mon
     ):
         monkeypatch.setenv(name, value)
     assert update(readme, RUNS["quic"]) == ExitCode.GREEN
-    assert "https://github.com/a/b/actions/runs/7)" in section(readme.read_text(encoding="utf-8"), "quic")
+    assert "https://github.com/a/b/actions/runs/7)" in section(readme.read_text(encoding="utf-8"), "QUIC")
 
 
 # --- a part of the matrix ---------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ def test_a_part_of_the_matrix_does_not_replace_the_whole(
 def test_a_part_goes_into_the_whole_when_asked_for(readme: Path, suite: str) -> None:
     assert update(readme, RUNS[suite]) == ExitCode.GREEN
     other = TRANSPORT if suite == "transport" else RUNS[suite].cases[0].case
-    other = dataclasses.replace(other, listener="new-v1")
+    other = dataclasses.replace(other, second="new-v1")
     later = dataclasses.replace(merged_of({other: [attempt(other)]}), suite=RUNS[suite].suite, unselected=1)
     assert update(readme, later, "--partial", "--check") == ExitCode.FAILED
     assert update(readme, later, "--partial") == ExitCode.GREEN

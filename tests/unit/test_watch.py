@@ -9,7 +9,7 @@ import pytest
 
 from ci.engines.coordination import Asked, Published, RendezvousLost
 from ci.errors import EngineError
-from ci.model import ROLES, Case, Role, Stack
+from ci.model import Role
 from ci.runner.attempt import (
     LONGEST_PUBLISHED,
     MOST_PUBLISHED,
@@ -18,6 +18,7 @@ from ci.runner.attempt import (
 )
 from ci.runner.inbox import Cancelled, Ended, Inbox, Lost
 from ci.spec.attempt import Actor, Ending, Scene
+from ci.suites.transport.words import TRANSPORT, Stack
 
 KEY = "listenerAddr"
 
@@ -26,9 +27,9 @@ def watch_of(
     *events: object, deadline: float = 60, farewell: float = 60, settled: Callable[[str], bool] = bool
 ) -> _Watch:
     """A watch over a case in which this has happened already."""
-    actors = {role: Actor(role=role, version="a", image="a", environment={}) for role in ROLES}
+    actors = {role: Actor(role=role, version="a", image="a", environment={}) for role in TRANSPORT.roles}
     scene = Scene(
-        case=Case("a", "a", Stack("tcp", "noise", "yamux")),
+        case=Stack("tcp", "noise", "yamux").case("a", "a"),
         dialer=actors["dialer"],
         listener=actors["listener"],
         listener_key=KEY,
@@ -37,7 +38,7 @@ def watch_of(
         linger=0,
         farewell=farewell,
     )
-    inbox = Inbox(dict.fromkeys(ROLES, 1000), listened=("dialer", "stdout"))
+    inbox = Inbox(dict.fromkeys(TRANSPORT.roles, 1000), listened=("dialer", "stdout"))
     for event in events:
         inbox.events.put(event)
     return _Watch(scene, inbox, settled)

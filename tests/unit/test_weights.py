@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ci.errors import ConfigurationError
-from ci.model import Case, Stack
 from ci.plan.weights import DEFAULT_SECONDS, estimate, load_weights
+from ci.suites.transport.words import Stack
 
 FAMILIES = {"go-v1": "go", "go-v2": "go", "js-v1": "js", "py-v1": "py"}
 TCP = Stack("tcp", "noise", "yamux")
@@ -60,17 +60,17 @@ def test_refuses_a_missing_file(tmp_path: Path) -> None:
 
 def test_the_narrowest_class_with_records_decides() -> None:
     recorded = [
-        (Case("go-v1", "js-v1", TCP), 1.0),
-        (Case("js-v1", "go-v1", TCP), 2.0),
-        (Case("go-v1", "go-v1", TCP), 6.0),
-        (Case("go-v1", "go-v1", QUIC), 20.0),
+        (TCP.case("go-v1", "js-v1"), 1.0),
+        (TCP.case("js-v1", "go-v1"), 2.0),
+        (TCP.case("go-v1", "go-v1"), 6.0),
+        (QUIC.case("go-v1", "go-v1"), 20.0),
     ]
     asked = [
-        (Case("js-v1", "go-v2", TCP), 1.5),  # same families in either role: 1.0 and 2.0
-        (Case("go-v2", "go-v1", TCP), 6.0),
-        (Case("py-v1", "go-v2", TCP), 2.0),  # same transport: 1.0, 2.0 and 6.0
-        (Case("py-v1", "js-v1", QUIC), 20.0),
-        (Case("py-v1", "py-v1", Stack("webtransport")), 4.0),  # all: 1.0, 2.0, 6.0 and 20.0
+        (TCP.case("js-v1", "go-v2"), 1.5),  # same families in either role: 1.0 and 2.0
+        (TCP.case("go-v2", "go-v1"), 6.0),
+        (TCP.case("py-v1", "go-v2"), 2.0),  # same transport: 1.0, 2.0 and 6.0
+        (QUIC.case("py-v1", "js-v1"), 20.0),
+        (Stack("webtransport").case("py-v1", "py-v1"), 4.0),  # all: 1.0, 2.0, 6.0 and 20.0
     ]
     cases = [case for case, _ in recorded + asked]
     weights = {case.name: seconds for case, seconds in recorded}
@@ -78,5 +78,5 @@ def test_the_narrowest_class_with_records_decides() -> None:
 
 
 def test_without_records_all_weigh_the_same() -> None:
-    cases = [Case("go-v1", "js-v1", TCP), Case("go-v1", "js-v1", QUIC)]
+    cases = [TCP.case("go-v1", "js-v1"), QUIC.case("go-v1", "js-v1")]
     assert estimate(cases, FAMILIES, {"gone x gone (tcp)": 9.0}) == (DEFAULT_SECONDS, DEFAULT_SECONDS)

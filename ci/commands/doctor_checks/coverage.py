@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ci.model import SuiteName, Version
-from ci.suites.registry import matrix
+from ci.model import Version
+from ci.suites.base import Suite
 from ci.util.text import counted
 
 __all__ = ["Coverage", "Lack", "costs"]
@@ -48,7 +48,7 @@ class Coverage:
         return tuple(f"not run: {', '.join(names)} ({reason})" for reason, names in self.not_run.items())
 
 
-def costs(versions: Sequence[Version], lack: Lack, suite: SuiteName = "transport") -> Coverage:
+def costs(versions: Sequence[Version], lack: Lack, suite: Suite) -> Coverage:
     """How much of these versions' matrix runs where `lack` says what keeps one from running."""
     reasons = {version.id: lack(version) for version in versions}
     running = [version for version in versions if reasons[version.id] is None]
@@ -65,8 +65,8 @@ def costs(versions: Sequence[Version], lack: Lack, suite: SuiteName = "transport
         all_versions=len(versions),
         families=families,
         all_families=_families(versions),
-        cells=len(matrix(suite, running)),
-        all_cells=len(matrix(suite, versions)),
+        cells=len(suite.cases(running)),
+        all_cells=len(suite.cases(versions)),
         not_run={reason: tuple(names) for reason, names in not_run.items()},
     )
 

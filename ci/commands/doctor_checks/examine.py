@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ci.commands.doctor_checks.coverage import Coverage, costs
 from ci.commands.doctor_checks.docker_facts import DockerFacts, judge_docker
@@ -18,13 +18,16 @@ from ci.commands.doctor_checks.network_facts import NetworkFacts, judge_network
 from ci.commands.doctor_checks.questions import Answers, ask_everything
 from ci.commands.doctor_checks.registries import Answer, judge_clock, judge_registry, registries
 from ci.commands.doctor_checks.tools import TOOLS, ToolWanted, judge_tool, usable
-from ci.commands.workspace import Workspace
+from ci.commands.workspace import Workspace, implied_suite
 from ci.engines.docker.images import Images
 from ci.errors import ConfigurationError, EngineError, ExitCode
-from ci.model import BuildRecipe, PublishedImage, SuiteName, Version
-from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR
+from ci.model import BuildRecipe, PublishedImage, Version
+from ci.suites.registry import SUITES
 from ci.util.cache_folder import CACHE_VARIABLE, cache_candidates
 from ci.util.text import counted
+
+if TYPE_CHECKING:
+    from ci.suites.base import Suite
 
 __all__ = ["Examined", "examine"]
 
@@ -32,7 +35,6 @@ __all__ = ["Examined", "examine"]
 RESULTS_BYTES: Final = 0.5e9
 _FOR_IMAGES: Final = ("docker", "make")
 _FOR_NETWORKS: Final = ("tshark", "editcap")
-_NETWORK_SUITES: Final[tuple[SuiteName, ...]] = ("quic", "webtransport")
 _FOR_PROCESSES: Final = ("redis-server", "node", "go", "cargo", "gcc")
 
 
@@ -60,19 +62,20 @@ class Examined:
     def versions(self) -> tuple[Version, ...]:
         return () if isinstance(self.catalogue, ConfigurationError) else self.catalogue.catalogue.versions
 
-    def of(self, suite: SuiteName) -> tuple[Version, ...]:
+    def of(self, suite: Suite) -> tuple[Version, ...]:
         """The versions that take part in a suite."""
-        return tuple(version for version in self.versions if suite in version.suites)
+        return tuple(version for version in self.versions if suite.name in version.suites)
 
 
 def examine(here: Examined) -> Diagnosis:
     """Never raises for what it finds, and takes about as long as the slowest question may."""
     answers = ask_everything(here.environment)
     situation = _situation(here, answers)
-    # The main job is the transport suite.
-    main = here.of("transport")
-    docker = None if situation.docker is None else costs(main, lambda it: docker_lack(situation, it))
-    local = costs(main, lambda it: local_lack(situation, it))
+    # The main job is the suite that is meant where nothing is said.
+    suite = SUITES[implied_suite()]
+    main = here.of(suite)
+    docker = None if situation.docker is None else costs(main, lambda it: docker_lack(situation, it), suite)
+    local = costs(main, lambda it: local_lack(situation, it), suite)
     engine, why = _choose(docker, local)
     if not writable(here.results):
         engine, why = None, f"results cannot be written to {here.results.absolute()}"
@@ -122,12 +125,14 @@ def _tags(catalogue: Workspace | ConfigurationError, platform: str) -> dict[str,
     if isinstance(catalogue, ConfigurationError):
         return {}
     try:
-        keys = replace(catalogue, suite="quic").content_keys(platform=platform)
+        keys: dict[str, str] = {}
+        for suite in SUITES.values():
+            keys |= replace(catalogue, suite=suite).content_keys(platform=platform)
     except ConfigurationError:
         return {}  # a folder that cannot be fingerprinted: `build-images` says which, and why
     return {
         it.id: Images.tag(it, keys[it.source.folder])
-        for it in (*catalogue.catalogue.versions, SIMULATOR, IPERF)
+        for it in (*catalogue.catalogue.versions, *_auxiliary())
         if isinstance(it.source, BuildRecipe) and it.source.folder in keys
     }
 
@@ -228,7 +233,7 @@ def _docker(here: Examined, situation: Situation, answers: Answers, local: Cover
     builders = (
         judge_tool(it, answers.tools[it.program], can_stand_in=False) for it in TOOLS if it.program in _FOR_IMAGES
     )
-    needed = sum(docker_room(situation, it) for it in (*here.versions, SIMULATOR, IPERF))
+    needed = sum(docker_room(situation, it) for it in (*here.versions, *_auxiliary()))
     room = (
         Finding(name="disk", state=State.OK, value="the engine keeps its images where this host cannot look")
         if facts.root is None
@@ -263,7 +268,7 @@ def _network(situation: Situation, answers: Answers) -> tuple[Finding, ...]:
         facts = judge_network(found)
     else:
         facts = (Finding(name="addresses", state=State.WARN, value=f"could not be tried: {found.text}"),)
-    return (*facts, *(_support(situation, it) for it in (SIMULATOR, IPERF)), *tools)
+    return (*facts, *(_support(situation, it) for it in _auxiliary()), *tools)
 
 
 def _support(situation: Situation, version: Version) -> Finding:
@@ -282,7 +287,7 @@ def _support(situation: Situation, version: Version) -> Finding:
         state=State.MISSING,
         value=lack,
         costs="no case of the suites quic and webtransport can be played"
-        if version is SIMULATOR
+        if version == _auxiliary()[0]
         else "the measurement crosstraffic cannot be played",
         advice=f"`nox -s build-images -- --suite quic` says what is wrong with the {version.id}",
     )
@@ -291,7 +296,7 @@ def _support(situation: Situation, version: Version) -> Finding:
 def _network_suites(here: Examined, situation: Situation, answers: Answers) -> tuple[str, ...]:
     """What of these suites runs here, a sentence each, and what each lack costs."""
     sentences: list[str] = []
-    for suite in _NETWORK_SUITES:
+    for suite in (it for it in SUITES.values() if it.auxiliary_images.all(None)):
         versions = here.of(suite)
         if not versions:
             continue
@@ -312,7 +317,7 @@ def _network_lack(situation: Situation, answers: Answers) -> str | None:
         return answers.network.lack
     if "tshark" not in situation.usable:
         return "needs tshark"
-    lack = docker_lack(situation, SIMULATOR)
+    lack = docker_lack(situation, _auxiliary()[0])
     return None if lack is None else f"the simulator: {lack}"
 
 
@@ -336,3 +341,8 @@ def _lack(here: Examined, language: str, lack: str) -> Finding:
         costs=f"{' and '.join(versions)} do not run as processes",
         advice="install what is named, and see that it is on PATH",
     )
+
+
+def _auxiliary() -> tuple[Version, ...]:
+    """What any suite's cases take beside their versions, the network that they are run over first."""
+    return tuple(dict.fromkeys(it for suite in SUITES.values() for it in suite.auxiliary_images.all(None)))

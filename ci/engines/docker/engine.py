@@ -25,8 +25,8 @@ from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.redis_rights import RUNNER, runner_rules
 from ci.engines.restrictions import Restrictions, of_participant
 from ci.errors import EngineError
-from ci.model import ROLES, Role
-from ci.spec.attempt import CLASSIC_REDIS, MIB, Actor, Address, Scene, Surroundings
+from ci.model import Role
+from ci.spec.attempt import CLASSIC_REDIS, MIB, SIDES, Actor, Address, Scene, Surroundings
 
 __all__ = ["DockerEngine", "DockerSlot", "describe"]
 
@@ -122,7 +122,7 @@ class DockerSlot:
                     sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
                 ),
             )
-            for role in ROLES
+            for role in SIDES
         }
         # The cases reach Redis on their own network, the runner by a port on the host's loopback.
         self._daemon.call(

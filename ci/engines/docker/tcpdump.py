@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
-from ci.model import ROLES
-from ci.spec.attempt import MIB
+from ci.spec.attempt import MIB, SIDES
 
 if TYPE_CHECKING:
     from ci.engines.docker.engine import DockerSlot
@@ -50,7 +49,7 @@ def packets(
     :raises EngineError: it cannot be recorded
     """
     with ExitStack() as stack:
-        for role in ROLES:
+        for role in SIDES:
             stack.enter_context(_recording(daemon, slot.pods[role], helper, files[role], warn))
         yield
 

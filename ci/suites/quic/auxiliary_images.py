@@ -1,16 +1,16 @@
-"""Images that no version is: the network a case is played over, and who else is on it."""
+"""Auxiliary images: the network a case is played over, and who else is on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from ci.model import BuildRecipe, Exercise, PublishedImage, Version
+from ci.model import BuildRecipe, PublishedImage, Version
 
 if TYPE_CHECKING:
     from ci.model import Case
 
-__all__ = ["CROSS_TRAFFIC", "IPERF", "SIMULATOR", "simulator_of", "support_for"]
+__all__ = ["CROSS_TRAFFIC", "IPERF", "NETWORK_IMAGES", "SIMULATOR", "simulator_of"]
 
 SIMULATOR: Final = Version(
     id="simulator", family="simulator", source=BuildRecipe(folder="impls/simulator"), transports=(), suites=()
@@ -29,9 +29,15 @@ def simulator_of(reference: str | None) -> Version:
     )
 
 
-def support_for(cases: Iterable[Case], simulator: Version = SIMULATOR) -> tuple[Version, ...]:
-    """Who takes part in these cases beside their two versions."""
-    exercises = {case.params.name for case in cases if isinstance(case.params, Exercise)}
-    if not exercises:
-        return ()
-    return (simulator, IPERF) if CROSS_TRAFFIC in exercises else (simulator,)
+class _NetworkImages:
+    def all(self, simulator: str | None, /) -> tuple[Version, ...]:
+        return (simulator_of(simulator), IPERF)
+
+    def needed(self, cases: Iterable[Case], simulator: str | None, /) -> tuple[Version, ...]:
+        test_cases = {case.words[0] for case in cases}
+        if not test_cases:
+            return ()
+        return (simulator_of(simulator), IPERF) if CROSS_TRAFFIC in test_cases else (simulator_of(simulator),)
+
+
+NETWORK_IMAGES: Final = _NetworkImages()

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
-from ci.model import Case, Role, SuiteName
+from ci.model import Case, Role, SuiteWords
 from ci.spec.attempt import Actor, Limits
 from ci.spec.last_words import last_line
 from ci.spec.network import NetworkEvidence, NetworkScene
@@ -19,6 +19,7 @@ from ci.suites.quic.exchange import Ending, Exchange
 from ci.suites.quic.materials.supplies import Supplies
 from ci.suites.quic.testcases.base import PLAIN_LINK, TestCase
 from ci.suites.quic.testcases.registry import cases_of
+from ci.suites.quic.words import QUIC, WEBTRANSPORT
 
 __all__ = ["OPERATOR_VARIABLES", "SERVER_PORT", "Cast", "exchange_of", "probe_scene", "scene", "test_case", "words_of"]
 
@@ -145,16 +146,13 @@ def test_case(case: Case) -> TestCase:
 
     :raises TypeError: it is of the transport suite
     """
-    suite = case.suite
-    if suite == "transport":
+    if case.suite not in (QUIC, WEBTRANSPORT):
         raise TypeError(f"{case.name} is not played over a simulated network")
-    return next(test for test in cases_of(suite) if test.name == case.params.words[0])
+    return next(test for test in cases_of(case.suite) if test.name == case.words[0])
 
 
-def words_of(suite: SuiteName, role: Role) -> list[str]:
+def words_of(suite: SuiteWords, role: Role) -> list[str]:
     """All values of TESTCASE that one side of a suite over a network may get, each once."""
-    if suite == "transport":
-        return []
     side: Literal["client", "server"] = "client" if role == "client" else "server"
     return list(dict.fromkeys(test.testcase(side) for test in cases_of(suite)))
 

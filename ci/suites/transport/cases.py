@@ -12,11 +12,12 @@ dialer, then listener, each by code unit. Nothing else (row order, hash seed, lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from ci.model import STANDALONE, Case, Stack, Version
+from ci.model import MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Case, Version
+from ci.suites.transport.words import Stack
 
-__all__ = ["cases", "stacks"]
+__all__ = ["cases", "shown_by", "stacks", "why_excluded"]
 
 
 def stacks(version: Version) -> Iterator[Stack]:
@@ -40,7 +41,7 @@ def cases(versions: Iterable[Version]) -> tuple[Case, ...]:
             if version.listens(stack.transport):
                 listeners.setdefault(stack, set()).add(version.id)
     return tuple(
-        Case(dialer, listener, stack)
+        stack.case(dialer, listener)
         for stack in sorted(listeners, key=_position)
         for dialer in sorted(dialers[stack])
         for listener in sorted(listeners[stack])
@@ -49,3 +50,46 @@ def cases(versions: Iterable[Version]) -> tuple[Case, ...]:
 
 def _position(stack: Stack) -> tuple[bool, tuple[str, ...]]:
     return stack.transport not in STANDALONE, stack.words
+
+
+def shown_by(case: Case) -> Iterable[Hashable]:
+    """That one version dials another over a transport, and what each manages, in its role, over it."""
+    stack = Stack.of(case)
+    yield (*case.pair, stack.transport)
+    for role, version in case.versions.items():
+        yield (version, role, stack.transport, stack.secure_channel)
+        yield (version, role, stack.muxer)
+
+
+def why_excluded(dialer: Version, listener: Version, words: Sequence[str]) -> Iterator[str]:
+    """Why these two do not meet in a case of these words."""
+    misplaced = list(_misplaced(words))
+    yield from misplaced or _unable(dialer, listener, words)
+
+
+def _misplaced(words: Sequence[str]) -> Iterator[str]:
+    """What no two versions could have in common."""
+    if not words or words[0] not in TRANSPORTS:
+        yield "a stack begins with its transport"
+    elif words[0] in STANDALONE and len(words) > 1:
+        yield f"{words[0]} brings its own security and streams: its cases end with `({words[0]})`"
+    elif words[0] not in STANDALONE and len(words) < 3:
+        yield f"{words[0]} needs a secure channel and a muxer: `({words[0]}, noise, yamux)`"
+    elif words[1:] and (words[1] not in SECURE_CHANNELS or words[2] not in MUXERS):
+        yield "the secure channel stands second, the muxer third"
+    elif len(words) > 3:
+        yield "a stack is a transport, a secure channel and a muxer, each once"
+
+
+def _unable(dialer: Version, listener: Version, words: Sequence[str]) -> Iterator[str]:
+    transport = words[0]
+    if not dialer.dials(transport):
+        yield f"{dialer.id} does not speak {transport}"
+    if not listener.listens(transport):
+        does = "only dials, and never listens on," if listener.dials(transport) else "does not speak"
+        if listener is not dialer or listener.dials(transport):
+            yield f"{listener.id} {does} {transport}"
+    for word, kind in zip(words[1:], ("secure_channels", "muxers"), strict=False):
+        for version in dict.fromkeys((dialer, listener)):
+            if word not in getattr(version, kind):
+                yield f"{version.id} has no {word}"

@@ -50,11 +50,11 @@ def board_of(merged: Merged, *, run_url: str | None = None, believed: str = BELI
     symbols = {colour: _symbol(colour, run_url) for colour in _COLOURS} | {"white": WHITE}
     groups: dict[tuple[str, ...], list[MergedCase]] = {}
     for case in merged.cases:
-        if case.dialer in shown and case.listener in shown:
-            groups.setdefault(tuple(map(cell, case.stack.words)), []).append(case)
+        if case.first in shown and case.second in shown:
+            groups.setdefault(tuple(map(cell, case.words)), []).append(case)
     return Board(
         tables={
-            words: {(cell(case.dialer), cell(case.listener)): _cell(case, symbols, believed) for case in cases}
+            words: {(cell(case.first), cell(case.second)): _cell(case, symbols, believed) for case in cases}
             for words, cases in groups.items()
         },
         notes={words: note for words, cases in groups.items() if (note := "; ".join(notes(cases)))},
@@ -95,9 +95,9 @@ def _absent_list(merged: Merged, absent: Sequence[str]) -> list[str]:
     """One line per reason with the versions it keeps out of the tables."""
     versions: dict[str, list[str]] = {}
     for version in absent:
-        cases = [case for case in merged.cases if version in (case.dialer, case.listener)]
+        cases = [case for case in merged.cases if version in case.pair]
         # A version against itself tells its own reason; other cells may be the other side's fault.
-        own = [case for case in cases if case.dialer == case.listener] or cases
+        own = [case for case in cases if case.first == case.second] or cases
         reason, _ = max(Counter(why(case, REASON_LIMIT) for case in own).items(), key=lambda item: (item[1], item[0]))
         versions.setdefault(reason, []).append(f"{cell(version)} ({counted(len(cases), 'cell')})")
     return [f"{', '.join(names)}{reason}" for reason, names in versions.items()]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ci.model import ROLES, Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
+from ci.model import Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
 from ci.spec.attempt import End, Ending, Evidence
 from ci.spec.last_words import last_line
 from ci.suites.transport.address import address_defects
 from ci.suites.transport.ping_record import PingRecord, credible_metrics, find_records, mentions_record
 from ci.suites.transport.stack import judge_stack
+from ci.suites.transport.words import TRANSPORT, Stack
 from ci.util.text import counted
 
 __all__ = ["judge", "settled"]
@@ -186,7 +187,7 @@ def _deadline_passed(evidence: Evidence) -> Reason:
 
 
 def _broken_image(evidence: Evidence) -> Reason | None:
-    for role in ROLES:
+    for role in TRANSPORT.roles:
         end = evidence.own_end(role)
         if end is not None and end.exit_code in NOT_AN_INTEROP_RESULT:
             code = NOT_AN_INTEROP_RESULT[end.exit_code]
@@ -206,7 +207,7 @@ def _broken_image(evidence: Evidence) -> Reason | None:
 def _warnings(
     case: Case, evidence: Evidence, records: tuple[PingRecord, ...], *, shared_loopback: bool
 ) -> tuple[str, ...]:
-    found = list(address_defects(evidence.published, case.stack.transport, loopback_expected=shared_loopback))
+    found = list(address_defects(evidence.published, Stack.of(case).transport, loopback_expected=shared_loopback))
     if _as_a_string(evidence):
         found.append(f"{AS_A_STRING} to wait for; the contract has RPUSH")
     if len(records) > 1:

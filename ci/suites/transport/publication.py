@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ci.model import Case, Stack
+from ci.model import Case
 from ci.reports.missing import fewer, without
 from ci.reports.runs import with_run
+from ci.suites.base import Publication
 from ci.suites.transport.board import WHY, colour_of, read_board
 from ci.suites.transport.dashboard import board_of, render
+from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
     from ci.results.merged import Merged
 
-__all__ = ["cells", "render", "with_part"]
+__all__ = ["PUBLICATION", "cells", "with_part"]
 
 
 def with_part(section: str, now: Merged, sentence: str, run_url: str | None) -> str:
@@ -49,8 +51,11 @@ def with_part(section: str, now: Merged, sentence: str, run_url: str | None) -> 
 def cells(markdown: str) -> dict[Case, str]:
     """Colour of each cell of all tables: the established format, which other repositories have without markers."""
     return {
-        Case(dialer, listener, Stack(*words)): colour
+        Stack(*words).case(dialer, listener): colour
         for words, table in read_board(markdown).tables.items()
         for (dialer, listener), symbol in table.items()
         if (colour := colour_of(symbol))
     }
+
+
+PUBLICATION: Final = Publication(render=render, alone=render, with_part=with_part, cells=cells)

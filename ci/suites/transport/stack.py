@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ci.model import ROLES, Case, Reason, ReasonCode, Role
+from ci.model import Case, Reason, ReasonCode, Role
 from ci.suites.transport.address import other_transport
+from ci.suites.transport.words import TRANSPORT, Stack
 from ci.util.text import strip_ansi
 
 if TYPE_CHECKING:
@@ -39,18 +40,20 @@ def judge_stack(case: Case, evidence: Evidence) -> tuple[dict[str, str] | None, 
 
     Both sides' reports are laid together, the dialer's word before the listener's.
     """
-    said = {role: reports(evidence.streams[role, "stderr"]) for role in ROLES}
-    for role in ROLES:
+    said = {role: reports(evidence.streams[role, "stderr"]) for role in TRANSPORT.roles}
+    for role in TRANSPORT.roles:
         for report in said[role]:
             if _wrong(case, report):
                 return report, _another_stack(case, role, report, said)
-    together = {name: it[name] for role in reversed(ROLES) for it in said[role] for name in LAYERS if name in it}
+    together = {
+        name: it[name] for role in reversed(TRANSPORT.roles) for it in said[role] for name in LAYERS if name in it
+    }
     return together or None, _another_transport(case, evidence)
 
 
 def _wrong(case: Case, report: dict[str, str]) -> dict[str, str]:
     """What of this report is about the stack and not as asked; a standalone transport has one layer only."""
-    asked = case.stack.layers
+    asked = Stack.of(case).layers
     return {name: report[name] for name in LAYERS if name in report and report[name] != asked.get(name)}
 
 
@@ -59,7 +62,7 @@ def _another_stack(
 ) -> Reason:
     wrong = _wrong(case, report)
     got = ", ".join(f"{name} {value}" for name, value in wrong.items())
-    wanted = ", ".join(case.stack.layers.get(name, "none") for name in wrong)
+    wanted = ", ".join(Stack.of(case).layers.get(name, "none") for name in wrong)
     text = f"the {role} reports a connection with {got}, asked for was {wanted}"
     other: Role = "listener" if role == "dialer" else "dialer"
     against = next((it for it in said[other] if any(it.get(name, wrong[name]) != wrong[name] for name in wrong)), None)
@@ -71,8 +74,8 @@ def _another_stack(
 
 def _another_transport(case: Case, evidence: Evidence) -> Reason | None:
     """A dialer takes the address as it is, so what it names is what was dialed, whatever anybody says."""
-    address = other_transport(evidence.published, case.stack.transport)
+    address = other_transport(evidence.published, Stack.of(case).transport)
     if address is None:
         return None
-    text = f"the listener published an address of another transport than {case.stack.transport}: {address[:256]}"
+    text = f"the listener published an address of another transport than {Stack.of(case).transport}: {address[:256]}"
     return Reason(code=ReasonCode.WRONG_STACK, text=text, side="listener")

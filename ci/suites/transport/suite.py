@@ -15,6 +15,7 @@ from typing import Final
 from ci.model import Case, Contract, Role, Verdict, Version
 from ci.spec.attempt import CLASSIC_REDIS, REDIS_PASSWORD, Actor, Evidence, Scene, Surroundings
 from ci.suites.transport.judge import judge, settled
+from ci.suites.transport.words import Stack
 
 __all__ = ["TransportSuite"]
 
@@ -58,7 +59,7 @@ class TransportSuite:
         :param attempt: unique per attempt, so that stale values of an earlier one can never be met
         """
         test_key = _test_key(f"{attempt} {case.name}")
-        dialer, listener = self.versions[case.dialer], self.versions[case.listener]
+        dialer, listener = self.versions[case.first], self.versions[case.second]
         timeout = _application_timeout(dialer, listener)
         if self._factor != 1:
             # Also where neither side declares one: each would go by its own default, which knows of no slow host.
@@ -107,7 +108,7 @@ def _environment(
     case: Case, role: Role, version: Version, test_key: str, timeout: int | None, surroundings: Surroundings
 ) -> dict[str, str]:
     is_dialer = "true" if role == "dialer" else "false"
-    stack = case.stack
+    stack = Stack.of(case)
     variables: dict[str, str | int | None]
     if version.contract is Contract.CLASSIC:
         variables = {

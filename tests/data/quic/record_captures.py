@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from ci.engines.docker.daemon import Daemon, connect  # noqa: E402
 from ci.engines.docker.helper_image import helper_image  # noqa: E402
 from ci.engines.docker.networks import NetworkEngine, NetworkSlot  # noqa: E402
-from ci.model import Case, Exercise, Outcome, Role  # noqa: E402
+from ci.model import Outcome, Role  # noqa: E402
 from ci.runner.network_attempt import attempt  # noqa: E402
 from ci.suites.quic.captures.key_logs import key_logs  # noqa: E402
 from ci.suites.quic.captures.packets import Sender  # noqa: E402
@@ -160,7 +160,7 @@ def record(recording: Recording, slot: NetworkSlot, image: Callable[[str], str],
     test, players = recording.test, {"client": recording.client, "server": recording.server, "simulator": "simulator"}
     players.update(dict.fromkeys(test.actors, "iperf"))
     roles: dict[Role, tuple[str, str]] = {role: (it, image(it)) for role, it in players.items()}  # type: ignore[misc]
-    case = Case(recording.client, recording.server, Exercise(test.suite, test.name))
+    case = test.suite.case(recording.client, recording.server, test.name)
     supplies = test.supplies(SEED)
     prepare(supplies, folder)
     played = scene(case, test, supplies, Cast(roles, seeded=True), folder)

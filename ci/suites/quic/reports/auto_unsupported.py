@@ -33,7 +33,7 @@ def auto_unsupported(merged: Merged, *, exempt: Collection[str] | None = None) -
     exempt = default_exemption(merged) if exempt is None else exempt
     clients, servers = _participants(merged)
     names = {test.name for test in planned_tests(merged) if not test.is_measurement}
-    cells = {(case.dialer, case.listener, case.params.words[0]): case for case in merged.cases}
+    cells = {(case.first, case.second, case.words[0]): case for case in merged.cases}
     found: set[str] = set()
     for name in names:
         rows = [[cells.get((client, server, name)) for server in servers] for client in clients if client not in exempt]
@@ -56,8 +56,8 @@ def default_exemption(merged: Merged) -> frozenset[str]:
 def _participants(merged: Merged) -> tuple[list[str], list[str]]:
     shown, _ = shown_and_absent(merged)
     return (
-        sorted({case.dialer for case in merged.cases} & shown),
-        sorted({case.listener for case in merged.cases} & shown),
+        sorted({case.first for case in merged.cases} & shown),
+        sorted({case.second for case in merged.cases} & shown),
     )
 
 

@@ -98,7 +98,7 @@ def text(merged: Merged, frame: Frame, *, findings: str | None = FINDINGS) -> st
 def frame_of(merged: Merged, *, run_url: str | None = None) -> Frame:
     """:raises ConfigurationError: see `render`"""
     absent = interop_matrix(merged).absent
-    shown = [case for case in merged.cases if not {case.dialer, case.listener} & set(absent)]
+    shown = [case for case in merged.cases if not {case.first, case.second} & set(absent)]
     return Frame(
         runs=(run_sentence(merged, run_url),),
         incomplete=tuple(incomplete(merged)),
@@ -157,9 +157,9 @@ def _absent(merged: Merged, absent: Sequence[str]) -> list[str]:
     """One line per kind of reason, with the versions it keeps out of the tables."""
     versions: dict[str, list[str]] = {}
     for version in absent:
-        cases = [case for case in merged.cases if version in (case.dialer, case.listener)]
+        cases = [case for case in merged.cases if version in case.pair]
         # A case with a version that did take part tells this one's reason; another may be the other side's fault.
-        own = [case for case in cases if not {case.dialer, case.listener} & (set(absent) - {version})] or cases
+        own = [case for case in cases if not {case.first, case.second} & (set(absent) - {version})] or cases
         codes = Counter(case.result.reason.code for case in own if case.result.reason is not None)
         most = max(codes, key=lambda it: (codes[it], it.value), default=None)
         text = "no reason is known" if most is None else f"{most}: {_WHY_ABSENT.get(most, 'see the results')}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ci.results.merged import Merged, MergedCase
     from ci.results.records import Attempt
     from ci.suites.quic.testcases.base import TestCase
-    from ci.util.json_fields import Json
+    from ci.util.json_document import Json
 
 __all__ = ["interop_export"]
 
@@ -52,9 +52,9 @@ def interop_export(
     known = planned_tests(merged)
     tests = [test for test in known if not test.is_measurement]
     measurements = [test for test in known if test.is_measurement]
-    clients = sorted({case.dialer for case in merged.cases}, key=by_code_unit)
-    servers = sorted({case.listener for case in merged.cases}, key=by_code_unit)
-    cells = {(case.dialer, case.listener, case.params.words[0]): case for case in merged.cases}
+    clients = sorted({case.first for case in merged.cases}, key=by_code_unit)
+    servers = sorted({case.second for case in merged.cases}, key=by_code_unit)
+    cells = {(case.first, case.second, case.words[0]): case for case in merged.cases}
     pairs = [(client, server) for client in clients for server in servers]
 
     names = page_names({*clients, *servers})
@@ -77,7 +77,7 @@ def interop_export(
         "results": [of(pair, tests) for pair in pairs],
         "measurements": [of(pair, measurements) for pair in pairs],
         # From here on what the established format does not know.
-        "suite": merged.suite,
+        "suite": merged.suite.name,
         "plan": merged.plan,
         "runs": list(dict.fromkeys(shard.run for shard in merged.shards if shard.run is not None)),
         "versions": {name: version for version, name in names.items()},

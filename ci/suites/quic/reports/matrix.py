@@ -123,8 +123,8 @@ def interop_matrix(merged: Merged) -> Matrix:
     automatic = auto_unsupported(merged)
     pairs: dict[tuple[str, str], dict[str, MergedCase]] = {}
     for case in merged.cases:
-        if case.dialer in shown and case.listener in shown:
-            pairs.setdefault((case.dialer, case.listener), {})[case.params.words[0]] = case
+        if case.first in shown and case.second in shown:
+            pairs.setdefault(case.pair, {})[case.words[0]] = case
     known = planned_tests(merged)
     return Matrix(
         tests=known,

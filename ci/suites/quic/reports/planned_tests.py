@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ci.errors import ConfigurationError
 from ci.suites.quic.testcases.registry import cases_of
+from ci.suites.quic.words import QUIC, WEBTRANSPORT
 
 if TYPE_CHECKING:
     from ci.results.merged import Merged
@@ -17,15 +18,15 @@ __all__ = ["planned_tests"]
 def planned_tests(merged: Merged) -> tuple[TestCase, ...]:
     """Those that were planned, in the suite's order, measurements last.
 
-    :raises ConfigurationError: `test-case-unknown`, of the run as a whole; `suite-unfit` for the transport suite
+    :raises ConfigurationError: `test-case-unknown`, of the run as a whole; `suite-unfit` for a suite without test cases
     """
-    if merged.suite == "transport":
+    if merged.suite not in (QUIC, WEBTRANSPORT):
         raise ConfigurationError(
             "suite-unfit",
-            "these are results of the transport suite, which has stacks and no test cases",
+            f"these are results of the {merged.suite} suite, which has no test cases",
             hint="give merged results of the suite quic or webtransport",
         )
-    names = {case.params.words[0] for case in merged.cases}
+    names = {case.words[0] for case in merged.cases}
     known = tuple(test for test in cases_of(merged.suite) if test.name in names)
     unknown = sorted(names - {test.name for test in known})
     if unknown:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from ci.model import Case, Outcome
+from ci.model import Case, Outcome, SuiteWords
+from ci.reports.markers import section as section_of
 from ci.reports.missing import fewer, without
 from ci.reports.runs import with_run
 from ci.results.aggregate import Flaky, Result
 from ci.results.merged import Merged, MergedCase
+from ci.suites.base import Publication
 from ci.suites.quic.judge import RATE
 from ci.suites.quic.reports import dashboard
 from ci.suites.quic.reports.matrix import Mark, Sign
 from ci.suites.quic.reports.published import PublishedTest, published_tests
-from ci.suites.quic.testcases.base import SuiteName
+from ci.suites.quic.words import QUIC as QUIC_WORDS
+from ci.suites.quic.words import WEBTRANSPORT as WEBTRANSPORT_WORDS
 
-__all__ = ["as_case", "cells", "with_part"]
+__all__ = ["QUIC", "WEBTRANSPORT", "as_case", "cells", "with_part"]
 
 _OUTCOMES: Final = {
     Sign.PASSED: Outcome.PASSED,
@@ -27,7 +31,7 @@ _OUTCOMES: Final = {
 }
 
 
-def with_part(section: str, now: Merged, sentence: str, suite: SuiteName) -> str:
+def with_part(section: str, now: Merged, sentence: str, suite: SuiteWords) -> str:
     """A published section with the results of a later run in the place of its own.
 
     :param now: the cases of that run which have a result
@@ -37,7 +41,7 @@ def with_part(section: str, now: Merged, sentence: str, suite: SuiteName) -> str
     frame = dashboard.read_frame(section)
     filled = sum(not before[it.key].result.outcome.conclusive for it in now.cases if it.key in before)
     cases = before | {it.key: it for it in now.cases}
-    shown = {version for it in cases.values() for version in (it.dialer, it.listener)}
+    shown = {version for it in cases.values() for version in it.pair}
     absent = (without(line, shown, dashboard.WHY) for line in frame.absent)
     frame = replace(
         frame,
@@ -56,8 +60,6 @@ def as_case(test: PublishedTest) -> MergedCase:
     outcome = {Mark.TIMED_OUT: Outcome.TIMED_OUT, Mark.AUTOMATIC: Outcome.FAILED}.get(test.mark, _OUTCOMES[test.sign])
     mean, deviation = test.rate or (None, None)
     return MergedCase(
-        name=test.case.name,
-        key=test.case.key,
         case=test.case,
         result=Result(
             outcome=outcome,
@@ -68,6 +70,19 @@ def as_case(test: PublishedTest) -> MergedCase:
     )
 
 
-def cells(section: str, suite: SuiteName) -> dict[Case, str]:
+def cells(section: str, suite: SuiteWords) -> dict[Case, str]:
     """Colour of each test case in what stands between the suite's markers."""
     return {test.case: test.colour for test in published_tests(section, suite)}
+
+
+def _publication(suite: SuiteWords) -> Publication:
+    return Publication(
+        render=dashboard.render,
+        alone=partial(dashboard.render, findings=None),
+        with_part=lambda text, now, sentence, _: with_part(text, now, sentence, suite),
+        cells=lambda markdown: cells(section_of(markdown, suite.marker), suite),
+    )
+
+
+QUIC: Final = _publication(QUIC_WORDS)
+WEBTRANSPORT: Final = _publication(WEBTRANSPORT_WORDS)

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ci.model import Case, Exercise
+from ci.model import Case, SuiteWords
 from ci.reports.markdown import row_of
 from ci.suites.quic.reports.matrix import Mark, Sign
-from ci.suites.quic.testcases.base import SuiteName
 from ci.suites.quic.testcases.registry import cases_of
 
 __all__ = ["PublishedTest", "published_tests"]
@@ -50,7 +49,7 @@ class PublishedTest:
         return {Mark.FLAKY: "yellow", Mark.AUTOMATIC: "red"}.get(self.mark, COLOURS[self.sign])
 
 
-def published_tests(section: str, suite: SuiteName) -> Iterator[PublishedTest]:
+def published_tests(section: str, suite: SuiteWords) -> Iterator[PublishedTest]:
     """The cases in what stands between the markers of a suite over a simulated network, in its order."""
     names = {test.abbreviation: test.name for test in cases_of(suite)}
     servers: list[str] = []
@@ -66,7 +65,7 @@ def published_tests(section: str, suite: SuiteName) -> Iterator[PublishedTest]:
                     if name := names.get(found["abbreviation"]):
                         words = found.groupdict()
                         rate = (float(words["rate"]), float(words["deviation"])) if words.get("rate") else None
-                        case = Case(client, server, Exercise(suite, name))
+                        case = suite.case(client, server, name)
                         yield PublishedTest(case=case, sign=sign, mark=Mark(found["mark"]), rate=rate)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Final, Literal, TypeAlias
 
-from ci.model import Side
+from ci.model import Side, SuiteWords
 from ci.suites.quic.captures.packets import Trace
 from ci.suites.quic.materials.supplies import Supplies, downloads
+from ci.suites.quic.words import QUIC
 
-__all__ = ["KIB", "MIB", "PLAIN_LINK", "Beside", "Check", "Finding", "SuiteName", "TestCase", "Traces"]
+__all__ = ["KIB", "MIB", "PLAIN_LINK", "Beside", "Check", "Finding", "TestCase", "Traces"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -20,7 +21,6 @@ MIB: Final = 1024 * KIB
 # image of its simulator takes them apart by itself.
 PLAIN_LINK: Final = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
 
-SuiteName: TypeAlias = Literal["quic", "webtransport"]
 Beside: TypeAlias = Literal["left", "right"]
 
 
@@ -80,7 +80,7 @@ class TestCase:
     name: str
     abbreviation: str
     description: str
-    suite: SuiteName = "quic"
+    suite: SuiteWords = QUIC
     client: str = ""
     server: str = ""
     sizes: tuple[int, ...] = ()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ci.suites.quic.testcases import handshake, losses, measurements, paths, resumption, transfer
-from ci.suites.quic.testcases.base import SuiteName, TestCase
+from ci.suites.quic.testcases.base import TestCase
 from ci.suites.quic.testcases.webtransport import WEBTRANSPORT_CASES
+from ci.suites.quic.words import QUIC
+
+if TYPE_CHECKING:
+    from ci.model import SuiteWords
 
 __all__ = ["QUIC_CASES", "QUIC_MEASUREMENTS", "WEBTRANSPORT_CASES", "cases_of"]
 
@@ -37,6 +41,6 @@ QUIC_CASES: Final = (
 QUIC_MEASUREMENTS: Final = (measurements.GOODPUT, measurements.CROSS_TRAFFIC)
 
 
-def cases_of(suite: SuiteName) -> tuple[TestCase, ...]:
+def cases_of(suite: SuiteWords) -> tuple[TestCase, ...]:
     """The test cases of a suite, then its measurements."""
-    return (*QUIC_CASES, *QUIC_MEASUREMENTS) if suite == "quic" else WEBTRANSPORT_CASES
+    return (*QUIC_CASES, *QUIC_MEASUREMENTS) if suite is QUIC else WEBTRANSPORT_CASES

@@ -11,6 +11,7 @@ from ci.suites.quic.materials.seeded import Draw
 from ci.suites.quic.materials.supplies import SuppliedFile, Supplies
 from ci.suites.quic.testcases.base import KIB, MIB, Check, Finding, TestCase, Traces
 from ci.suites.quic.testcases.checks import handshakes
+from ci.suites.quic.words import WEBTRANSPORT
 from ci.util.text import counted
 
 __all__ = ["WEBTRANSPORT_CASES", "carried_by_datagrams", "carried_by_streams"]
@@ -132,7 +133,7 @@ def _transfer(carrier: Carrier, direction: Literal["receive", "send"], descripti
         name=name,
         abbreviation=carrier[0].upper() + direction[0].upper(),
         description=description,
-        suite="webtransport",
+        suite=WEBTRANSPORT,
         client=name if direction == "receive" else "transfer",
         server=name if direction == "send" else "transfer",
         sizes=sizes,
@@ -146,7 +147,7 @@ WEBTRANSPORT_CASES: Final = (
         name="handshake",
         abbreviation="H",
         description="A WebTransport session is made, and both sides agree on an application protocol.",
-        suite="webtransport",
+        suite=WEBTRANSPORT,
         supply=negotiation,
         checks=(handshakes(1),),
     ),

@@ -1,4 +1,4 @@
-"""Merged results on a console: how many of what, and a matrix per stack.
+"""The matrix of the transport suite on a console, a table per stack.
 
 Rich tables on a terminal, aligned plain text elsewhere. Signs as well as colours, so that either is enough.
 """
@@ -9,14 +9,13 @@ from typing import Final
 
 from rich.text import Text
 
-from ci.model import Outcome, Proof
-from ci.reports.order import by_code_unit, stack_order
+from ci.model import Proof
+from ci.reports.order import by_code_unit, words_order
 from ci.reports.screen import Screen, print_table, that_fit
-from ci.results.merged import Counts, Merged, MergedCase
-from ci.suites.quic.reports import terminal as interop_terminal
+from ci.results.merged import Merged, MergedCase
 from ci.terminal.progress import OUTCOME_STYLES
 
-__all__ = ["closing_table", "matrix_table"]
+__all__ = ["matrix_table"]
 
 LATENCY: Final = "handshakePlusOneRTTMillis"
 _CORNER: Final = ("dialer ↓ listener →", "dialer \\ listener")
@@ -33,41 +32,14 @@ _SIGNS: Final = {
 _BELIEVED: Final = ("†", "?")
 
 
-def closing_table(console: Screen, results: Merged | Counts) -> None:
-    """How many cases had each outcome; every number is there, zeros too, but for those whose stack is believed."""
-    counts = results.counts if isinstance(results, Merged) else results
-    rows: list[tuple[str, int, str]] = []
-    for outcome in Outcome:
-        rows.append((str(outcome), counts.of(outcome), OUTCOME_STYLES[outcome]))
-        if outcome is Outcome.PASSED:
-            rows.append(("  of these flaky", counts.flaky, OUTCOME_STYLES["flaky"]))
-            if counts.believed:  # nothing to prove in the suites over a simulated network
-                rows.append(("  of these believed", counts.believed, OUTCOME_STYLES["flaky"]))
-        if outcome is Outcome.NOT_RUN:
-            rows.append(("  of these planned out", counts.planned_out, OUTCOME_STYLES["not-run"]))
-    rows.append(("planned", counts.planned, "bold"))
-    body = []
-    for name, count, style in rows:
-        shown = style if count else "dim"
-        share = f"{100 * count / counts.planned:.1f} %" if counts.planned else ""
-        body.append([Text(name, shown), Text(str(count), shown), Text(share, shown)])
-    print_table(console, [Text("outcome"), Text("cases"), Text("share")], body)
-
-
 def matrix_table(console: Screen, merged: Merged) -> None:
-    """One matrix per stack, dialers down, listeners across, with the milliseconds from dial to first pong.
-
-    Of the suites over a simulated network one matrix of the test cases, clients down, servers across.
-    """
-    if merged.suite != "transport":
-        interop_terminal.matrix_table(console, merged)
-        return
+    """One matrix per stack, dialers down, listeners across, with the milliseconds from dial to first pong."""
     stacks: dict[tuple[str, ...], list[MergedCase]] = {}
-    for case in sorted(merged.cases, key=lambda case: stack_order(case.params)):
-        stacks.setdefault(case.params.words, []).append(case)
+    for case in sorted(merged.cases, key=lambda case: words_order(case.words)):
+        stacks.setdefault(case.words, []).append(case)
     for words, cases in stacks.items():
         console.info(f"\n{', '.join(words)}", style="bold")
-        cells = {(case.dialer, case.listener): _cell(console, case) for case in cases}
+        cells = {case.pair: _cell(console, case) for case in cases}
         dialers = sorted({dialer for dialer, _ in cells}, key=by_code_unit)
         listeners = sorted({listener for _, listener in cells}, key=by_code_unit)
         names = {name: console.styled(name) for name in {*dialers, *listeners}}
