@@ -19,8 +19,8 @@ from ci.engines.docker.daemon import Daemon
 from ci.engines.programs import Program
 from ci.model import Case, Contract, PublishedImage, Transport, Verdict, Version
 from ci.runner.attempt import attempt
-from ci.runner.inbox import NOBODY, Bystander
-from ci.spec.attempt import Evidence, Scene
+from ci.runner.inbox import NOBODY, AttemptObserver
+from ci.spec.attempt import AttemptSpec, Evidence
 from ci.suites.transport.suite import TransportSuite
 from ci.suites.transport.words import Stack
 
@@ -139,7 +139,7 @@ class Played:
     """One attempt with fake peers: what it was, what it left behind, and how it was judged."""
 
     case: Case
-    scene: Scene
+    spec: AttemptSpec
     evidence: Evidence
     verdict: Verdict
 
@@ -176,10 +176,10 @@ class Play:
         deadline: float = 30.0,
         strict_exit: bool = False,
         images: Mapping[str, str] | None = None,
-        change: Callable[[Scene], Scene] = lambda scene: scene,
-        settled: Callable[[str], bool] | None = None,
+        change: Callable[[AttemptSpec], AttemptSpec] = lambda spec: spec,
+        has_result: Callable[[str], bool] | None = None,
         cancelled: threading.Event | None = None,
-        bystander: Bystander = NOBODY,
+        observer: AttemptObserver = NOBODY,
     ) -> Played:
         """Play one case.
 
@@ -188,9 +188,9 @@ class Play:
         :param contracts: generation of the contract, dialer first
         :param deadline: seconds; costs time only where nobody ends by itself
         :param images: image by side where it is not that of a behaviour
-        :param change: what to change in the scene the suite describes
-        :param settled: instead of the suite's own; called whenever the dialer has printed something
-        :param bystander: sees what both sides write
+        :param change: what to change in the spec the suite describes
+        :param has_result: instead of the suite's own; called whenever the dialer has printed something
+        :param observer: sees what both sides write
         """
         versions = {
             side: Version(
@@ -210,14 +210,14 @@ class Play:
         self.slot.restore()
         made = {side: (images or {}).get(side) or self.peer(behaviour) for side, behaviour in behaviours.items()}
         surroundings = self.slot.surroundings
-        described = suite.scene(case, images=made, surroundings=surroundings, attempt=str(self._count))
-        scene = change(replace(described, linger=0.5, farewell=1.5))
+        described = suite.attempt_spec(case, images=made, surroundings=surroundings, attempt=str(self._count))
+        spec = change(replace(described, linger=0.5, farewell=1.5))
         evidence = attempt(
             self.slot,
-            scene,
-            settled=settled or suite.settled,
+            spec,
+            has_result=has_result or suite.has_result,
             labels={"case": case.name},
             cancelled=cancelled or threading.Event(),
-            bystander=bystander,
+            observer=observer,
         )
-        return Played(case=case, scene=scene, evidence=evidence, verdict=suite.judge(case, evidence, surroundings))
+        return Played(case=case, spec=spec, evidence=evidence, verdict=suite.judge(case, evidence, surroundings))

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ci.engines.docker.networks import NetworkSlot
     from ci.model import Case, Role
     from ci.runner.stage import Stage, Stages
-    from ci.spec.attempt import Actor
+    from ci.spec.attempt import Participant
     from ci.terminal.console import Console
 
 __all__ = ["configure", "run"]
@@ -155,7 +155,7 @@ class _Session:
                     folder=self._folder,
                     cancelled=cancelled,
                     live=lambda: None if arguments.quiet else LiveOutput(console, roles),
-                    over=lambda number, verdict, actors: self._over(stage, number, verdict, actors),
+                    over=lambda number, verdict, participants: self._over(stage, number, verdict, participants),
                     around=lambda scratch: self._around(stage, scratch),
                 )
                 console.info(ready.case.name, style="bold")
@@ -190,30 +190,32 @@ class _Session:
             return packets(engine.daemon, slot, helper=engine.helper, files=files, warn=self._console.warn)
         return nullcontext()  # over a simulated network the simulator records them itself
 
-    def _over(self, stage: Stage, number: int, verdict: Verdict, actors: Sequence[Actor]) -> After:
+    def _over(self, stage: Stage, number: int, verdict: Verdict, participants: Sequence[Participant]) -> After:
         after = After.CLEAR
         failed = verdict.outcome is not Outcome.PASSED
         if self._arguments.shell and failed:
-            self._shell(stage, verdict, actors)
+            self._shell(stage, verdict, participants)
             after = After.LOOKED
         last = number == self._times or (self._arguments.until_fail and failed)
         return After.LEAVE if self._arguments.keep and last else after
 
-    def _shell(self, stage: Stage, verdict: Verdict, actors: Sequence[Actor]) -> None:
+    def _shell(self, stage: Stage, verdict: Verdict, participants: Sequence[Participant]) -> None:
         reason = verdict.reason
-        by_role = {actor.role: actor for actor in actors}
+        by_role = {participant.role: participant for participant in participants}
         # Where nobody in particular failed: on the side that begins.
         first = next(role for role in (*TRANSPORT.roles, "client") if role in by_role and role != "listener")
-        actor = next((it for it in actors if reason is not None and it.role == reason.side), by_role[first])
+        participant = next((it for it in participants if reason is not None and it.role == reason.side), by_role[first])
         if not (self._console.terminal and sys.stdin.isatty()):
             self._console.warn("no shell: --shell needs a terminal to give it to")
             return
         self._console.info(f"{verdict.outcome}: {reason.text if reason else ''}", style=OUTCOME_STYLES[verdict.outcome])
-        self._console.info(f"a shell on the {actor.role}'s side ({actor.version}); `exit` goes on", style="bold")
+        self._console.info(
+            f"a shell on the {participant.role}'s side ({participant.version}); `exit` goes on", style="bold"
+        )
         daemon, slot = _where(stage)
         capabilities = ("NET_ADMIN", "NET_RAW") if isinstance(stage, NetworkStage) else ()
-        if open_shell(daemon, slot, actor, capabilities=capabilities) in NO_SHELL:
-            self._console.warn(f"the image of {actor.version} seems to hold no /bin/sh")
+        if open_shell(daemon, slot, participant, capabilities=capabilities) in NO_SHELL:
+            self._console.warn(f"the image of {participant.version} seems to hold no /bin/sh")
 
     def _by_hand(self, last: Try, names: Mapping[str, str]) -> list[str]:
         if last.by_hand is None:
@@ -337,7 +339,7 @@ def _roles(case: Case) -> tuple[Role, ...]:
     """Whose lines there will be."""
     if case.suite is TRANSPORT:
         return TRANSPORT.roles
-    return (*case.suite.roles, "simulator", *test_case(case).actors)
+    return (*case.suite.roles, "simulator", *test_case(case).participants)
 
 
 def _where(stage: Stage) -> tuple[Daemon, DockerSlot | NetworkSlot]:

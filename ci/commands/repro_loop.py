@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from ci.model import Outcome, Verdict
 from ci.results.records import timestamp
 from ci.runner.evidence_folder import unwritable
-from ci.runner.stage import After, Audience, Take
+from ci.runner.stage import After, AttemptContext, CaseObserver
 
 if TYPE_CHECKING:
     from ci.commands.repro_output import LiveOutput
     from ci.model import Role
     from ci.results.records import EvidenceFile
     from ci.runner.schedule import Ready
-    from ci.runner.stage import Performance, Stage
-    from ci.spec.attempt import Actor, Stream
+    from ci.runner.stage import AttemptResult, Stage
+    from ci.spec.attempt import Participant, Stream
 
 __all__ = ["Repeat", "Try", "pass_rate"]
 
@@ -34,7 +34,7 @@ class Try:
     :param seconds: from the start of both sides to the verdict
     :param folder: where its evidence lies; None where nobody was started
     :param seed: what chance there was came from it
-    :param by_hand: see `ci.runner.stage.Performance`
+    :param by_hand: see `ci.runner.stage.AttemptResult`
     """
 
     number: int
@@ -64,7 +64,7 @@ class Repeat:
     folder: Path
     cancelled: threading.Event
     live: Callable[[], LiveOutput | None] = lambda: None
-    over: Callable[[int, Verdict, Sequence[Actor]], After] = lambda *_: After.CLEAR
+    over: Callable[[int, Verdict, Sequence[Participant]], After] = lambda *_: After.CLEAR
     around: Callable[[Path], AbstractContextManager[object]] = nullcontext
 
     def tries(self, times: int, *, until_fail: bool = False) -> Iterator[Try]:
@@ -81,7 +81,7 @@ class Repeat:
 
     def _once(self, number: int) -> Try:
         case = self.ready.case
-        take = Take(
+        take = AttemptContext(
             number=number,
             identity=f"{self.folder.name}/{number}",
             folder=self.folder,
@@ -114,7 +114,7 @@ class Repeat:
             by_hand=performance.by_hand,
         )
 
-    def _keep(self, performance: Performance, scratch: Path) -> Path | None:
+    def _keep(self, performance: AttemptResult, scratch: Path) -> Path | None:
         try:
             files = performance.keep({"verdict": round(performance.elapsed * 1000, 1)})
             folder = _folder_of(self.folder, files)
@@ -132,7 +132,7 @@ def _folder_of(root: Path, files: Sequence[EvidenceFile]) -> Path | None:
     return next((root.joinpath(file.path).parent for file in files if file.stream == "case"), None)
 
 
-class _Foreground(Audience):
+class _Foreground(CaseObserver):
     """Shows what happens, and lets somebody look around before it is cleared away."""
 
     def __init__(self, repeat: Repeat, number: int) -> None:
@@ -144,9 +144,9 @@ class _Foreground(Audience):
         if self._live is not None:
             self._live.output(at, role, stream, data)
 
-    def over(self, verdict: Verdict, actors: Sequence[Actor]) -> After:
+    def over(self, verdict: Verdict, participants: Sequence[Participant]) -> After:
         with nullcontext() if self._live is None else self._live.paused():
-            return self._repeat.over(self._number, verdict, actors)
+            return self._repeat.over(self._number, verdict, participants)
 
     def close(self) -> None:
         if self._live is not None:

@@ -194,7 +194,7 @@ class Serving:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Actors started in an odd environment.
+    """Participants started in an odd environment.
 
     :param timeout: what they were told, in seconds
     :param limit: how long they were watched, in seconds
@@ -246,6 +246,6 @@ def count(results: Iterable[Result], status: Status, level: Level | None = None)
 
 
 def last_line(trace: Trace) -> str:
-    """The last line an actor wrote to stderr, else to stdout, cut to a length fit for a sentence."""
+    """The last line a participant wrote to stderr, else to stdout, cut to a length fit for a sentence."""
     words = last_words.last_line(trace.stderr, trace.stdout, most=300)
     return f"its last line: {words}" if words else "it wrote nothing"

@@ -24,15 +24,15 @@ from ci.suites.quic.judge import judge
 from ci.suites.quic.materials.received import PROTOCOL_FILE
 from ci.suites.quic.materials.seeded import Draw
 from ci.suites.quic.materials.supplies import Supplies, prepare
-from ci.suites.quic.suite import Cast, exchange_of, probe_scene, scene
+from ci.suites.quic.suite import Cast, attempt_spec, exchange_of, probe_spec
 from ci.suites.quic.testcases.registry import cases_of
 from ci.suites.quic.words import WEBTRANSPORT
 
 if TYPE_CHECKING:
     from ci.model import SuiteWords
     from ci.runner.network_attempt import NetworkSlot
-    from ci.spec.attempt import Actor
-    from ci.spec.network import NetworkEvidence, NetworkScene
+    from ci.spec.attempt import Participant
+    from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
     from ci.suites.quic.testcases.base import TestCase
 
 __all__ = ["EndpointLaboratory", "basics_of"]
@@ -140,9 +140,9 @@ class EndpointLaboratory:
             said=last_line(evidence.streams[self._role, "stderr"], evidence.streams[self._role, "stdout"]),
         )
 
-    def _probe(self, name: str, folder: Path, *, limit: float) -> NetworkScene:
+    def _probe(self, name: str, folder: Path, *, limit: float) -> NetworkAttemptSpec:
         peer = self._peers[0]  # it takes no part
-        return probe_scene(self._case(name, peer[0]), self._role, name, self._cast(peer), folder, limit=limit)
+        return probe_spec(self._case(name, peer[0]), self._role, name, self._cast(peer), folder, limit=limit)
 
     def _ask_claims(self, refusal: Refusal) -> dict[str, bool]:
         """Start it with every value of TESTCASE there is, and see which it refuses."""
@@ -163,9 +163,11 @@ class EndpointLaboratory:
         try:
             for value in values:
                 asked = self._probe(value, folder, limit=patience)
-                actor = _with(asked.actor(self._role), self._something_to_do())
-                players[value] = Player(actor, changed)
-                running = self._slot.prepare(actor, players[value], {"check": value}, asked.brings.get(self._role, {}))
+                participant = _with(asked.participant(self._role), self._something_to_do())
+                players[value] = Player(participant, changed)
+                running = self._slot.prepare(
+                    participant, players[value], {"check": value}, asked.brings.get(self._role, {})
+                )
                 prepared.append((players[value], running))
             for player, running in prepared:
                 player.start(running)
@@ -202,9 +204,9 @@ class EndpointLaboratory:
     def _meet(self, test: TestCase, peer: tuple[str, str], *, without: Sequence[str] = ()) -> Meeting:
         supplies = test.supplies(SEED)
         with _folder(supplies) as folder:
-            played = scene(self._case(test.name, peer[0]), test, supplies, self._cast(peer), folder)
-            changed = tuple(_without(it, without) if it.role == self._role else it for it in played.actors)
-            evidence = self._attempt(replace(played, actors=changed), folder)
+            played = attempt_spec(self._case(test.name, peer[0]), test, supplies, self._cast(peer), folder)
+            changed = tuple(_without(it, without) if it.role == self._role else it for it in played.participants)
+            evidence = self._attempt(replace(played, participants=changed), folder)
             verdict = judge(test, supplies, exchange_of(evidence, folder))
             end = evidence.exits.get(self._role)
             return Meeting(
@@ -217,7 +219,7 @@ class EndpointLaboratory:
                 qlog=any(path.is_file() for path in (folder / self._role / "qlog").rglob("*")),
             )
 
-    def _attempt(self, played: NetworkScene, folder: Path) -> NetworkEvidence:
+    def _attempt(self, played: NetworkAttemptSpec, folder: Path) -> NetworkEvidence:
         return attempt(self._slot, played, folder, labels={"check": self._role}, cancelled=threading.Event())
 
 
@@ -229,12 +231,14 @@ def _folder(supplies: Supplies) -> Iterator[Path]:
         yield folder
 
 
-def _with(actor: Actor, changes: Mapping[str, str]) -> Actor:
-    return replace(actor, environment={**actor.environment, **changes})
+def _with(participant: Participant, changes: Mapping[str, str]) -> Participant:
+    return replace(participant, environment={**participant.environment, **changes})
 
 
-def _without(actor: Actor, names: Sequence[str]) -> Actor:
-    return replace(actor, environment={name: it for name, it in actor.environment.items() if name not in names})
+def _without(participant: Participant, names: Sequence[str]) -> Participant:
+    return replace(
+        participant, environment={name: it for name, it in participant.environment.items() if name not in names}
+    )
 
 
 def _strays(supplies: Supplies, folder: Path, role: EndpointRole) -> Iterator[str]:

@@ -20,7 +20,7 @@ from ci.suites.transport.words import Stack
 if TYPE_CHECKING:
     from ci.engines.base import Slot
     from ci.runner.probe import Trace
-    from ci.spec.attempt import Actor, Scene
+    from ci.spec.attempt import AttemptSpec, Participant
 
 __all__ = ["Laboratory"]
 
@@ -130,21 +130,21 @@ class Laboratory:
     def _accept(self, stack: Stack) -> Acceptance:
         """Start both roles and see whether they come as far as Redis."""
         self._tell(f"{self._contract}: {stack}: is it accepted?")
-        scene = self._scene(stack)
+        spec = self._scene(stack)
         with stage(self._slot, {"check": "accept"}) as it:
-            listener, dialer = it.start(scene.listener, scene.dialer)
+            listener, dialer = it.start(spec.listener, spec.dialer)
             decided = it.wait(
                 lambda: (
-                    (listener.end is not None or bool(it.published(scene.listener_key)))
-                    and (dialer.end is not None or it.asked(scene.dialer_key))
+                    (listener.end is not None or bool(it.published(spec.listener_key)))
+                    and (dialer.end is not None or it.asked(spec.dialer_key))
                 ),
                 self._patience,
             )
             it.sync()
             seen = Acceptance(
                 stack=stack,
-                listens=bool(it.published(scene.listener_key)),
-                dials=it.asked(scene.dialer_key),
+                listens=bool(it.published(spec.listener_key)),
+                dials=it.asked(spec.dialer_key),
                 traces={"listener": listener.trace(), "dialer": dialer.trace()},
             )
         if decided:  # else this was how long we waited, not how long it took
@@ -162,7 +162,7 @@ class Laboratory:
         evidence = attempt(
             self._slot,
             self._scene(accepted.stack, listener=case.second),
-            settled=self._suite.settled,
+            has_result=self._suite.has_result,
             labels={"check": "ping"},
             cancelled=threading.Event(),
         )
@@ -175,19 +175,19 @@ class Laboratory:
 
     def _serve(self, stack: Stack) -> Serving:
         self._tell(f"{self._contract}: {stack}: a listener and two dialers")
-        scene = self._scene(stack)
+        spec = self._scene(stack)
         with stage(self._slot, {"check": "serve"}) as it:
             # Its own time limit is not what is looked at here: it must outlast both dialers.
-            limit = {VARIABLES[self._contract]["timeout"]: str(round(3 * scene.deadline))}
-            (listener,) = it.start(_changed(scene.listener, limit))
-            it.wait(lambda: listener.end is not None or bool(it.published(scene.listener_key)), self._patience)
+            limit = {VARIABLES[self._contract]["timeout"]: str(round(3 * spec.deadline))}
+            (listener,) = it.start(_changed(spec.listener, limit))
+            it.wait(lambda: listener.end is not None or bool(it.published(spec.listener_key)), self._patience)
             traces: list[Trace] = []
-            for address in it.published(scene.listener_key)[:1] * 2:
+            for address in it.published(spec.listener_key)[:1] * 2:
                 if traces:
                     # The first one has taken the address away; the second gets what the listener said.
-                    it.push(scene.dialer_key, address)
-                (dialer,) = it.start(scene.dialer)
-                it.wait_ended([dialer], scene.deadline)
+                    it.push(spec.dialer_key, address)
+                (dialer,) = it.start(spec.dialer)
+                it.wait_ended([dialer], spec.deadline)
                 traces.append(dialer.trace())
             seen = listener.trace()
             stopping = listener.stop(STOP_SECONDS) if seen.end is None else None
@@ -215,42 +215,42 @@ class Laboratory:
             yield "bad-address", self._run("no address", [dialing.dialer], short, dialing, NO_ADDRESS)
             yield "dialer-times-out", self._run("a dialer alone", [dialing.dialer], short)
 
-        both = [scene.listener for scene in [listening] if scene] + [scene.dialer for scene in [dialing] if scene]
+        both = [spec.listener for spec in [listening] if spec] + [spec.dialer for spec in [dialing] if spec]
         if not both:
             return
         yield "missing-redis", self._run("no Redis", both, {**short, parts["redis"]: CLOSED_PORT})
         yield "missing-transport", self._run("no transport", both, {**long, parts["transport"]: None})
         for part in ("transport", "secure channel", "muxer"):
-            if concerned := [actor for actor in both if parts[part] in actor.environment]:
+            if concerned := [participant for participant in both if parts[part] in participant.environment]:
                 code = f"unknown-{part.replace(' ', '-')}"
                 yield code, self._run(f"an unknown {part}", concerned, {**long, parts[part]: UNKNOWN})
 
     def _run(
         self,
         what: str,
-        actors: Sequence[Actor],
+        participants: Sequence[Participant],
         changes: Mapping[str, str | None],
-        scene: Scene | None = None,
+        spec: AttemptSpec | None = None,
         address: str | None = None,
     ) -> Experiment:
-        """Run actors with these variables changed (None: left out) until they end, or long enough.
+        """Run participants with these variables changed (None: left out) until they end, or long enough.
 
-        :param address: published beforehand under the key of this scene's dialer
+        :param address: published beforehand under the key of this spec's dialer
         """
         self._tell(f"{self._contract}: {what}")
         timeout = int(changes[VARIABLES[self._contract]["timeout"]] or 0)
         slow = SLOW_START * self._start_seconds
         limit = max(REFUSAL_SECONDS, slow) if timeout == LONG_SECONDS else timeout + max(GRACE_SECONDS, slow)
         with stage(self._slot, {"check": "experiment"}) as it:
-            if scene is not None and address is not None:
-                it.push(scene.dialer_key, address)
-            players = it.start(*(_changed(actor, changes) for actor in actors))
+            if spec is not None and address is not None:
+                it.push(spec.dialer_key, address)
+            players = it.start(*(_changed(participant, changes) for participant in participants))
             it.wait_ended(players, limit)
             traces = tuple(player.trace() for player in players)
         return Experiment(traces=traces, timeout=timeout, limit=limit)
 
-    def _scene(self, stack: Stack, *, listener: str = "image") -> Scene:
-        return self._suite.scene(
+    def _scene(self, stack: Stack, *, listener: str = "image") -> AttemptSpec:
+        return self._suite.attempt_spec(
             stack.case("image", listener),
             images=self._images,
             surroundings=self._slot.surroundings,
@@ -258,9 +258,9 @@ class Laboratory:
         )
 
 
-def _changed(actor: Actor, changes: Mapping[str, str | None]) -> Actor:
-    environment = {**actor.environment, **changes}
-    return replace(actor, environment={name: value for name, value in environment.items() if value is not None})
+def _changed(participant: Participant, changes: Mapping[str, str | None]) -> Participant:
+    environment = {**participant.environment, **changes}
+    return replace(participant, environment={name: value for name, value in environment.items() if value is not None})
 
 
 def _dead_address(stack: Stack, trips: Sequence[RoundTrip]) -> str | None:

@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from ci.engines.base import Sink
     from ci.model import Role
 
-__all__ = ["UNSTARTABLE", "AbsentActor", "report_unstartable"]
+__all__ = ["UNSTARTABLE", "AbsentParticipant", "report_unstartable"]
 
 UNSTARTABLE: Final = 127
 
 
-class AbsentActor:
+class AbsentParticipant:
     """One side of a case whose image or program is not there (contract, T20)."""
 
     def __init__(self, why: str, role: Role, sink: Sink, *, unstartable: int = UNSTARTABLE) -> None:

@@ -1,4 +1,4 @@
-"""A scene as shell commands: what the engines do for a case, for a person to do by hand.
+"""A spec as shell commands: what the engines do for a case, for a person to do by hand.
 
 Pure functions over data. The commands make everything they need, under names of their own, and their last one
 removes it; so they work on their own, today or next week, as long as the images or programs are there. Nothing
@@ -17,7 +17,7 @@ from ci.spec.attempt import CLASSIC_REDIS
 
 if TYPE_CHECKING:
     from ci.engines.programs import Program
-    from ci.spec.attempt import Actor, Bridge, Scene, Surroundings
+    from ci.spec.attempt import AttemptSpec, Bridge, Participant, Surroundings
 
 __all__ = ["REDIS_SERVER", "docker_lines", "process_lines"]
 
@@ -34,13 +34,13 @@ REDIS_SERVER: Final = [
 _CONTINUED: Final = " \\\n    "
 
 
-def docker_lines(scene: Scene, *, helper: str, images: Mapping[str, str]) -> list[str]:
+def docker_lines(spec: AttemptSpec, *, helper: str, images: Mapping[str, str]) -> list[str]:
     """The case with nothing but `docker`: a network, a Redis on it, the listener, the dialer, and their removal.
 
     :param helper: reference of the image that holds `redis-server`
-    :param images: what to call the image of each side, by the name the scene has for it
+    :param images: what to call the image of each side, by the name the spec has for it
     """
-    name = f"interop-again-{scene.case.key[:8]}"
+    name = f"interop-again-{spec.case.key[:8]}"
     redis = f"{name}-redis"
     lines = [
         _words("docker", "network", "create", "--internal", name),
@@ -50,14 +50,23 @@ def docker_lines(scene: Scene, *, helper: str, images: Mapping[str, str]) -> lis
         ),
         f"docker exec {redis} sh -c 'until redis-cli ping; do sleep 0.1; done' > /dev/null 2>&1",
     ]
-    if scene.bridge is not None:
-        lines.append(_words("docker", "exec", "-d", redis, "sh", "-c", _carry(scene.bridge, "redis-cli")))
-    for actor in scene.actors:
-        container = ["docker", "run", *(["-d"] if actor.role == "listener" else []), "--name", f"{name}-{actor.role}"]
+    if spec.bridge is not None:
+        lines.append(_words("docker", "exec", "-d", redis, "sh", "-c", _carry(spec.bridge, "redis-cli")))
+    for participant in spec.participants:
+        container = [
+            "docker",
+            "run",
+            *(["-d"] if participant.role == "listener" else []),
+            "--name",
+            f"{name}-{participant.role}",
+        ]
         run = _continued(
-            [*container, "--network", name], _restrictions(actor), _variables(actor), [images[actor.image]]
+            [*container, "--network", name],
+            _restrictions(participant),
+            _variables(participant),
+            [images[participant.image]],
         )
-        lines.append(run if actor.role == "listener" else _with_status(run))
+        lines.append(run if participant.role == "listener" else _with_status(run))
     lines += [
         _words("docker", "logs", f"{name}-listener"),
         _words("docker", "rm", "-f", "-v", f"{name}-dialer", f"{name}-listener", redis) + " > /dev/null",
@@ -67,7 +76,7 @@ def docker_lines(scene: Scene, *, helper: str, images: Mapping[str, str]) -> lis
 
 
 def process_lines(
-    scene: Scene,
+    spec: AttemptSpec,
     surroundings: Surroundings,
     programs: Mapping[str, Program],
     *,
@@ -77,9 +86,9 @@ def process_lines(
 ) -> list[str]:
     """The case as ordinary processes: a Redis, the listener, the dialer, and their end.
 
-    :param surroundings: where the scene tells both sides to look for Redis; nothing may listen there any more
-    :param programs: what is started for an actor's `image`
-    :param environment: what every program gets, unless it or the scene says otherwise
+    :param surroundings: where the spec tells both sides to look for Redis; nothing may listen there any more
+    :param programs: what is started for a participant's `image`
+    :param environment: what every program gets, unless it or the spec says otherwise
     """
     redis, password = surroundings.redis, surroundings.redis_password
     server = [redis_server, "--bind", redis.host, "--port", str(redis.port), *_SETTINGS]
@@ -88,35 +97,35 @@ def process_lines(
         f"{_words(*server, '--user', *participant_rules(password))} > /dev/null & redis=$!",
         "sleep 1",
     ]
-    if scene.bridge is not None:
+    if spec.bridge is not None:
         client = [redis_cli, "-h", redis.host, "-p", str(redis.port)]
         login = ["-a", password, "--no-auth-warning"] if password else []
-        lines.append(f"({_carry(scene.bridge, *client, *login)}) > /dev/null 2>&1 &")
-    for actor in scene.actors:
-        run = _process(actor, programs[actor.image], environment)
-        lines.append(f"{run} & listener=$!" if actor.role == "listener" else _with_status(run))
+        lines.append(f"({_carry(spec.bridge, *client, *login)}) > /dev/null 2>&1 &")
+    for participant in spec.participants:
+        run = _process(participant, programs[participant.image], environment)
+        lines.append(f"{run} & listener=$!" if participant.role == "listener" else _with_status(run))
     return [*lines, 'kill $listener $redis; rm -r "$home"']
 
 
-def _process(actor: Actor, program: Program, basics: Mapping[str, str]) -> str:
+def _process(participant: Participant, program: Program, basics: Mapping[str, str]) -> str:
     """In an environment of its own, as the engine starts it: what a person's shell has set must not matter."""
-    variables = {**basics, **program.environment, **actor.environment}
+    variables = {**basics, **program.environment, **participant.environment}
     settings = [f"{name}={value}" for name, value in variables.items()]
     folder = shlex.quote(program.folder) if program.folder else '"$home"'
     own = 'exec env -i HOME="$home" TMPDIR="$home"'
     return f"(cd {folder} && {own}{_CONTINUED}{_continued(settings, list(program.command))} < /dev/null)"
 
 
-def _restrictions(actor: Actor) -> list[str]:
+def _restrictions(participant: Participant) -> list[str]:
     """What the engine allows a side, and no more: a case may fail because of it."""
     return [
-        *of_participant(actor.limits).flags(),
+        *of_participant(participant.limits).flags(),
         *("--sysctl", "net.ipv6.conf.all.disable_ipv6=0"),
     ]
 
 
-def _variables(actor: Actor) -> list[str]:
-    return [word for name, value in actor.environment.items() for word in ("-e", f"{name}={value}")]
+def _variables(participant: Participant) -> list[str]:
+    return [word for name, value in participant.environment.items() for word in ("-e", f"{name}={value}")]
 
 
 def _carry(bridge: Bridge, *client: str) -> str:

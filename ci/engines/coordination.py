@@ -27,7 +27,7 @@ from ci.errors import EngineError
 if TYPE_CHECKING:
     from ci.spec.attempt import Address, Bridge
 
-__all__ = ["Asked", "Published", "Rendezvous", "RendezvousLost", "parse_monitor_line"]
+__all__ = ["Asked", "CoordinationLost", "Published", "RedisCoordinator", "parse_monitor_line"]
 
 # What a key of Redis holds, as far as it matters here.
 Kind: TypeAlias = Literal["list", "string"]
@@ -82,13 +82,13 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class RendezvousLost:
+class CoordinationLost:
     """Redis went away in the middle of a case."""
 
     why: str
 
 
-Observer = Callable[["Published | Asked | RendezvousLost"], None]
+Observer = Callable[["Published | Asked | CoordinationLost"], None]
 
 
 def parse_monitor_line(line: bytes) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def _unescape(word: bytes) -> bytes:
     return ESCAPE.sub(one, word)
 
 
-class Rendezvous:
+class RedisCoordinator:
     """A Redis that belongs to one worker. Use as a context manager; `begin` before each case.
 
     :param address: where the runner reaches it
@@ -283,7 +283,7 @@ class Rendezvous:
             self._synced.set()
             # An observer that cannot take even this is told by the next `sync`.
             with contextlib.suppress(Exception):
-                self._tell(RendezvousLost(self._blind))
+                self._tell(CoordinationLost(self._blind))
 
     def _read(self, words: tuple[str, ...]) -> None:
         if len(words) < 2:
@@ -309,9 +309,9 @@ class Rendezvous:
         try:
             self._client.execute_command(command, target, *values)
         except redis.RedisError as error:
-            self._tell(RendezvousLost(str(error)))
+            self._tell(CoordinationLost(str(error)))
 
-    def _tell(self, event: Published | Asked | RendezvousLost) -> None:
+    def _tell(self, event: Published | Asked | CoordinationLost) -> None:
         observer = self._observer
         if observer is not None:
             observer(event)

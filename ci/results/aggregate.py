@@ -1,7 +1,7 @@
 """From attempts to a case's result, and from cases to the exit code of a run.
 
 What was measured stays what it was: folding only says which attempt speaks for the case. Expectations are a
-second axis and will come in between `fold_attempts` and `verdict`.
+second axis and will come in between `aggregate_attempts` and `verdict`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ci.errors import ExitCode
 from ci.model import Outcome, Proof, Reason, ReasonCode
 from ci.results.records import Attempt
 
-__all__ = ["CaseVerdict", "Flaky", "Result", "fold_attempts", "fold_run", "proof_in", "superseded", "verdict"]
+__all__ = ["CaseVerdict", "Flaky", "Result", "aggregate_attempts", "aggregate_run", "proof_in", "superseded", "verdict"]
 
 
 class CaseVerdict(str, Enum):
@@ -82,7 +82,7 @@ def _reference(text: str) -> tuple[str, str, int]:
     return run, key, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
 
 
-def fold_attempts(attempts: Sequence[Attempt]) -> Result | None:
+def aggregate_attempts(attempts: Sequence[Attempt]) -> Result | None:
     """The case's result, from its attempts in the order they were made; None without any.
 
     - Errors are dropped as soon as there is a conclusive attempt: they say nothing about the versions.
@@ -144,7 +144,7 @@ def _because(result: Result, *codes: ReasonCode) -> bool:
     return result.reason is not None and result.reason.code in codes
 
 
-def fold_run(
+def aggregate_run(
     results: Iterable[Result],
     *,
     shards_complete: bool,

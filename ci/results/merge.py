@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ci.errors import ConfigurationError
 from ci.model import Outcome, Reason, ReasonCode, Suites
-from ci.results.aggregate import Result, fold_attempts, superseded
+from ci.results.aggregate import Result, aggregate_attempts, superseded
 from ci.results.evidence_paths import check_folder, is_altered, path_problem
 from ci.results.merged import Merged, MergedCase, MergedShard, ShardState
 from ci.results.plan_file import PLAN_FILE, Plan, PlannedCase, read_plan
@@ -309,7 +309,7 @@ def _merged_case(
     attempts = [with_proof(attempt, case.case.suite) for attempt in attempts]
     dropped = superseded(attempts)
     counted = [attempt for position, attempt in enumerate(attempts) if position not in dropped]
-    result = fold_attempts(counted)
+    result = aggregate_attempts(counted)
     return MergedCase(
         case=case.case,
         result=_never_reported(case, states, shard_of) if result is None else result,

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import Case, Outcome, Proof, Reason, Suites, SuiteWords
-from ci.results.aggregate import CaseVerdict, Flaky, Result, fold_run, proof_in, verdict
+from ci.results.aggregate import CaseVerdict, Flaky, Result, aggregate_run, proof_in, verdict
 from ci.results.case_fields import case_fields, case_from, suite_named, with_case_fields
 from ci.results.record_lines import signed
 from ci.results.records import Attempt, Count, Numbers, Ordinal, ShardName, changed, shard_numbers, with_proof
@@ -177,8 +177,8 @@ class Merged:
         require_proof: bool = False,
         accept_red: bool = False,
     ) -> ExitCode:
-        """What the run comes to; see `ci.results.aggregate.fold_run`."""
-        return fold_run(
+        """What the run comes to; see `ci.results.aggregate.aggregate_run`."""
+        return aggregate_run(
             (case.result for case in self.cases),
             shards_complete=self.shards_complete,
             require_complete=require_complete,

@@ -10,17 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ci.engines.coordination import Asked, Published, RendezvousLost
+from ci.engines.coordination import Asked, CoordinationLost, Published
 from ci.errors import EngineError
-from ci.runner.inbox import NOBODY, Bystander, Cancelled, Ended, Inbox, Lost, Output, lost_sight
+from ci.runner.inbox import NOBODY, AttemptObserver, Cancelled, Ended, Inbox, Lost, Output, lost_sight
 from ci.spec.attempt import End, Ending, Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ci.engines.base import RunningActor, Slot
+    from ci.engines.base import RunningParticipant, Slot
     from ci.model import Role
-    from ci.spec.attempt import Scene
+    from ci.spec.attempt import AttemptSpec
 
 __all__ = ["attempt"]
 
@@ -39,10 +39,10 @@ QUIET_SECONDS: Final = 0.05
 class _Watch:
     """What is known so far, and when to stop waiting."""
 
-    def __init__(self, scene: Scene, inbox: Inbox, settled: Callable[[str], bool]) -> None:
-        self.scene = scene
+    def __init__(self, spec: AttemptSpec, inbox: Inbox, has_result: Callable[[str], bool]) -> None:
+        self.spec = spec
         self.inbox = inbox
-        self.settled = settled
+        self.has_result = has_result
         self.exits: dict[Role, End] = {}
         self.published: list[str] = []
         self.published_by: list[str] = []
@@ -52,7 +52,7 @@ class _Watch:
         self._waiting: Asked | None = None
         self.ending: Ending | None = None
         self._unread = False
-        self._until: dict[Ending, float] = {Ending.DEADLINE: scene.deadline}
+        self._until: dict[Ending, float] = {Ending.DEADLINE: spec.deadline}
 
     def wait(self, cancelled: threading.Event) -> Ending:
         while self.ending is None:
@@ -77,7 +77,7 @@ class _Watch:
         match event:
             case Output():
                 self._unread = True
-            case Published(key, values, command) as news if key == self.scene.listener_key:
+            case Published(key, values, command) as news if key == self.spec.listener_key:
                 if command not in self.published_by:
                     self.published_by.append(command)
                 self._there = news
@@ -86,7 +86,7 @@ class _Watch:
                 self.published += [value[:LONGEST_PUBLISHED] for value in values[:room]]
                 if (listener := self.exits.get("listener")) is not None:
                     self._listener_left(listener.exit_code)  # the news came late: it did publish before it left
-            case Asked(key) as question if key == self.scene.dialer_key:
+            case Asked(key) as question if key == self.spec.dialer_key:
                 self.asked = True
                 self._waiting = question if question.waits else None
                 self._may_receive(question)
@@ -98,7 +98,7 @@ class _Watch:
                     self._listener_left(exit_code)
             case Lost() as lost:
                 raise lost_sight(lost)
-            case RendezvousLost(why):
+            case CoordinationLost(why):
                 raise EngineError(
                     "redis-lost",
                     f"Redis went away in the middle of the case: {why}",
@@ -118,7 +118,7 @@ class _Watch:
         elif exit_code != 0:
             farewell = CRASH_FAREWELL_SECONDS
         else:
-            farewell = self.scene.farewell if self.published else NEWS_SECONDS  # T12
+            farewell = self.spec.farewell if self.published else NEWS_SECONDS  # T12
         self._until[Ending.LISTENER_DIED] = self.inbox.now() + farewell
 
     def _look_for_a_result(self) -> None:
@@ -127,19 +127,23 @@ class _Watch:
             return
         self._unread = False
         self.inbox.output_read()
-        if Ending.LINGERED not in self._until and self.settled(self.inbox.streams["dialer", "stdout"].text()):
-            self._until[Ending.LINGERED] = self.inbox.now() + self.scene.linger  # T10
+        if Ending.LINGERED not in self._until and self.has_result(self.inbox.streams["dialer", "stdout"].text()):
+            self._until[Ending.LINGERED] = self.inbox.now() + self.spec.linger  # T10
 
     def drain(self, patience: float) -> None:
         """Take what is still on its way once both sides have been stopped."""
         until = time.monotonic() + patience
-        while len(self.exits) < len(self.scene.actors):
+        while len(self.exits) < len(self.spec.participants):
             try:
                 self.take(self.inbox.events.get(timeout=max(0.0, until - time.monotonic())))
             except queue.Empty:
-                missing = ", ".join(actor.role for actor in self.scene.actors[::-1] if actor.role not in self.exits)
+                missing = ", ".join(
+                    participant.role
+                    for participant in self.spec.participants[::-1]
+                    if participant.role not in self.exits
+                )
                 raise EngineError(
-                    "actor-unstoppable",
+                    "participant-unstoppable",
                     f"the engine cannot stop the {missing}",
                     why="the kernel is holding on to one of its processes, or the engine is overloaded",
                     hint="look at `docker ps`, and at the kernel's log",
@@ -148,37 +152,37 @@ class _Watch:
 
 def attempt(
     slot: Slot,
-    scene: Scene,
+    spec: AttemptSpec,
     *,
-    settled: Callable[[str], bool],
+    has_result: Callable[[str], bool],
     labels: Mapping[str, str],
     cancelled: threading.Event,
-    bystander: Bystander = NOBODY,
+    observer: AttemptObserver = NOBODY,
 ) -> Evidence:
-    """Run a scene once and return what it left behind.
+    """Run a spec once and return what it left behind.
 
-    :param settled: whether what the dialer printed so far holds its result
-    :param labels: what to mark the actors with
+    :param has_result: whether what the dialer printed so far holds its result
+    :param labels: what to mark the participants with
     :raises EngineError: the engine or Redis broke; says nothing about either implementation
     :raises Cancelled: `cancelled` was set
     """
     inbox = Inbox(
-        {actor.role: actor.limits.log_bytes for actor in scene.actors},
+        {participant.role: participant.limits.log_bytes for participant in spec.participants},
         listened=("dialer", "stdout"),
-        bystander=bystander,
+        observer=observer,
     )
-    watch = _Watch(scene, inbox, settled)
-    actors: list[RunningActor] = []
+    watch = _Watch(spec, inbox, has_result)
+    participants: list[RunningParticipant] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         try:
-            prepared = [pool.submit(slot.prepare, actor, inbox, labels) for actor in scene.actors]
+            prepared = [pool.submit(slot.prepare, participant, inbox, labels) for participant in spec.participants]
             errors = [error for future in prepared if (error := future.exception()) is not None]
-            actors = [future.result() for future in prepared if future.exception() is None]
+            participants = [future.result() for future in prepared if future.exception() is None]
             if errors:
                 raise errors[0]
-            slot.rendezvous.begin(inbox.events.put, bridge=scene.bridge)
+            slot.coordinator.begin(inbox.events.put, bridge=spec.bridge)
             inbox.started = time.monotonic()
-            list(pool.map(lambda actor: actor.start(), actors))
+            list(pool.map(lambda participant: participant.start(), participants))
 
             ending = watch.wait(cancelled)
             elapsed = inbox.now()
@@ -195,14 +199,14 @@ def attempt(
                 received=watch.received,
                 elapsed=elapsed,
             )
-            if bystander.over(evidence):
-                actors = []
+            if observer.over(evidence):
+                participants = []
                 return evidence
-            list(pool.map(lambda actor: actor.stop(STOP_GRACE_SECONDS), actors))
+            list(pool.map(lambda participant: participant.stop(STOP_GRACE_SECONDS), participants))
             watch.drain(STOP_GRACE_SECONDS + 15)
         finally:
-            slot.rendezvous.end()
-            list(pool.map(lambda actor: actor.remove(), actors))
+            slot.coordinator.end()
+            list(pool.map(lambda participant: participant.remove(), participants))
     exits = {role: end if role in ended_alone else replace(end, stopped=True) for role, end in watch.exits.items()}
     return replace(
         evidence,
@@ -216,7 +220,7 @@ def attempt(
 
 def _sync(watch: _Watch, slot: Slot) -> None:
     """Take everything Redis has already been told."""
-    slot.rendezvous.sync()
+    slot.coordinator.sync()
     while True:
         try:
             watch.take(watch.inbox.events.get_nowait())

@@ -21,7 +21,7 @@ from ci.runner.network_attempt import attempt
 from ci.spec.last_words import last_line
 from ci.suites.quic.materials.seeded import Draw
 from ci.suites.quic.materials.supplies import Supplies, prepare
-from ci.suites.quic.suite import probe_scene, words_of
+from ci.suites.quic.suite import probe_spec, words_of
 from ci.suites.quic.words import WEBTRANSPORT
 from ci.util.atomic import write_atomically
 from ci.util.text import strip_ansi
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ci.model import Case, Role
     from ci.runner.network_attempt import NetworkSlot
-    from ci.runner.stage import Take
+    from ci.runner.stage import AttemptContext
     from ci.spec.attempt import End
     from ci.spec.capture import Capture
     from ci.suites.quic.suite import Cast
@@ -95,7 +95,7 @@ class Compliance:
             }
 
     def objection(
-        self, slot: NetworkSlot, case: Case, cast: Cast, take: Take, cancelled: threading.Event
+        self, slot: NetworkSlot, case: Case, cast: Cast, take: AttemptContext, cancelled: threading.Event
     ) -> Verdict | None:
         """Why a case with these two endpoints would say nothing; None if it is worth playing.
 
@@ -121,7 +121,7 @@ class Compliance:
         slot: NetworkSlot,
         case: Case,
         cast: Cast,
-        take: Take,
+        take: AttemptContext,
         cancelled: threading.Event,
         exits: Mapping[Role, End],
         verdict: Verdict,
@@ -146,7 +146,7 @@ class Compliance:
         return verdict
 
     def _answer(
-        self, slot: NetworkSlot, case: Case, cast: Cast, role: Role, take: Take, cancelled: threading.Event
+        self, slot: NetworkSlot, case: Case, cast: Cast, role: Role, take: AttemptContext, cancelled: threading.Event
     ) -> dict[str, object]:
         key = _key(cast, role)
         # Whoever needs the same answer waits for it; others go on.
@@ -157,14 +157,14 @@ class Compliance:
                     answer = self._ask(slot, case, cast, role, name, LIMIT_SECONDS, take, cancelled)
                     if answer.exit_code is not None:
                         break
-                actor = cast.actor(role, {})
-                known: dict[str, object] = {"version": actor.version, "role": role, "image": actor.image}
+                participant = cast.participant(role, {})
+                known: dict[str, object] = {"version": participant.version, "role": role, "image": participant.image}
                 known |= {"exit": answer.exit_code, "compliant": answer.exit_code == UNSUPPORTED}
                 self._note(key, {**known, "lastWords": answer.words, "lastLines": answer.lines})
             return self._answers[key]
 
     def _does(
-        self, slot: NetworkSlot, case: Case, cast: Cast, role: Role, take: Take, cancelled: threading.Event
+        self, slot: NetworkSlot, case: Case, cast: Cast, role: Role, take: AttemptContext, cancelled: threading.Event
     ) -> dict[str, object]:
         """The first test case that an endpoint does not answer with 127; if it is none, what it wrote last."""
         protocols = "probe" if case.suite is WEBTRANSPORT else ""
@@ -186,7 +186,7 @@ class Compliance:
         role: Role,
         name: str,
         limit: float,
-        take: Take,
+        take: AttemptContext,
         cancelled: threading.Event,
         *,
         protocols: str = "",
@@ -196,8 +196,8 @@ class Compliance:
         scratch.mkdir()
         try:
             prepare(Supplies(seed=0), scratch)
-            scene = probe_scene(case, role, name, cast, scratch, limit=limit * self.factor, protocols=protocols)
-            evidence = attempt(slot, scene, scratch, labels=take.labels, cancelled=cancelled)
+            spec = probe_spec(case, role, name, cast, scratch, limit=limit * self.factor, protocols=protocols)
+            evidence = attempt(slot, spec, scratch, labels=take.labels, cancelled=cancelled)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if evidence.first == "simulator":
@@ -228,8 +228,8 @@ class Compliance:
 
 
 def _key(cast: Cast, role: Role) -> str:
-    actor = cast.actor(role, {})
-    return f"{actor.version} {role} {actor.image}"
+    participant = cast.participant(role, {})
+    return f"{participant.version} {role} {participant.image}"
 
 
 def _without_program(answer: Mapping[str, object], role: Role) -> Verdict:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from ci.images.base import Image
     from ci.model import Verdict
-    from ci.spec.attempt import Evidence, Scene
+    from ci.spec.attempt import AttemptSpec, Evidence
 
 __all__ = ["write_evidence"]
 
 
 def write_evidence(
     root: Path,
-    scene: Scene,
+    spec: AttemptSpec,
     evidence: Evidence,
     verdict: Verdict,
     *,
@@ -36,20 +36,20 @@ def write_evidence(
     :param root: the shard's folder
     :raises OSError: the disk is full or not ours
     """
-    folder = EvidenceFolder(root, case_folder(scene.case), attempt=attempt)
+    folder = EvidenceFolder(root, case_folder(spec.case), attempt=attempt)
     for (role, stream), capture in evidence.streams.items():
         folder.write(f"{role}.{stream}.txt", capture.data(), role=role, stream=stream, truncated=capture.truncated)
     both = {f"{role}/{stream}": capture for (role, stream), capture in evidence.streams.items()}
     folder.write("output.txt", interleave(both).encode(), role="both", stream="output")
     folder.write_json(
         "case.json",
-        _facts(scene, evidence, verdict, images=images, attempt=attempt, started_at=started_at, durations=durations),
+        _facts(spec, evidence, verdict, images=images, attempt=attempt, started_at=started_at, durations=durations),
     )
     return folder
 
 
 def _facts(
-    scene: Scene,
+    spec: AttemptSpec,
     evidence: Evidence,
     verdict: Verdict,
     *,
@@ -59,12 +59,12 @@ def _facts(
     durations: Mapping[str, float],
 ) -> dict[str, Any]:
     return {
-        "case": scene.case.name,
-        "key": scene.case.key,
+        "case": spec.case.name,
+        "key": spec.case.key,
         "attempt": attempt,
         "startedAt": started_at,
         "durations": dict(durations),
-        "deadlineSeconds": scene.deadline,
+        "deadlineSeconds": spec.deadline,
         "outcome": verdict.outcome.value,
         "reason": None if verdict.reason is None else asdict(verdict.reason),
         "warnings": list(verdict.warnings),
@@ -75,16 +75,18 @@ def _facts(
         "asked": evidence.asked,
         "received": evidence.received,
         "ending": evidence.ending.value,
-        "redisKeys": {"listener": scene.listener_key, "dialer": scene.dialer_key},
+        "redisKeys": {"listener": spec.listener_key, "dialer": spec.dialer_key},
         "roles": {
-            actor.role: {
-                "version": actor.version,
-                "image": images[actor.version].digest,
-                "buildKey": images[actor.version].build_key,
-                "environment": {name: value for name, value in actor.environment.items() if name != REDIS_PASSWORD},
-                "limits": asdict(actor.limits),
-                "end": asdict(evidence.exits[actor.role]) if actor.role in evidence.exits else None,
+            participant.role: {
+                "version": participant.version,
+                "image": images[participant.version].digest,
+                "buildKey": images[participant.version].build_key,
+                "environment": {
+                    name: value for name, value in participant.environment.items() if name != REDIS_PASSWORD
+                },
+                "limits": asdict(participant.limits),
+                "end": asdict(evidence.exits[participant.role]) if participant.role in evidence.exits else None,
             }
-            for actor in scene.actors
+            for participant in spec.participants
         },
     }

@@ -1,4 +1,4 @@
-"""Where the engine's threads report what becomes of the actors of an attempt; the attempt's own thread reads it."""
+"""Where the engine's threads report what becomes of an attempt's participants; the attempt's own thread reads it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ci.model import Role
     from ci.spec.attempt import Evidence, Stream
 
-__all__ = ["NOBODY", "Bystander", "Cancelled", "Ended", "Inbox", "Lost", "Onlooker", "Output", "lost_sight"]
+__all__ = ["NOBODY", "AttemptObserver", "Cancelled", "Ended", "Inbox", "Lost", "Output", "OutputObserver", "lost_sight"]
 
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
@@ -25,14 +25,14 @@ class Cancelled(Exception):  # noqa: N818 -- not an error: the user asked for it
     """The run was interrupted while this attempt was under way."""
 
 
-class Onlooker:
+class OutputObserver:
     """Sees what is written while it is. This one looks away; others override what they want to see."""
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
         """One side has written something, `at` seconds after the start. Called from the engine's threads."""
 
 
-class Bystander(Onlooker):
+class AttemptObserver(OutputObserver):
     """Sees an attempt while it happens."""
 
     def over(self, evidence: Evidence) -> bool:  # noqa: ARG002
@@ -43,7 +43,7 @@ class Bystander(Onlooker):
         return False
 
 
-NOBODY: Final = Bystander()
+NOBODY: Final = AttemptObserver()
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Output:
 
 
 class Inbox:
-    """Collects what actors write and how they end, in the order it is reported. An `ci.engines.base.Sink`.
+    """Collects what participants write and how they end, in the order it is reported. An `ci.engines.base.Sink`.
 
     :param log_bytes: who takes part, and how much of each of their streams is kept
     :param listened: the one stream whose growth is an event
@@ -80,9 +80,9 @@ class Inbox:
         log_bytes: Mapping[Role, int],
         *,
         listened: tuple[Role, Stream] | None = None,
-        bystander: Onlooker = NOBODY,
+        observer: OutputObserver = NOBODY,
     ) -> None:
-        self._bystander = bystander
+        self._bystander = observer
         self._listened = listened
         self._unread = threading.Event()
         self.started = time.monotonic()
@@ -115,7 +115,7 @@ class Inbox:
 
 
 def lost_sight(event: Lost) -> Exception:
-    """What to raise when nobody can tell any more what became of an actor."""
+    """What to raise when nobody can tell any more what became of a participant."""
     if event.error is not None:
         return event.error
     return EngineError(

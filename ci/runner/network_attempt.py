@@ -11,19 +11,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ci.errors import EngineError
-from ci.runner.inbox import Cancelled, Ended, Inbox, Lost, Onlooker, lost_sight
+from ci.runner.inbox import Cancelled, Ended, Inbox, Lost, OutputObserver, lost_sight
 from ci.spec.attempt import End
 from ci.spec.network import NetworkEvidence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ci.engines.base import RunningActor, Sink
+    from ci.engines.base import RunningParticipant, Sink
     from ci.model import Role
-    from ci.spec.attempt import Actor
-    from ci.spec.network import NetworkScene
+    from ci.spec.attempt import Participant
+    from ci.spec.network import NetworkAttemptSpec
 
-__all__ = ["NetworkBystander", "NetworkSlot", "attempt"]
+__all__ = ["NetworkObserver", "NetworkSlot", "attempt"]
 
 TICK_SECONDS: Final = 0.5
 # Beyond the grace period: an engine that has not told by then what became of a killed container never will.
@@ -36,13 +36,13 @@ class NetworkSlot(Protocol):
     def reset(self, *roles: Role) -> None: ...
 
     def prepare(
-        self, actor: Actor, sink: Sink, labels: Mapping[str, str], brings: Mapping[str, Path]
-    ) -> RunningActor: ...
+        self, participant: Participant, sink: Sink, labels: Mapping[str, str], brings: Mapping[str, Path]
+    ) -> RunningParticipant: ...
 
     def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool: ...
 
 
-class NetworkBystander(Onlooker):
+class NetworkObserver(OutputObserver):
     """Sees an attempt while it happens. This one looks away; others override what they want to see."""
 
     def over(self, evidence: NetworkEvidence) -> bool:  # noqa: ARG002
@@ -60,19 +60,19 @@ class NetworkBystander(Onlooker):
         return False
 
 
-NOBODY: Final = NetworkBystander()
+NOBODY: Final = NetworkObserver()
 
 
 def attempt(
     slot: NetworkSlot,
-    scene: NetworkScene,
+    spec: NetworkAttemptSpec,
     folder: Path,
     *,
     labels: Mapping[str, str],
     cancelled: threading.Event,
-    bystander: NetworkBystander = NOBODY,
+    observer: NetworkObserver = NOBODY,
 ) -> NetworkEvidence:
-    """Run a scene once (quic-interop contract, section 1.6).
+    """Run a spec once (quic-interop contract, section 1.6).
 
     The simulator starts first, everybody else at once; the first container that ends, whichever it is, ends the
     attempt. The simulator is the last to be stopped, so that its captures outlive the endpoints.
@@ -82,54 +82,58 @@ def attempt(
     :raises OSError: the folder cannot be written
     :raises Cancelled: `cancelled` was set
     """
-    inbox = Inbox({actor.role: actor.limits.log_bytes for actor in scene.actors}, bystander=bystander)
-    actors: dict[Role, RunningActor] = {}
+    inbox = Inbox(
+        {participant.role: participant.limits.log_bytes for participant in spec.participants}, observer=observer
+    )
+    participants: dict[Role, RunningParticipant] = {}
     left = False
-    with ThreadPoolExecutor(max_workers=len(scene.actors)) as pool:
+    with ThreadPoolExecutor(max_workers=len(spec.participants)) as pool:
         try:
-            slot.reset(*(actor.role for actor in scene.actors))
+            slot.reset(*(participant.role for participant in spec.participants))
             prepared = {
-                actor.role: pool.submit(slot.prepare, actor, inbox, labels, scene.brings.get(actor.role, {}))
-                for actor in scene.actors
+                participant.role: pool.submit(
+                    slot.prepare, participant, inbox, labels, spec.brings.get(participant.role, {})
+                )
+                for participant in spec.participants
             }
             errors = [error for future in prepared.values() if (error := future.exception()) is not None]
-            actors = {role: future.result() for role, future in prepared.items() if future.exception() is None}
+            participants = {role: future.result() for role, future in prepared.items() if future.exception() is None}
             if errors:
                 raise errors[0]
-            others = [running for role, running in actors.items() if role != "simulator"]
-            actors["simulator"].start()
+            others = [running for role, running in participants.items() if role != "simulator"]
+            participants["simulator"].start()
             inbox.started = time.monotonic()
             list(pool.map(lambda running: running.start(), others))
 
             watch = _Watch(inbox)
-            first = watch.wait(scene.deadline, cancelled)
+            first = watch.wait(spec.deadline, cancelled)
             elapsed = inbox.now()
             alone = set(watch.exits)
             evidence = NetworkEvidence(
                 first=first, exits=dict(watch.exits), streams=inbox.streams, cut={}, elapsed=elapsed
             )
-            left = bystander.over(evidence)
+            left = observer.over(evidence)
             if not left:
-                list(pool.map(lambda running: running.stop(scene.grace), others))
-                actors["simulator"].stop(scene.grace)
-                watch.drain({actor.role for actor in scene.actors}, PATIENCE_SECONDS)
+                list(pool.map(lambda running: running.stop(spec.grace), others))
+                participants["simulator"].stop(spec.grace)
+                watch.drain({participant.role for participant in spec.participants}, PATIENCE_SECONDS)
             evidence = replace(
                 evidence,
                 exits={role: end if role in alone else replace(end, stopped=True) for role, end in watch.exits.items()},
-                cut=_gather(slot, scene, folder),
+                cut=_gather(slot, spec, folder),
             )
-            left = left or bystander.gathered(evidence)
+            left = left or observer.gathered(evidence)
         finally:
             if not left:
-                list(pool.map(lambda running: running.remove(), actors.values()))
+                list(pool.map(lambda running: running.remove(), participants.values()))
     return evidence
 
 
-def _gather(slot: NetworkSlot, scene: NetworkScene, folder: Path) -> dict[Role, tuple[str, ...]]:
+def _gather(slot: NetworkSlot, spec: NetworkAttemptSpec, folder: Path) -> dict[Role, tuple[str, ...]]:
     cut: dict[Role, tuple[str, ...]] = {}
-    for role, folders in scene.leaves.items():
+    for role, folders in spec.leaves.items():
         for source, target in folders.items():
-            if not slot.collect(role, source, folder / target, most_bytes=scene.most_bytes):
+            if not slot.collect(role, source, folder / target, most_bytes=spec.most_bytes):
                 cut[role] = (*cut.get(role, ()), target)
     return cut
 
@@ -159,7 +163,7 @@ class _Watch:
             left = until - time.monotonic()
             if left <= 0:
                 raise EngineError(
-                    "actor-unstoppable",
+                    "participant-unstoppable",
                     f"the engine cannot stop the {', '.join(sorted(missing))}",
                     why="the kernel is holding on to one of its processes, or the engine is overloaded",
                     hint="look at `docker ps`, and at the kernel's log",

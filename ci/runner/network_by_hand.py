@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ci.model import Role
-    from ci.spec.attempt import Actor
-    from ci.spec.network import NetworkScene
+    from ci.spec.attempt import Participant
+    from ci.spec.network import NetworkAttemptSpec
     from ci.suites.quic.materials.supplies import Supplies
 
 __all__ = ["long_values", "network_lines"]
@@ -29,18 +29,18 @@ LONG: Final = 400
 _CONTINUED: Final = " \\\n    "
 
 
-def long_values(scene: NetworkScene) -> dict[str, str]:
+def long_values(spec: NetworkAttemptSpec) -> dict[str, str]:
     """Variables that are too long for a command, by the name of the file they are read from."""
     return {
-        _file(actor, name): value
-        for actor in scene.actors
-        for name, value in actor.environment.items()
+        _file(participant, name): value
+        for participant in spec.participants
+        for name, value in participant.environment.items()
         if len(value) > LONG
     }
 
 
 def network_lines(
-    scene: NetworkScene,
+    spec: NetworkAttemptSpec,
     supplies: Supplies,
     folder: Path,
     *,
@@ -53,21 +53,23 @@ def network_lines(
     :param folder: holds what `prepare` has made of the supplies, and the files of `long_values`; what the
         participants leave is put there too
     :param helper: reference of the image that holds `ip` and `sleep`
-    :param images: what to call the image of each participant, by the name the scene has for it
+    :param images: what to call the image of each participant, by the name the spec has for it
     :param locks_memory: this host lets containers have the contract's limit for locked memory
     """
-    name = f"interop-again-{scene.case.key[:8]}"
-    others = [actor.role for actor in scene.actors if actor.role not in ("simulator", "client")]
-    names = [f"{name}-{_dashed(actor.role)}" for actor in scene.actors]
-    pods = [f"{name}-pod-{_dashed(actor.role)}" for actor in scene.actors]
+    name = f"interop-again-{spec.case.key[:8]}"
+    others = [participant.role for participant in spec.participants if participant.role not in ("simulator", "client")]
+    names = [f"{name}-{_dashed(participant.role)}" for participant in spec.participants]
+    pods = [f"{name}-pod-{_dashed(participant.role)}" for participant in spec.participants]
     client, simulator = f"{name}-client", f"{name}-simulator"
     lines = [f"here={shlex.quote(str(folder))}", *_networks(name)]
-    for actor in scene.actors:
-        lines += _pod(name, actor.role, helper)
-    for actor in scene.actors:
-        lines.append(_container(name, actor, images.get(actor.image, actor.image), locks_memory=locks_memory))
-        for target, source in scene.brings.get(actor.role, {}).items():
-            lines.append(f'docker cp "$here"/{source.name}/. {name}-{_dashed(actor.role)}:{target} > /dev/null')
+    for participant in spec.participants:
+        lines += _pod(name, participant.role, helper)
+    for participant in spec.participants:
+        lines.append(
+            _container(name, participant, images.get(participant.image, participant.image), locks_memory=locks_memory)
+        )
+        for target, source in spec.brings.get(participant.role, {}).items():
+            lines.append(f'docker cp "$here"/{source.name}/. {name}-{_dashed(participant.role)}:{target} > /dev/null')
     lines += [
         f"docker start {simulator} {' '.join(f'{name}-{_dashed(role)}' for role in others)} > /dev/null",
         f'docker start -a {client}; echo "the client exited $?"',
@@ -77,7 +79,7 @@ def network_lines(
         'rm -rf "$here"/evidence',
         'mkdir "$here"/evidence',
     ]
-    for role, folders in scene.leaves.items():
+    for role, folders in spec.leaves.items():
         for inside, outside in folders.items():
             lines.append(f'docker cp {name}-{_dashed(role)}:{inside} "$here"/evidence/{outside} > /dev/null')
     lines += [
@@ -116,22 +118,24 @@ def _pod(name: str, role: Role, helper: str) -> Iterator[str]:
     yield _continued(["docker", "exec", pod, "sh", "-euc"], [";\n".join(commands)])
 
 
-def _container(name: str, actor: Actor, image: str, *, locks_memory: bool) -> str:
+def _container(name: str, participant: Participant, image: str, *, locks_memory: bool) -> str:
     """Created and not started, with what the engine allows it and no more: a case may fail because of it."""
-    role = _dashed(actor.role)
+    role = _dashed(participant.role)
     return (
         _continued(
             ["docker", "create", "--name", f"{name}-{role}", "--network", f"container:{name}-pod-{role}"],
-            restrictions_of(actor, locks_memory=locks_memory).flags(),
+            restrictions_of(participant, locks_memory=locks_memory).flags(),
         )
-        + "".join(f"{_CONTINUED}-e {_variable(actor, key, value)}" for key, value in actor.environment.items())
+        + "".join(
+            f"{_CONTINUED}-e {_variable(participant, key, value)}" for key, value in participant.environment.items()
+        )
         + f"{_CONTINUED}{shlex.quote(image)} > /dev/null"
     )
 
 
-def _variable(actor: Actor, name: str, value: str) -> str:
+def _variable(participant: Participant, name: str, value: str) -> str:
     if len(value) > LONG:
-        return f'{name}="$(cat "$here"/{_file(actor, name)})"'
+        return f'{name}="$(cat "$here"/{_file(participant, name)})"'
     return shlex.quote(f"{name}={value}")
 
 
@@ -142,8 +146,8 @@ def _compare(supplies: Supplies) -> Iterator[str]:
         yield f"diff -r {had} {has} && echo 'every file has arrived, and nothing else'"
 
 
-def _file(actor: Actor, name: str) -> str:
-    return f"{actor.role}.{name}"
+def _file(participant: Participant, name: str) -> str:
+    return f"{participant.role}.{name}"
 
 
 def _dashed(role: Role) -> str:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ci.model import Case, Verdict
     from ci.results.records import EvidenceFile
     from ci.runner.evidence_folder import EvidenceFolder
-    from ci.runner.stage import Take
-    from ci.spec.network import NetworkEvidence, NetworkScene
+    from ci.runner.stage import AttemptContext
+    from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
 
 __all__ = ["Captures", "Repetition", "drop_supplies", "keep"]
 
@@ -41,7 +41,7 @@ class Repetition:
 
     where: str
     seed: int
-    scene: NetworkScene
+    spec: NetworkAttemptSpec
     evidence: NetworkEvidence
     verdict: Verdict
     error: Exception | None = None
@@ -52,7 +52,7 @@ def keep(
     case: Case,
     repetitions: Sequence[Repetition],
     verdict: Verdict,
-    take: Take,
+    take: AttemptContext,
     captures: Captures,
     durations: Mapping[str, float],
 ) -> tuple[EvidenceFile, ...]:
@@ -138,14 +138,14 @@ def _facts(repetition: Repetition, left_out: Mapping[str, set[str]]) -> dict[str
         "outcome": repetition.verdict.outcome.value,
         "notKeptWhole": {role: sorted(names) for role, names in cut.items()},
         "roles": {
-            actor.role: {
-                "version": actor.version,
-                "image": actor.image,
-                "environment": dict(actor.environment),
-                "limits": asdict(actor.limits),
-                "end": asdict(evidence.exits[actor.role]) if actor.role in evidence.exits else None,
+            participant.role: {
+                "version": participant.version,
+                "image": participant.image,
+                "environment": dict(participant.environment),
+                "limits": asdict(participant.limits),
+                "end": asdict(evidence.exits[participant.role]) if participant.role in evidence.exits else None,
             }
-            for actor in repetition.scene.actors
+            for participant in repetition.spec.participants
         },
     }
 

@@ -14,13 +14,13 @@ from ci.model import Outcome, Verdict
 from ci.results.records import RoleRecord
 from ci.runner.case_errors import Judged, judged
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
-from ci.runner.network_attempt import NetworkBystander, attempt
+from ci.runner.network_attempt import NetworkObserver, attempt
 from ci.runner.network_by_hand import long_values, network_lines
 from ci.runner.network_evidence import Repetition, drop_supplies, keep
-from ci.runner.stage import After, Performance
+from ci.runner.stage import After, AttemptResult
 from ci.suites.quic.judge import RATE, judge, judge_ending
 from ci.suites.quic.materials.supplies import prepare
-from ci.suites.quic.suite import Cast, exchange_of, scene, test_case
+from ci.suites.quic.suite import Cast, attempt_spec, exchange_of, test_case
 from ci.suites.quic.testcases.measurements import summary
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from ci.runner.compliance import Compliance
     from ci.runner.network_evidence import Captures
     from ci.runner.schedule import Ready
-    from ci.runner.stage import Audience, Take
+    from ci.runner.stage import AttemptContext, CaseObserver
     from ci.spec.attempt import Stream
-    from ci.spec.network import NetworkEvidence, NetworkScene
+    from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
     from ci.suites.quic.materials.supplies import Supplies
     from ci.suites.quic.testcases.base import TestCase
     from ci.util.json_document import Json
@@ -114,8 +114,8 @@ class NetworkStage:
     slot: NetworkSlot
 
     def play(
-        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
-    ) -> Performance:
+        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+    ) -> AttemptResult:
         """See `ci.runner.stage.Stage`."""
         case, stages = ready.case, self.stages
         players = stages.images(ready)
@@ -126,7 +126,7 @@ class NetworkStage:
         )
         objection = stages.compliance.objection(self.slot, case, cast, take, cancelled)
         if objection is not None:
-            return Performance(verdict=objection, roles={}, elapsed=0.0, keep=lambda _: ())
+            return AttemptResult(verdict=objection, roles={}, elapsed=0.0, keep=lambda _: ())
 
         test = test_case(case)
         limit = test.limit * stages.factor if stages.deadline is None else stages.deadline
@@ -137,16 +137,16 @@ class NetworkStage:
         for number in range(1, test.repetitions + 1):
             where = f"{number}/" if test.repetitions > 1 else ""
             repetitions.append(
-                self._repetition(test, ready, cast, folder, where, seed + number - 1, take, cancelled, audience)
+                self._repetition(test, ready, cast, folder, where, seed + number - 1, take, cancelled, observer)
             )
             if repetitions[-1].verdict.outcome is not Outcome.PASSED:
                 break
         verdict = _together([repetition.verdict for repetition in repetitions])
-        if audience is None:  # which has been told
+        if observer is None:  # which has been told
             verdict = stages.compliance.reconsidered(
                 self.slot, case, cast, take, cancelled, repetitions[-1].evidence.exits, verdict
             )
-        return Performance(
+        return AttemptResult(
             verdict=verdict,
             error=repetitions[-1].error,
             roles=self._roles(players, repetitions[-1]),
@@ -165,19 +165,19 @@ class NetworkStage:
         folder: EvidenceFolder,
         where: str,
         seed: int,
-        take: Take,
+        take: AttemptContext,
         cancelled: threading.Event,
-        audience: Audience | None,
+        observer: CaseObserver | None,
     ) -> Repetition:
         place = folder.path / where
         place.mkdir(exist_ok=True)
         supplies = test.supplies(seed)
-        played = scene(ready.case, test, supplies, cast, place)
+        played = attempt_spec(ready.case, test, supplies, cast, place)
         last = where in ("", f"{test.repetitions}/")
-        seen = NetworkBystander() if audience is None else _Seen(audience, test, supplies, played, place, last=last)
+        seen = NetworkObserver() if observer is None else _Seen(observer, test, supplies, played, place, last=last)
         try:
             prepare(supplies, place)
-            evidence = attempt(self.slot, played, place, labels=take.labels, cancelled=cancelled, bystander=seen)
+            evidence = attempt(self.slot, played, place, labels=take.labels, cancelled=cancelled, observer=seen)
         except OSError:
             # On a full disk the cases that follow need the room.
             drop_supplies(place)
@@ -187,7 +187,7 @@ class NetworkStage:
             Judged(told) if told else judged(ready.case, lambda: judge(test, supplies, exchange_of(evidence, place)))
         )
         return Repetition(
-            where=where, seed=seed, scene=played, evidence=evidence, verdict=result.verdict, error=result.error
+            where=where, seed=seed, spec=played, evidence=evidence, verdict=result.verdict, error=result.error
         )
 
     def _by_hand(self, test: TestCase, last: Repetition, folder: Path, names: Mapping[str, str]) -> list[str]:
@@ -196,20 +196,20 @@ class NetworkStage:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         prepare(supplies, folder)
-        for name, value in long_values(last.scene).items():
+        for name, value in long_values(last.spec).items():
             (folder / name).write_text(value, encoding="utf-8")
         engine = self.stages.engine
         return network_lines(
-            last.scene, supplies, folder.resolve(), helper=engine.helper, images=names, locks_memory=engine.locks_memory
+            last.spec, supplies, folder.resolve(), helper=engine.helper, images=names, locks_memory=engine.locks_memory
         )
 
     def _roles(self, players: Mapping[Role, tuple[str, Image]], last: Repetition) -> dict[Role, RoleRecord]:
         records: dict[Role, RoleRecord] = {}
-        for actor in last.scene.actors:
-            version, image = players[actor.role]
-            end = last.evidence.exits.get(actor.role)
+        for participant in last.spec.participants:
+            version, image = players[participant.role]
+            end = last.evidence.exits.get(participant.role)
             known = self.stages.versions.get(version)
-            records[actor.role] = RoleRecord(
+            records[participant.role] = RoleRecord(
                 version=version,
                 family=version if known is None else known.family,
                 image_digest=image.digest,
@@ -221,22 +221,29 @@ class NetworkStage:
         return records
 
 
-class _Seen(NetworkBystander):
-    """An attempt in front of an audience.
+class _Seen(NetworkObserver):
+    """An attempt in front of an observer.
 
     :param last: no other repetition follows, even if this one passes
     """
 
     def __init__(
-        self, audience: Audience, test: TestCase, supplies: Supplies, scene: NetworkScene, place: Path, *, last: bool
+        self,
+        observer: CaseObserver,
+        test: TestCase,
+        supplies: Supplies,
+        spec: NetworkAttemptSpec,
+        place: Path,
+        *,
+        last: bool,
     ) -> None:
-        self._audience = audience
+        self._audience = observer
         self._test = test
         self._supplies = supplies
-        self._scene = scene
+        self._scene = spec
         self._place = place
         self._last = last
-        # The one that was reached in front of the audience: what came after it does not count.
+        # The one that was reached in front of the observer: what came after it does not count.
         self.verdict: Verdict | None = None
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
@@ -258,7 +265,7 @@ class _Seen(NetworkBystander):
     def _tell(self, verdict: Verdict) -> bool:
         if verdict.outcome is Outcome.PASSED and not self._last:
             return False
-        return self._audience.over(verdict, self._scene.actors) is After.LEAVE
+        return self._audience.over(verdict, self._scene.participants) is After.LEAVE
 
 
 def _seed(identity: str) -> int:

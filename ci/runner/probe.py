@@ -1,7 +1,7 @@
-"""Actors run by hand, one at a time or beside each other: what `attempt` does for a case, for anything else.
+"""Participants run by hand, one at a time or beside each other: what `attempt` does for a case, for anything else.
 
 A case always has two sides and ends with a verdict. To learn how an image behaves when it is alone, misled or
-stopped, a *stage* starts single actors with any environment at all and waits for whatever the caller asks.
+stopped, a *stage* starts single participants with any environment at all and waits for whatever the caller asks.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ci.engines.coordination import Asked, Published, RendezvousLost
+from ci.engines.coordination import Asked, CoordinationLost, Published
 from ci.errors import EngineError
 from ci.spec.attempt import End
 from ci.spec.capture import Capture
 
 if TYPE_CHECKING:
-    from ci.engines.base import RunningActor, Slot
+    from ci.engines.base import RunningParticipant, Slot
     from ci.model import Role
-    from ci.spec.attempt import Actor, Stream
+    from ci.spec.attempt import Participant, Stream
 
 __all__ = ["Player", "Stage", "Trace", "stage"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """What one actor left behind, as far as it was watched.
+    """What one participant left behind, as far as it was watched.
 
     :param end: how it ended by itself; None if it was still running when watching was over
     :param seconds: from its start until it ended, or until watching was over
@@ -42,21 +42,21 @@ class Trace:
 
 
 class Player:
-    """One actor on a stage; also the sink its engine reports to."""
+    """One participant on a stage; also the sink its engine reports to."""
 
-    def __init__(self, actor: Actor, changed: threading.Condition) -> None:
-        self.role = actor.role
+    def __init__(self, participant: Participant, changed: threading.Condition) -> None:
+        self.role = participant.role
         self.streams: dict[Stream, Capture] = {
-            "stdout": Capture(actor.limits.log_bytes),
-            "stderr": Capture(actor.limits.log_bytes),
+            "stdout": Capture(participant.limits.log_bytes),
+            "stderr": Capture(participant.limits.log_bytes),
         }
         self.end: End | None = None
         self.lost_because: str | None = None
         self._changed = changed
         self._started = time.monotonic()
-        self._running: RunningActor | None = None
+        self._running: RunningParticipant | None = None
 
-    def start(self, running: RunningActor) -> None:
+    def start(self, running: RunningParticipant) -> None:
         self._running = running
         self._started = time.monotonic()
         running.start()
@@ -95,27 +95,27 @@ class Player:
 
 
 class Stage:
-    """A slot with its keyspace emptied, for as many actors as the caller wants. Made by `stage`."""
+    """A slot with its keyspace emptied, for as many participants as the caller wants. Made by `stage`."""
 
     def __init__(self, slot: Slot, labels: Mapping[str, str]) -> None:
         self._slot = slot
         self._labels = labels
         self._changed = threading.Condition()
         self._players: list[Player] = []
-        self._prepared: list[RunningActor] = []
+        self._prepared: list[RunningParticipant] = []
         self._published: list[tuple[str, str]] = []
         self._asked: set[str] = set()
         self._redis_lost: str | None = None
 
-    def start(self, *actors: Actor) -> tuple[Player, ...]:
-        """Start actors, all prepared before the first one starts.
+    def start(self, *participants: Participant) -> tuple[Player, ...]:
+        """Start participants, all prepared before the first one starts.
 
         :raises EngineError: the engine broke
         """
         players = []
-        for actor in actors:
-            player = Player(actor, self._changed)
-            running = self._slot.prepare(actor, player, self._labels)
+        for participant in participants:
+            player = Player(participant, self._changed)
+            running = self._slot.prepare(participant, player, self._labels)
             self._prepared.append(running)
             players.append((player, running))
         for player, running in players:
@@ -125,7 +125,7 @@ class Stage:
 
     def push(self, key: str, value: str) -> None:
         """Publish something in a listener's place."""
-        self._slot.rendezvous.push(key, value)
+        self._slot.coordinator.push(key, value)
 
     def published(self, key: str) -> tuple[str, ...]:
         """Everything pushed to `key` so far, by whomever."""
@@ -160,21 +160,21 @@ class Stage:
 
     def sync(self) -> None:
         """Return once everything Redis was told so far is known here."""
-        self._slot.rendezvous.sync()
+        self._slot.coordinator.sync()
 
     def close(self) -> None:
-        self._slot.rendezvous.end()
+        self._slot.coordinator.end()
         for running in self._prepared:
             running.remove()
 
-    def observe(self, event: Published | Asked | RendezvousLost) -> None:
+    def observe(self, event: Published | Asked | CoordinationLost) -> None:
         with self._changed:
             match event:
                 case Published(key, values):
                     self._published += [(key, value) for value in values]
                 case Asked(key):
                     self._asked.add(key)
-                case RendezvousLost(why):
+                case CoordinationLost(why):
                     self._redis_lost = why
             self._changed.notify_all()
 
@@ -189,12 +189,12 @@ class Stage:
 
 @contextmanager
 def stage(slot: Slot, labels: Mapping[str, str]) -> Iterator[Stage]:
-    """A stage on this slot; every actor started there is gone when the block ends.
+    """A stage on this slot; every participant started there is gone when the block ends.
 
     :raises EngineError: Redis does not answer
     """
     it = Stage(slot, labels)
-    slot.rendezvous.begin(it.observe)
+    slot.coordinator.begin(it.observe)
     try:
         yield it
     finally:

@@ -62,7 +62,7 @@ class Schedule:
     def take(self, cancelled: Callable[[], bool], *, look: bool = False) -> Ready | Unrunnable | None:
         """The next case, waiting for images if need be; None when there is none left or the run is over.
 
-        What cannot run is settled at once: a count of what is left must not include it for long.
+        What cannot run is has_result at once: a count of what is left must not include it for long.
 
         :param look: only look: a case that can be played stays where it is
         :raises InteropError, OSError: what kept an image from being looked for, and would any other

@@ -29,11 +29,11 @@ from ci.runner.inbox import Cancelled
 from ci.runner.quarantine import Quarantine
 from ci.runner.retry import retries
 from ci.runner.schedule import Ready, Schedule, Unrunnable
-from ci.runner.stage import Take
+from ci.runner.stage import AttemptContext
 
 if TYPE_CHECKING:
     from ci.results.shard_file import ResultsWriter
-    from ci.runner.stage import Performance, Stage, Stages
+    from ci.runner.stage import AttemptResult, Stage, Stages
     from ci.terminal.progress import Progress
     from ci.util.json_document import Json
 
@@ -197,7 +197,7 @@ class Runner:
         self._progress.started(number, case.name)
         begun = time.monotonic()
         attempt = self._tried.get(case.key, 0) + count
-        take = Take(
+        take = AttemptContext(
             number=attempt,
             identity=f"{self._start.run}/{self._start.shard}/{attempt}",
             folder=self._folder,
@@ -238,7 +238,9 @@ class Runner:
 
     # --- records --------------------------------------------------------------------------------------
 
-    def _told(self, ready: Ready, performance: Performance, take: Take, kind: Kind, total: float) -> Attempt:
+    def _told(
+        self, ready: Ready, performance: AttemptResult, take: AttemptContext, kind: Kind, total: float
+    ) -> Attempt:
         """The record of a case that was played to its end, with its evidence."""
         # Until it was decided, and with everything stopped, gathered and removed.
         durations = {"verdict": round(performance.elapsed * 1000, 1), "total": round(total * 1000, 1)}
@@ -259,18 +261,18 @@ class Runner:
             evidence=evidence,
         )
 
-    def _error(self, ready: Ready, take: Take, kind: Kind, error: Exception) -> Attempt:
+    def _error(self, ready: Ready, take: AttemptContext, kind: Kind, error: Exception) -> Attempt:
         """The record of a case that was not played to its end."""
         record = self._record(ready, error_verdict(ready.case, error), take, kind)
         return changed(record, evidence=self._traceback(ready, take, error))
 
-    def _traceback(self, ready: Ready, take: Take, error: Exception | None) -> tuple[EvidenceFile, ...]:
+    def _traceback(self, ready: Ready, take: AttemptContext, error: Exception | None) -> tuple[EvidenceFile, ...]:
         """An engine's error says all there is to say; of any other it must be seen where it came from."""
         if error is None or isinstance(error, EngineError):
             return ()
         return keep_traceback(self._folder, f"{ready.case.key}-{take.number}", error)
 
-    def _record(self, ready: Ready, verdict: Verdict, take: Take, kind: Kind) -> Attempt:
+    def _record(self, ready: Ready, verdict: Verdict, take: AttemptContext, kind: Kind) -> Attempt:
         case = ready.case
         return changed(
             attempt_for(self._start, case, verdict.outcome, verdict.reason),

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from ci.model import Role, Verdict
     from ci.results.records import EvidenceFile, RoleRecord
     from ci.runner.schedule import Ready
-    from ci.spec.attempt import Actor, Stream
+    from ci.spec.attempt import Participant, Stream
     from ci.util.json_document import Json
 
-__all__ = ["After", "Audience", "Performance", "Stage", "Stages", "Take"]
+__all__ = ["After", "AttemptContext", "AttemptResult", "CaseObserver", "Stage", "Stages"]
 
 
 class After(Enum):
@@ -33,19 +33,19 @@ class After(Enum):
     LEAVE = "leave"  # left as they are
 
 
-class Audience:
+class CaseObserver:
     """Sees a case being played. This one looks away; others override what they want to see."""
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
         """Somebody has written something, `at` seconds after the start. Called from the engine's threads."""
 
-    def over(self, verdict: Verdict, actors: Sequence[Actor]) -> After:  # noqa: ARG002
+    def over(self, verdict: Verdict, participants: Sequence[Participant]) -> After:  # noqa: ARG002
         """The verdict is known, and nobody is removed before this returns: who took part, running or ended."""
         return After.CLEAR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Take:
+class AttemptContext:
     """One attempt, as the stage has to know it.
 
     :param number: 1-based, within this run
@@ -63,7 +63,7 @@ class Take:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Performance:
+class AttemptResult:
     """What came of one attempt.
 
     :param elapsed: seconds until it was decided
@@ -89,8 +89,8 @@ class Stage(Protocol):
     """A place where one case at a time is played."""
 
     def play(
-        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
-    ) -> Performance:
+        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+    ) -> AttemptResult:
         """Play a case once.
 
         :raises EngineError: the engine broke, and this stage with it; says nothing about the implementations

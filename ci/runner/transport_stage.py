@@ -10,8 +10,8 @@ from ci.results.records import RoleRecord
 from ci.runner.attempt import attempt
 from ci.runner.case_errors import Judged, judged
 from ci.runner.evidence import write_evidence
-from ci.runner.inbox import NOBODY, Bystander
-from ci.runner.stage import After, Performance
+from ci.runner.inbox import NOBODY, AttemptObserver
+from ci.runner.stage import After, AttemptResult
 from ci.suites.transport.words import TRANSPORT
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ci.engines.base import Engine, Slot
     from ci.model import Role, Verdict
     from ci.runner.schedule import Ready
-    from ci.runner.stage import Audience, Take
-    from ci.spec.attempt import Evidence, Scene, Stream
+    from ci.runner.stage import AttemptContext, CaseObserver
+    from ci.spec.attempt import AttemptSpec, Evidence, Stream
     from ci.suites.transport.suite import TransportSuite
     from ci.util.json_document import Json
 
@@ -65,39 +65,39 @@ class TransportStage:
     suite: TransportSuite
 
     def play(
-        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
-    ) -> Performance:
+        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+    ) -> AttemptResult:
         """See `ci.runner.stage.Stage`."""
         self.slot.restore()
-        scene = self.suite.scene(
+        spec = self.suite.attempt_spec(
             ready.case,
             images={version: image.digest for version, image in ready.images.items()},
             surroundings=self.slot.surroundings,
             attempt=take.identity,
         )
-        seen = None if audience is None else _Seen(audience, scene, self._judge)
+        seen = None if observer is None else _Seen(observer, spec, self._judge)
         evidence = attempt(
             self.slot,
-            scene,
-            settled=self.suite.settled,
+            spec,
+            has_result=self.suite.has_result,
             labels=take.labels,
             cancelled=cancelled,
-            bystander=seen or NOBODY,
+            observer=seen or NOBODY,
         )
         told = seen and seen.verdict
-        result = Judged(told) if told else judged(ready.case, lambda: self._judge(scene, evidence))
-        return Performance(
+        result = Judged(told) if told else judged(ready.case, lambda: self._judge(spec, evidence))
+        return AttemptResult(
             verdict=result.verdict,
             error=result.error,
-            roles=self._roles(scene, evidence, ready),
+            roles=self._roles(spec, evidence, ready),
             elapsed=evidence.elapsed,
             published=evidence.published,
-            limits={"deadlineSeconds": scene.deadline, "memoryBytes": scene.dialer.limits.memory_bytes},
-            by_hand=lambda names: self.engine.reproduction(scene, self.slot, names=names),
+            limits={"deadlineSeconds": spec.deadline, "memoryBytes": spec.dialer.limits.memory_bytes},
+            by_hand=lambda names: self.engine.reproduction(spec, self.slot, names=names),
             keep=lambda durations: (
                 write_evidence(
                     take.folder,
-                    scene,
+                    spec,
                     evidence,
                     result.verdict,
                     attempt=take.number,
@@ -108,13 +108,13 @@ class TransportStage:
             ),
         )
 
-    def _judge(self, scene: Scene, evidence: Evidence) -> Verdict:
-        return self.suite.judge(scene.case, evidence, self.slot.surroundings)
+    def _judge(self, spec: AttemptSpec, evidence: Evidence) -> Verdict:
+        return self.suite.judge(spec.case, evidence, self.slot.surroundings)
 
-    def _roles(self, scene: Scene, evidence: Evidence, ready: Ready) -> dict[Role, RoleRecord]:
+    def _roles(self, spec: AttemptSpec, evidence: Evidence, ready: Ready) -> dict[Role, RoleRecord]:
         records: dict[Role, RoleRecord] = {}
         for role in TRANSPORT.roles:
-            version = scene.case.versions[role]
+            version = spec.case.versions[role]
             end = evidence.exits.get(role)
             records[role] = RoleRecord(
                 version=version,
@@ -128,15 +128,17 @@ class TransportStage:
         return records
 
 
-class _Seen(Bystander):
-    """An attempt in front of an audience.
+class _Seen(AttemptObserver):
+    """An attempt in front of an observer.
 
-    :param verdict: the one the audience was told, where nothing that came after it may count
+    :param verdict: the one the observer was told, where nothing that came after it may count
     """
 
-    def __init__(self, audience: Audience, scene: Scene, judge: Callable[[Scene, Evidence], Verdict]) -> None:
-        self._audience = audience
-        self._scene = scene
+    def __init__(
+        self, observer: CaseObserver, spec: AttemptSpec, judge: Callable[[AttemptSpec, Evidence], Verdict]
+    ) -> None:
+        self._audience = observer
+        self._scene = spec
         self._judge = judge
         self.verdict: Verdict | None = None
 
@@ -145,7 +147,7 @@ class _Seen(Bystander):
 
     def over(self, evidence: Evidence) -> bool:
         verdict = self._judge(self._scene, evidence)
-        after = self._audience.over(verdict, self._scene.actors)
+        after = self._audience.over(verdict, self._scene.participants)
         if after is not After.CLEAR:
             self.verdict = verdict
         return after is After.LEAVE

@@ -1,6 +1,6 @@
 """What a suite asks of an engine, and what it gets back: plain data, no behaviour.
 
-A suite describes a case as a `Scene`; an engine turns it into running programs; the runner gathers `Evidence`
+A suite describes a case as a `AttemptSpec`; an engine turns it into running programs; the runner gathers `Evidence`
 and gives it back to the suite for judgement. Neither side learns the other's business.
 """
 
@@ -18,14 +18,14 @@ __all__ = [
     "CLASSIC_REDIS",
     "REDIS_PASSWORD",
     "SIDES",
-    "Actor",
     "Address",
+    "AttemptSpec",
     "Bridge",
     "End",
     "Ending",
     "Evidence",
     "Limits",
-    "Scene",
+    "Participant",
     "Stream",
     "Surroundings",
 ]
@@ -39,7 +39,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one actor may use. Log limits bound what is kept, not what the actor may print."""
+    """What one participant may use. Log limits bound what is kept, not what the participant may print."""
 
     memory_bytes: int = 1024 * MIB
     processes: int = 512
@@ -66,9 +66,9 @@ REDIS_PASSWORD: Final = "REDIS_PASSWORD"  # noqa: S105 -- its name
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What an engine offers to the actors of a case.
+    """What an engine offers to the participants of a case.
 
-    :param redis: where the actors, not the runner, reach Redis
+    :param redis: where the participants, not the runner, reach Redis
     :param redis_password: what Redis asks them for; None where their network is theirs alone
     :param listen_ip: the address a listener is told to bind
     :param shared_loopback: both sides live on one loopback interface
@@ -81,7 +81,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Actor:
+class Participant:
     """One side of a case: what to run and with which variables."""
 
     role: Role
@@ -100,8 +100,8 @@ class Bridge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """A case ready to be run: both actors, the keys they meet at, and how long it may take.
+class AttemptSpec:
+    """A case ready to be run: both participants, the keys they meet at, and how long it may take.
 
     :param listener_key: list to which the listener pushes its address
     :param dialer_key: list from which the dialer pops it
@@ -111,8 +111,8 @@ class Scene:
     """
 
     case: Case
-    dialer: Actor
-    listener: Actor
+    dialer: Participant
+    listener: Participant
     listener_key: str
     dialer_key: str
     deadline: float
@@ -126,13 +126,13 @@ class Scene:
         return Bridge(source=self.listener_key, target=self.dialer_key)
 
     @property
-    def actors(self) -> tuple[Actor, Actor]:
+    def participants(self) -> tuple[Participant, Participant]:
         return (self.listener, self.dialer)
 
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How one actor ended.
+    """How one participant ended.
 
     :param at: seconds since the case started
     :param exit_code: as the engine reports it; 128 + n where a signal ended the program

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.spec.attempt import MIB, Actor
+from ci.spec.attempt import MIB, Participant
 
 if TYPE_CHECKING:
     from ci.model import Case, Role
     from ci.spec.attempt import End, Stream
     from ci.spec.capture import Capture
 
-__all__ = ["HOSTS", "PLACES", "SIDES_OF_SIMULATOR", "NetworkEvidence", "NetworkScene", "Place"]
+__all__ = ["HOSTS", "PLACES", "SIDES_OF_SIMULATOR", "NetworkAttemptSpec", "NetworkEvidence", "Place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +76,10 @@ HOSTS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkScene:
+class NetworkAttemptSpec:
     """A case ready to be run.
 
-    :param actors: who takes part, the simulator among them
+    :param participants: who takes part, the simulator among them
     :param brings: per role, folders of this machine and where their content is put before the start
     :param leaves: per role, folders of the container and where their content is kept after the end, relative to
         the folder of the attempt
@@ -89,15 +89,15 @@ class NetworkScene:
     """
 
     case: Case
-    actors: tuple[Actor, ...]
+    participants: tuple[Participant, ...]
     brings: Mapping[Role, Mapping[str, Path]]
     leaves: Mapping[Role, Mapping[str, str]]
     deadline: float
     grace: float = 10.0
     most_bytes: int = 512 * MIB
 
-    def actor(self, role: Role) -> Actor:
-        return next(actor for actor in self.actors if actor.role == role)
+    def participant(self, role: Role) -> Participant:
+        return next(participant for participant in self.participants if participant.role == role)
 
 
 @dataclass(frozen=True, kw_only=True)

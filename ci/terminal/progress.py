@@ -60,7 +60,7 @@ class Progress(LiveView):
         self._clock = clock
         self._total = total
         self._done = 0
-        self._skipped = 0  # of these, settled without taking time
+        self._skipped = 0  # of these, has_result without taking time
         self._taken = 0.0  # seconds, of all that ran
         self._images: Collection[Future[Any]] = ()
         self._builds = BuildProgress(console, clock=clock)
@@ -131,7 +131,7 @@ class Progress(LiveView):
                 self._console.info(line, style=OUTCOME_STYLES.get(outcome, ""))
 
     def skipped(self, text: str = "") -> None:
-        """A case is settled without having been run; `text` says why, where that has not been said before."""
+        """A case is has_result without having been run; `text` says why, where that has not been said before."""
         with self._printing:
             with self._state:
                 self._done += 1

@@ -20,7 +20,7 @@ from ci.engines.docker.daemon import LABEL, Daemon, EngineClient, sweep
 from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.errors import EngineError
 from ci.model import Outcome, Role
-from ci.spec.attempt import MIB, Limits, Scene
+from ci.spec.attempt import MIB, AttemptSpec, Limits
 from ci.suites.transport.words import TRANSPORT
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +144,7 @@ def test_what_is_timed_weighs_more_than_what_is_built(docker_play: Play, daemon:
             seen.append(int(daemon.api.exec_start(command["Id"])))
         return True
 
-    docker_play("stays", settled=look)
+    docker_play("stays", has_result=look)
     recipe = io.BytesIO(f"FROM {helper_image}\nRUN {WEIGHT}\n".encode())
     said = list(daemon.api.build(fileobj=recipe, nocache=True, rm=True, decode=True))
     [weight] = [int(line) for it in said if (line := it.get("stream", "").strip()).isdigit()]
@@ -167,8 +167,8 @@ def test_by_hand_a_side_is_restricted_as_it_is_by_the_engine(
         seen["engine"] = daemon.api.inspect_container(dialer["Id"])["HostConfig"]
         return True
 
-    played = docker_play("stays", settled=look)
-    lines = engine.reproduction(played.scene, docker_play.slot, names={})
+    played = docker_play("stays", has_result=look)
+    lines = engine.reproduction(played.spec, docker_play.slot, names={})
     *run, removal, network = [line.partition("; echo")[0] for line in lines]
     try:
         # What stays does so until it is removed: in the background, or this would wait for it.
@@ -187,8 +187,8 @@ def test_volumes_of_an_image_are_no_way_round_the_limit_for_its_disk(
 ) -> None:
     image = docker_peers("litter", dockerfile="USER root\nENV TMPDIR=/litter\nVOLUME /litter")
 
-    def limited(scene: Scene) -> Scene:
-        return replace(scene, dialer=replace(scene.dialer, limits=Limits(disk_bytes=200 * MIB)))
+    def limited(spec: AttemptSpec) -> AttemptSpec:
+        return replace(spec, dialer=replace(spec.dialer, limits=Limits(disk_bytes=200 * MIB)))
 
     played = docker_play("litter", images={"dialing": image}, change=limited)
 
@@ -247,7 +247,7 @@ def test_a_container_removed_from_outside_is_an_engine_error(docker_play: Play, 
         return False
 
     with pytest.raises(EngineError) as caught:
-        docker_play("stays", settled=remove)
+        docker_play("stays", has_result=remove)
 
     assert caught.value.reference == "engine-lost"
     assert docker_play("good").verdict.outcome is Outcome.PASSED
@@ -269,7 +269,7 @@ def test_redis_killed_from_outside_is_an_engine_error(own_play: Play, daemon: Da
         return False
 
     with pytest.raises(EngineError) as caught:
-        own_play("announces", "silent", settled=kill)
+        own_play("announces", "silent", has_result=kill)
 
     assert caught.value.reference == "redis-lost"
 
@@ -284,7 +284,7 @@ def test_a_signal_from_outside_is_never_what_the_program_chose(docker_play: Play
         return False
 
     with pytest.raises(EngineError, match="somebody else sent signal") as caught:
-        docker_play("announces", "silent", settled=kill)
+        docker_play("announces", "silent", has_result=kill)
 
     assert caught.value.reference == "engine-lost"
 
@@ -315,8 +315,8 @@ class Nobody:
 
 
 def test_a_pod_that_dies_in_between_is_the_engines_trouble_and_not_the_images(own_play: Play, daemon: Daemon) -> None:
-    actor = own_play("good").scene.dialer
-    running = own_play.slot.prepare(actor, Nobody(), {})
+    participant = own_play("good").spec.dialer
+    running = own_play.slot.prepare(participant, Nobody(), {})
     try:
         daemon.api.kill(pods_of(own_play)["dialer"])
 

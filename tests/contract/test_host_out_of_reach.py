@@ -18,8 +18,8 @@ from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.engines.docker.networks import NetworkEngine
 from ci.runner.network_attempt import attempt as network_attempt
-from ci.spec.attempt import Actor, Scene
-from ci.spec.network import NetworkScene
+from ci.spec.attempt import AttemptSpec, Participant
+from ci.spec.network import NetworkAttemptSpec
 from ci.suites.registry import SUITES
 from ci.suites.transport.words import TRANSPORT
 
@@ -106,11 +106,11 @@ def test_by_the_sides_of_a_case(daemon: Daemon, helper_image: str, service: int)
         assert places
         asked = " ".join(f"{it}/{service}" for it in places)
 
-        def ask(scene: Scene) -> Scene:
+        def ask(spec: AttemptSpec) -> AttemptSpec:
             listener, dialer = (
-                replace(it, environment={**it.environment, "OUTSIDE": asked}) for it in (scene.listener, scene.dialer)
+                replace(it, environment={**it.environment, "OUTSIDE": asked}) for it in (spec.listener, spec.dialer)
             )
-            return replace(scene, listener=listener, dialer=dialer)
+            return replace(spec, listener=listener, dialer=dialer)
 
         played = Play(slot, peers)("report", "report", change=ask, deadline=60)
     peers.close()
@@ -128,10 +128,10 @@ def test_by_participants_that_set_their_own_addresses_and_routes(
         networks = networks_of(daemon, slot.pods["client"])
         places = [*addresses(networks=bridges(networks)), *gateways(daemon, networks)]
         own = [f"{it.rpartition('.')[0]}.77/16" for it in gateways(daemon, networks)]
-        scene = NetworkScene(
+        spec = NetworkAttemptSpec(
             case=SUITES["quic"].words.case("a", "b", "handshake"),
-            actors=tuple(
-                Actor(
+            participants=tuple(
+                Participant(
                     role=role,
                     version=role,
                     image=endpoints("intrudes" if role == "client" else "stays"),
@@ -149,7 +149,7 @@ def test_by_participants_that_set_their_own_addresses_and_routes(
             grace=3,
             most_bytes=1,
         )
-        evidence = network_attempt(slot, scene, tmp_path, labels={}, cancelled=threading.Event())
+        evidence = network_attempt(slot, spec, tmp_path, labels={}, cancelled=threading.Event())
 
     said = evidence.streams["client", "stdout"].text().splitlines()
     assert said[-1] == "tried", evidence.streams["client", "stderr"].text()

@@ -32,7 +32,7 @@ from ci.images.base import Image
 from ci.model import Outcome, ReasonCode
 from ci.runner.evidence import write_evidence
 from ci.runner.evidence_folder import EvidenceFolder
-from ci.spec.attempt import MIB, Limits, Scene
+from ci.spec.attempt import MIB, AttemptSpec, Limits
 from ci.suites.transport.words import TRANSPORT
 
 ROOT = Path(__file__).parents[2]
@@ -61,8 +61,8 @@ def python(peers: LocalPeers, code: str) -> str:
 
 
 def play_dialer(play: Play, image: str, *, limits: Limits | None = None) -> Played:
-    def change(scene: Scene) -> Scene:
-        return scene if limits is None else replace(scene, dialer=replace(scene.dialer, limits=limits))
+    def change(spec: AttemptSpec) -> AttemptSpec:
+        return spec if limits is None else replace(spec, dialer=replace(spec.dialer, limits=limits))
 
     return play("good", "silent", images={"dialing": image}, change=change)
 
@@ -87,14 +87,14 @@ def test_redis_asks_for_the_password_and_no_command_line_tells_it(local_slot: Lo
     listed = command_lines()
     assert any("redis.conf" in line for line in listed)
     assert not any(password in line for line in listed)
-    assert password not in repr(local_slot.rendezvous)
+    assert password not in repr(local_slot.coordinator)
 
 
 def keep(root: Path, played: Played) -> EvidenceFolder:
     images = {side: Image(digest="local:0") for side in ("dialing", "listening")}
     return write_evidence(
         root,
-        played.scene,
+        played.spec,
         played.evidence,
         played.verdict,
         attempt=1,
@@ -116,7 +116,7 @@ def test_the_password_is_not_kept_as_evidence(local_play: Play, tmp_path: Path) 
     password = local_play.slot.surroundings.redis_password
     assert password is not None
     played = local_play("good")
-    assert played.scene.dialer.environment["REDIS_PASSWORD"] == password
+    assert played.spec.dialer.environment["REDIS_PASSWORD"] == password
 
     keep(tmp_path, played)
 
@@ -133,7 +133,7 @@ def test_redis_is_bound_to_one_address_of_loopback(local_slot: LocalSlot) -> Non
 
 
 def test_redis_writes_nothing_to_disk(local_slot: LocalSlot) -> None:
-    client = local_slot.rendezvous._client
+    client = local_slot.coordinator._client
     assert client.config_get("save")["save"] == ""
     assert client.config_get("appendonly")["appendonly"] == "no"
 
@@ -194,7 +194,7 @@ def test_the_environment_is_clean(
     assert given == {
         "LANG": "C.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        **played.scene.dialer.environment,
+        **played.spec.dialer.environment,
     }
 
 
@@ -341,16 +341,16 @@ from ci.engines.local.engine import LocalEngine
 from processes import descendants
 
 def tell(_):
-    # Three wardens, Redis, two sides, and a command that a side waits for; or the orphan, too.
+    # Three supervisors, Redis, two sides, and a command that a side waits for; or the orphan, too.
     eventually(lambda: len(descendants(os.getpid())) >= 7)
     if "fork" in sys.argv[1]:
-        eventually(lambda: any(it["name"] == "orphan" for it in slot.rendezvous._client.client_list()))
+        eventually(lambda: any(it["name"] == "orphan" for it in slot.coordinator._client.client_list()))
     print(*descendants(os.getpid()), flush=True)
     return False
 
 peers = LocalPeers(tools=redis_program().parent)
 with LocalEngine(peers.program, redis_server=str(redis_program()), run="killed").slot(0) as slot:
-    Play(slot, peers)("announces", sys.argv[1], settled=tell)
+    Play(slot, peers)("announces", sys.argv[1], has_result=tell)
 """
 
 
@@ -385,19 +385,19 @@ def test_a_killed_runner_leaves_nothing_running_and_its_folder_to_the_next(
     assert not folder.exists()
 
 
-def test_a_warden_killed_by_somebody_is_an_engine_error(local_peers: LocalPeers) -> None:
+def test_a_supervisor_killed_by_somebody_is_an_engine_error(local_peers: LocalPeers) -> None:
     before = family()
 
     with engine_of(local_peers).slot(0) as slot:
         with_redis = family()
 
-        def kill_the_wardens(_: str) -> bool:
+        def kill_the_supervisors(_: str) -> bool:
             for pid in children(os.getpid()) - with_redis:
                 os.kill(pid, signal.SIGKILL)
             return False
 
         with pytest.raises(EngineError) as caught:
-            Play(slot, local_peers)("announces", "silent", settled=kill_the_wardens)
+            Play(slot, local_peers)("announces", "silent", has_result=kill_the_supervisors)
         assert caught.value.reference == "engine-lost"
         assert eventually(lambda: family() == with_redis)
         assert Play(slot, local_peers)("good").verdict.outcome is Outcome.PASSED

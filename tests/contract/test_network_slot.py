@@ -20,9 +20,9 @@ from ci.model import Outcome, ReasonCode, Role, Verdict
 from ci.runner.compliance import COMPLIANCE_FILE, Compliance
 from ci.runner.inbox import Cancelled
 from ci.runner.network_attempt import attempt
-from ci.runner.stage import Take
-from ci.spec.attempt import MIB, Actor, End
-from ci.spec.network import NetworkEvidence, NetworkScene
+from ci.runner.stage import AttemptContext
+from ci.spec.attempt import MIB, End, Participant
+from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
 from ci.suites.quic.suite import Cast
 from ci.suites.registry import SUITES
 
@@ -63,10 +63,10 @@ class Play:
         cancelled: threading.Event | None = None,
     ) -> NetworkEvidence:
         roles: tuple[Role, ...] = ("simulator", "server", "client", *more)
-        scene = NetworkScene(
+        spec = NetworkAttemptSpec(
             case=CASE,
-            actors=tuple(
-                Actor(
+            participants=tuple(
+                Participant(
                     role=role,
                     version=role,
                     image=(images or {}).get(role) or self.endpoints((behaviours or {}).get(role, "stays")),
@@ -80,7 +80,7 @@ class Play:
             grace=3,
             most_bytes=most_bytes,
         )
-        return attempt(self.slot, scene, self.folder, labels={}, cancelled=cancelled or threading.Event())
+        return attempt(self.slot, spec, self.folder, labels={}, cancelled=cancelled or threading.Event())
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def test_an_endpoint_that_claims_everything_is_found_out(
         client=endpoints("stays", dockerfile=CLAIMS if client else ""),
         server=endpoints("fails", dockerfile=CLAIMS if server else ""),
     )
-    take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
+    take = AttemptContext(number=1, identity="x", folder=tmp_path, started_at="", labels={})
     objection = Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event())
     if side is None:
         assert objection is None
@@ -350,7 +350,7 @@ def test_a_slow_start_is_no_answer(
     """The host is busy for longer than the first question lasts."""
     monkeypatch.setattr("ci.runner.compliance.LIMIT_SECONDS", 2.0)
     image = endpoints("stays", dockerfile=CLAIMS)
-    take = Take(number=1, identity="x", folder=tmp_path, started_at="", labels={})
+    take = AttemptContext(number=1, identity="x", folder=tmp_path, started_at="", labels={})
     cast = cast_of(endpoints, client=image, server=image, CLIENT_PARAMS=f"{time.time() + 5:.0f}")
     assert Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event()) is None
 
@@ -373,7 +373,7 @@ def test_an_endpoint_that_does_nothing_at_all_is_an_error(
     client, server = endpoints(behaviour, dockerfile=dockerfile), endpoints("stays", dockerfile=CLAIMS)
     given = (
         cast_of(endpoints, client=client, server=server),
-        Take(number=1, identity="x", folder=tmp_path, started_at="", labels={}),
+        AttemptContext(number=1, identity="x", folder=tmp_path, started_at="", labels={}),
     )
     compliance, cancelled = Compliance(tmp_path), threading.Event()
     assert compliance.objection(network_play.slot, CASE, *given, cancelled) is None

@@ -1,4 +1,4 @@
-"""A program under its warden: with a kernel that lets the warden adopt orphans, and with `ps` alone."""
+"""A program under its supervisor: with a kernel that lets the supervisor adopt orphans, and with `ps` alone."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ ROOT = Path(__file__).parents[2]
 WITHOUT_PRCTL = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from ci.engines.local import supervisor as warden
-warden._prctl = lambda: lambda option, value: False
-warden.main(sys.argv[1:])
+from ci.engines.local import supervisor
+supervisor._prctl = lambda: lambda option, value: False
+supervisor.main(sys.argv[1:])
 """
 
 
@@ -87,9 +87,9 @@ Run = Callable[..., Running]
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """`run("echo hello")`: a shell command, started."""
     if request.param == "ps":
-        driver = tmp_path / "warden.py"
+        driver = tmp_path / "supervisor.py"
         driver.write_text(WITHOUT_PRCTL, encoding="utf-8")
-        monkeypatch.setattr(process, "WARDEN", driver)
+        monkeypatch.setattr(process, "SUPERVISOR", driver)
     running: list[Process] = []
 
     def start(
@@ -175,7 +175,7 @@ def test_what_cannot_be_started(run: Run, command: list[str], says: str) -> None
     assert running.told.streams["stderr"].decode() == f"{command[0]}: {says}\n"
 
 
-def test_the_programs_environment_does_not_reach_its_warden(run: Run, tmp_path: Path) -> None:
+def test_the_programs_environment_does_not_reach_its_supervisor(run: Run, tmp_path: Path) -> None:
     (tmp_path / "signal.py").write_text("raise SystemExit('a module of the program')")
     hostile = {"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/nowhere", "PYTHONSTARTUP": "/nowhere"}
 
@@ -227,12 +227,12 @@ def test_stopping_what_has_ended_changes_nothing(run: Run) -> None:
 
 def test_what_was_never_started_leaves_nothing_either(run: Run) -> None:
     running = run("echo never", go=False)
-    warden = running.process._warden.pid
+    supervisor = running.process._supervisor.pid
 
     running.process.stop(20)
     running.process.close()
 
-    assert not is_running(warden)
+    assert not is_running(supervisor)
     assert running.told == Told(over=running.told.over)
     assert not running.told.over.is_set()
 

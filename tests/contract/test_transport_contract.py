@@ -20,8 +20,8 @@ from waiting import eventually
 from ci.engines.base import Engine
 from ci.errors import EngineError
 from ci.model import Contract, Outcome, Proof, ReasonCode, Role, proof_of
-from ci.runner.inbox import Bystander, Cancelled
-from ci.spec.attempt import CLASSIC_REDIS, MIB, Ending, Limits, Scene, Stream
+from ci.runner.inbox import AttemptObserver, Cancelled
+from ci.spec.attempt import CLASSIC_REDIS, MIB, AttemptSpec, Ending, Limits, Stream
 from ci.suites.transport.words import TRANSPORT, Stack
 
 CLASSIC, UNIFIED = Contract.CLASSIC, Contract.UNIFIED
@@ -61,13 +61,13 @@ def test_good_peers_pass_whatever_their_generation(
 def test_a_peer_is_given_the_variables_of_its_generation_and_no_others(play: Play, contract: Contract) -> None:
     played = play("report", "report", contracts=(contract, contract))
 
-    for role, actor in zip(("listener", "dialer"), played.scene.actors, strict=True):
+    for role, participant in zip(("listener", "dialer"), played.spec.participants, strict=True):
         given = dict(
             line.removeprefix("env: ").split("=", 1)
             for line in played.output(role, "stderr").splitlines()
             if line.startswith("env: ")
         )
-        assert {name: value for name, value in given.items() if name in VARIABLES} == actor.environment
+        assert {name: value for name, value in given.items() if name in VARIABLES} == participant.environment
 
 
 @pytest.mark.parametrize("listener", Contract)
@@ -339,18 +339,18 @@ def test_what_a_side_leaves_running_goes_with_it(play: Play, role: Role) -> None
     played = play(*(("double-fork", "good") if role == "dialer" else ("good", "double-fork")))
 
     assert played.verdict.outcome is Outcome.PASSED, played.text
-    clients = play.slot.rendezvous._client.client_list
+    clients = play.slot.coordinator._client.client_list
     assert eventually(lambda: all(client["name"] != "orphan" for client in clients()))
 
 
 # --- limits -----------------------------------------------------------------------------------------------
 
 
-def limited(role: Role, limits: Limits) -> Callable[[Scene], Scene]:
-    def change(scene: Scene) -> Scene:
+def limited(role: Role, limits: Limits) -> Callable[[AttemptSpec], AttemptSpec]:
+    def change(spec: AttemptSpec) -> AttemptSpec:
         if role == "dialer":
-            return replace(scene, dialer=replace(scene.dialer, limits=limits))
-        return replace(scene, listener=replace(scene.listener, limits=limits))
+            return replace(spec, dialer=replace(spec.dialer, limits=limits))
+        return replace(spec, listener=replace(spec.listener, limits=limits))
 
     return change
 
@@ -390,16 +390,16 @@ def test_redis_lost_in_the_middle_is_an_engine_error(engine: Engine, peer_image:
 
         def end_redis(_: str) -> bool:
             with contextlib.suppress(redis.ConnectionError):
-                slot.rendezvous._client.shutdown(nosave=True)
+                slot.coordinator._client.shutdown(nosave=True)
             return False
 
         with pytest.raises(EngineError) as caught:
-            play(dialer, "good" if dialer == "stays" else "silent", settled=end_redis)
+            play(dialer, "good" if dialer == "stays" else "silent", has_result=end_redis)
 
     assert caught.value.reference == "redis-lost"
 
 
-class Stumbles(Bystander):
+class Stumbles(AttemptObserver):
     """Cannot cope with what it is shown, as a reader may not be able to with what an engine sends."""
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:  # noqa: ARG002
@@ -408,7 +408,7 @@ class Stumbles(Bystander):
 
 def test_an_error_in_a_reader_is_that_error_and_not_a_wait_for_the_deadline(play: Play) -> None:
     with pytest.raises(LookupError, match="unheard of"):
-        play("announces", "silent", bystander=Stumbles())
+        play("announces", "silent", observer=Stumbles())
     assert play("good").verdict.outcome is Outcome.PASSED
 
 
@@ -442,9 +442,9 @@ FAILOVER
 def test_nobody_changes_redis_for_those_after_it(play: Play) -> None:
     """A dialer that took the right to push from everybody painted others red and stayed green itself."""
 
-    def told(scene: Scene) -> Scene:
+    def told(spec: AttemptSpec) -> AttemptSpec:
         return replace(
-            scene, dialer=replace(scene.dialer, environment={**scene.dialer.environment, "VANDALISM": VANDALISM})
+            spec, dialer=replace(spec.dialer, environment={**spec.dialer.environment, "VANDALISM": VANDALISM})
         )
 
     played = play("vandal", change=told)
@@ -478,15 +478,15 @@ def test_a_slot_whose_redis_is_not_what_it_was_gets_another_before_the_next_case
 ) -> None:
     with engine.slot(4) as slot:
         play = Play(slot, peer_image)
-        first = slot.rendezvous
+        first = slot.coordinator
         with contextlib.suppress(redis.ConnectionError):
             first._client.execute_command(*spoil)
 
         assert play("good").verdict.outcome is Outcome.PASSED
-        second = slot.rendezvous
+        second = slot.coordinator
         assert second is not first
         assert play("good").verdict.outcome is Outcome.PASSED
-        assert slot.rendezvous is second
+        assert slot.coordinator is second
 
 
 @pytest.mark.parametrize("role", TRANSPORT.roles)
@@ -506,7 +506,7 @@ def test_cancelled_in_the_middle(play: Play) -> None:
         return False
 
     with pytest.raises(Cancelled):
-        play("announces", "silent", settled=interrupt, cancelled=cancelled)
+        play("announces", "silent", has_result=interrupt, cancelled=cancelled)
     assert play("good").verdict.outcome is Outcome.PASSED
 
 
@@ -514,4 +514,4 @@ def test_redis_is_reached_by_the_classic_name(play: Play) -> None:
     """Images of the classic generation are never told where Redis is: the engine has to put it there."""
     if play.slot.surroundings.redis != CLASSIC_REDIS:
         pytest.skip("this engine tells them")
-    assert "redis_addr" not in play("good", contracts=(CLASSIC, UNIFIED)).scene.dialer.environment
+    assert "redis_addr" not in play("good", contracts=(CLASSIC, UNIFIED)).spec.dialer.environment

@@ -119,7 +119,7 @@ def test_a_build_that_is_called_off_says_one_line_and_leaves_nothing(
     said = [line for line in rest.splitlines() if "b-v1" not in line and NOWHERE not in line]
     assert process.returncode == ExitCode.INTERRUPTED, rest
     assert said[0] == f"warning: {number.name}: stopping and cleaning up; Ctrl-C once more ends at once"
-    # `interop` adds what it has come to, and how to go on; the three cases with b-v1 may be settled by then, or not.
+    # `interop` adds what it has come to, and how to go on; the three cases with b-v1 may be has_result by then, or not.
     more = ["interrupted after N of 4 cases", "to go on"] if words[0] == "interop" else []
     assert [re.sub("after [03] of", "after N of", line.partition(":")[0]) for line in said[1:]] == more
     assert not (checkout.folder / "impls/a/v1/image.json").exists()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from ci.model import Case, Outcome, Reason, ReasonCode
-from ci.results.aggregate import fold_attempts
+from ci.results.aggregate import aggregate_attempts
 from ci.results.merged import Merged, MergedCase
 from ci.results.records import Attempt, RunStart, attempt_for, with_proof
 from ci.results.shard_file import ResultsWriter
@@ -90,7 +90,7 @@ def merged_of(attempts: Mapping[Case, Sequence[Attempt]]) -> Merged:
     """Merged results with the given attempts at each case, in that order."""
     cases = []
     for case, tried in attempts.items():
-        result = fold_attempts(tried)
+        result = aggregate_attempts(tried)
         assert result is not None
         cases.append(
             MergedCase(

@@ -23,7 +23,7 @@ from ci.runner.case_errors import error_verdict, judged, keep_traceback
 from ci.runner.evidence_folder import EvidenceFolder
 from ci.runner.schedule import Ready
 from ci.runner.shard import HARNESS_TROUBLE, MOST_BROKEN_CASES, MOST_BROKEN_SLOTS, Summary
-from ci.runner.stage import Audience, Performance, Take
+from ci.runner.stage import AttemptContext, AttemptResult, CaseObserver
 
 CASES = quic("client-v1", "handshake", "transfer", "retry", "http3", "ipv6")
 
@@ -43,9 +43,9 @@ class Stumbling(Scripted):
         yield self
 
     def play(
-        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
-    ) -> Performance:
-        performance = super().play(ready, take, cancelled, audience)
+        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+    ) -> AttemptResult:
+        performance = super().play(ready, take, cancelled, observer)
         error = self.errors.get(ready.case.words[0])
 
         def stumble(*_: object) -> Verdict:
@@ -63,8 +63,8 @@ class Stumbling(Scripted):
             stumble()
         if self.where == "judge":
             result = judged(ready.case, stumble)
-            return Performance(verdict=result.verdict, error=result.error, roles={}, elapsed=0.0, keep=lambda _: ())
-        return Performance(verdict=performance.verdict, roles={}, elapsed=0.0, keep=keep)
+            return AttemptResult(verdict=result.verdict, error=result.error, roles={}, elapsed=0.0, keep=lambda _: ())
+        return AttemptResult(verdict=performance.verdict, roles={}, elapsed=0.0, keep=keep)
 
 
 @pytest.mark.parametrize("where", ["play", "judge", "keep"])
@@ -141,13 +141,13 @@ class Spoilt(Scripted):
         self.code = code
 
     def play(
-        self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
-    ) -> Performance:
-        performance = super().play(ready, take, cancelled, audience)
+        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+    ) -> AttemptResult:
+        performance = super().play(ready, take, cancelled, observer)
         if self.version not in ready.case.versions.values():
             return performance
         reason = Reason(code=self.code, text="not as it should be", side="harness")
-        return Performance(
+        return AttemptResult(
             verdict=Verdict(outcome=Outcome.ERROR, reason=reason), roles={}, elapsed=0.0, keep=lambda _: ()
         )
 
@@ -183,11 +183,11 @@ def test_errors_are_no_outage_of_the_versions(tmp_path: Path) -> None:
 
     class Troubled(Scripted):
         def play(
-            self, ready: Ready, take: Take, cancelled: threading.Event, audience: Audience | None = None
-        ) -> Performance:
+            self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+        ) -> AttemptResult:
             if ready.case in in_trouble and take.number == 1:
                 raise EngineError("redis-lost", "Redis does not answer")
-            return super().play(ready, take, cancelled, audience)
+            return super().play(ready, take, cancelled, observer)
 
     stages = Troubled([cases[0]])
     summary = run(tmp_path, stages, cases)
@@ -267,7 +267,7 @@ def test_a_traceback_that_cannot_be_written_is_no_further_error(tmp_path: Path) 
 
 def test_an_error_without_a_code_of_its_own_is_the_engines() -> None:
     [case] = quic("client-v1", "retry")
-    for reference, code in (("actor-unstoppable", ReasonCode.ENGINE_LOST), ("redis-lost", ReasonCode.REDIS_LOST)):
+    for reference, code in (("participant-unstoppable", ReasonCode.ENGINE_LOST), ("redis-lost", ReasonCode.REDIS_LOST)):
         reason = error_verdict(case, EngineError(reference, "text")).reason
         assert reason == Reason(code=code, text="text", side="harness")
 

@@ -8,7 +8,7 @@ from runs import FAILED, PASSED, PLANNED_OUT, QUIC, RED, attempt
 
 from ci.errors import ExitCode
 from ci.model import Outcome, Reason, ReasonCode
-from ci.results.aggregate import CaseVerdict, Flaky, Result, fold_attempts, fold_run, superseded, verdict
+from ci.results.aggregate import CaseVerdict, Flaky, Result, aggregate_attempts, aggregate_run, superseded, verdict
 
 CASE = QUIC.case("a-v1", "b-v1")
 ERROR = Outcome.ERROR
@@ -45,7 +45,7 @@ def why(code: ReasonCode, text: str = "") -> Reason:
 def test_which_attempt_speaks_for_the_case(
     outcomes: list[Outcome], folded: Outcome, flaky: tuple[int, int] | None
 ) -> None:
-    result = fold_attempts([attempt(CASE, outcome) for outcome in outcomes])
+    result = aggregate_attempts([attempt(CASE, outcome) for outcome in outcomes])
     assert result is not None
     assert result.outcome is folded
     assert result.flaky == (None if flaky is None else Flaky(passed=flaky[0], of=flaky[1]))
@@ -54,8 +54,8 @@ def test_which_attempt_speaks_for_the_case(
 def test_the_first_red_attempt_gives_the_reason() -> None:
     first, second = why(ReasonCode.DIALING, "first"), why(ReasonCode.SIGNAL, "second")
     red = [attempt(CASE, TIMED_OUT, first), attempt(CASE, FAILED, second)]
-    both = fold_attempts(red)
-    flaky = fold_attempts([*red, attempt(CASE, PASSED)])
+    both = aggregate_attempts(red)
+    flaky = aggregate_attempts([*red, attempt(CASE, PASSED)])
     assert both is not None
     assert flaky is not None
     assert (both.reason, flaky.reason) == (first, first)
@@ -63,7 +63,7 @@ def test_the_first_red_attempt_gives_the_reason() -> None:
 
 
 def test_unsupported_now_and_then_is_a_bad_result() -> None:
-    result = fold_attempts([attempt(CASE, UNSUPPORTED), attempt(CASE, PASSED)])
+    result = aggregate_attempts([attempt(CASE, UNSUPPORTED), attempt(CASE, PASSED)])
     assert result is not None
     assert result.reason is not None
     assert result.reason.code is ReasonCode.BAD_RESULT
@@ -71,7 +71,7 @@ def test_unsupported_now_and_then_is_a_bad_result() -> None:
 
 
 def test_no_attempt_is_no_result() -> None:
-    assert fold_attempts([]) is None
+    assert aggregate_attempts([]) is None
 
 
 @unhurried
@@ -80,13 +80,13 @@ def test_errors_never_decide_beside_evidence(outcomes: list[Outcome]) -> None:
     attempts = [attempt(CASE, outcome) for outcome in outcomes]
     conclusive = [one for one in attempts if one.outcome.conclusive]
     if conclusive:
-        assert fold_attempts(attempts) == fold_attempts(conclusive)
+        assert aggregate_attempts(attempts) == aggregate_attempts(conclusive)
 
 
 @unhurried
 @given(st.lists(st.sampled_from(Outcome), min_size=1, max_size=6))
 def test_green_means_nothing_was_ever_red(outcomes: list[Outcome]) -> None:
-    result = fold_attempts([attempt(CASE, outcome) for outcome in outcomes])
+    result = aggregate_attempts([attempt(CASE, outcome) for outcome in outcomes])
     assert result is not None
     green = verdict(result) is CaseVerdict.GREEN
     assert green == ({outcome for outcome in outcomes if outcome.conclusive} == {PASSED})
@@ -156,13 +156,13 @@ BROKEN = Result(outcome=ERROR, reason=why(ReasonCode.CONTAINER_START))
     ],
 )
 def test_the_first_rule_that_applies(results: list[Result], code: ExitCode) -> None:
-    assert fold_run(results, shards_complete=True) is code
+    assert aggregate_run(results, shards_complete=True) is code
 
 
 def test_a_truncated_shard_alone_makes_a_run_incomplete() -> None:
-    assert fold_run([GREEN], shards_complete=False) is ExitCode.INCOMPLETE
+    assert aggregate_run([GREEN], shards_complete=False) is ExitCode.INCOMPLETE
 
 
 def test_stricter_on_demand() -> None:
-    assert fold_run([GREEN, FLAKY], shards_complete=True, fail_on_flaky=True) is ExitCode.FAILED
-    assert fold_run([GREEN, GREY], shards_complete=True, require_complete=True) is ExitCode.INCOMPLETE
+    assert aggregate_run([GREEN, FLAKY], shards_complete=True, fail_on_flaky=True) is ExitCode.FAILED
+    assert aggregate_run([GREEN, GREY], shards_complete=True, require_complete=True) is ExitCode.INCOMPLETE

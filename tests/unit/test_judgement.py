@@ -13,7 +13,7 @@ from record_strategies import unhurried
 from ci.model import Outcome, ReasonCode, Role, Side, Verdict
 from ci.spec.attempt import End, Ending, Evidence, Stream
 from ci.spec.capture import Capture
-from ci.suites.transport.judge import judge, settled
+from ci.suites.transport.judge import has_result, judge
 from ci.suites.transport.words import TRANSPORT, Stack
 
 Output: TypeAlias = "Mapping[tuple[Role, Stream], str | bytes]"
@@ -544,4 +544,4 @@ def test_no_evidence_is_beyond_judgement(stdout: bytes, stderr: bytes, code: int
     ("stdout", "expected"), [("", False), (RECORD[:-3], False), (RECORD, True), ("x" + RECORD * 2, True)]
 )
 def test_settled(stdout: str, expected: bool) -> None:
-    assert settled(stdout) is expected
+    assert has_result(stdout) is expected

@@ -14,7 +14,7 @@ from ci.errors import ConfigurationError
 from ci.model import Outcome, Part, PublishedImage, Reason, ReasonCode, Version
 from ci.plan.cover import covering
 from ci.plan.plan import make_plan
-from ci.results.aggregate import CaseVerdict, Result, fold_run, verdict
+from ci.results.aggregate import CaseVerdict, Result, aggregate_run, verdict
 from ci.results.plan_file import Plan, read_plan
 from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR, simulator_of
 from ci.suites.quic.cases import shown_by
@@ -187,7 +187,7 @@ def test_what_an_endpoint_does_not_do_is_not_red(outcome: Outcome, code: ReasonC
 
 def test_a_run_with_unsupported_cells_is_green() -> None:
     results = [result(Outcome.PASSED), result(Outcome.UNSUPPORTED, ReasonCode.EXIT_127)]
-    assert fold_run(results, shards_complete=True) == 0
+    assert aggregate_run(results, shards_complete=True) == 0
 
 
 def test_the_lists_of_words_do_not_overlap() -> None:

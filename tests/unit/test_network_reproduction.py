@@ -10,9 +10,9 @@ import pytest
 
 from ci.model import Role
 from ci.runner.network_by_hand import long_values, network_lines
-from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, NetworkScene
+from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, NetworkAttemptSpec
 from ci.suites.quic.materials.supplies import Supplies, prepare
-from ci.suites.quic.suite import Cast, scene
+from ci.suites.quic.suite import Cast, attempt_spec
 from ci.suites.quic.suite import test_case as the_test_case
 from ci.suites.registry import SUITES
 
@@ -32,12 +32,12 @@ PLAYERS: dict[Role, tuple[str, str]] = {
 NAMES = {"sha256:c": "interop/aioquic-v1:1", "sha256:s": "interop/quic-go-v1:1", "sha256:n": "interop/simulator:1"}
 
 
-def described(folder: Path, name: str, suite: str = "quic") -> tuple[NetworkScene, Supplies]:
+def described(folder: Path, name: str, suite: str = "quic") -> tuple[NetworkAttemptSpec, Supplies]:
     case = SUITES[suite].words.case("aioquic-v1", "quic-go-v1", name)
     test = the_test_case(case)
     supplies = test.supplies(7)
     prepare(supplies, folder)
-    played = scene(case, test, supplies, Cast(PLAYERS, seeded=True), folder)
+    played = attempt_spec(case, test, supplies, Cast(PLAYERS, seeded=True), folder)
     for file, value in long_values(played).items():
         (folder / file).write_text(value)
     return played, supplies
@@ -51,7 +51,9 @@ def shell(folder: Path, lines: list[str]) -> list[str]:
     return log.read_text().splitlines()
 
 
-def play(folder: Path, name: str, suite: str = "quic", *, locks_memory: bool = False) -> tuple[NetworkScene, list[str]]:
+def play(
+    folder: Path, name: str, suite: str = "quic", *, locks_memory: bool = False
+) -> tuple[NetworkAttemptSpec, list[str]]:
     played, supplies = described(folder, name, suite)
     lines = network_lines(played, supplies, folder, helper="helper:1", images=NAMES, locks_memory=locks_memory)
     return played, shell(folder, lines)
@@ -72,16 +74,16 @@ def created(said: list[str], role: str) -> str:
 )
 def test_everybody_gets_what_the_scene_says(tmp_path: Path, name: str, suite: str) -> None:
     played, said = play(tmp_path, name, suite)
-    for actor in played.actors:
-        line = created(said, actor.role.replace("_", "-"))
-        assert options(line, "-e") == [f"{key}={value}" for key, value in actor.environment.items()]
-        assert line.strip().endswith(f"<{NAMES.get(actor.image, actor.image)}>")
-        assert ("NET_RAW" in options(line, "--cap-add")) == (actor.role == "simulator")
+    for participant in played.participants:
+        line = created(said, participant.role.replace("_", "-"))
+        assert options(line, "-e") == [f"{key}={value}" for key, value in participant.environment.items()]
+        assert line.strip().endswith(f"<{NAMES.get(participant.image, participant.image)}>")
+        assert ("NET_RAW" in options(line, "--cap-add")) == (participant.role == "simulator")
 
 
 def test_two_thousand_urls_are_read_from_a_file(tmp_path: Path) -> None:
     played, said = play(tmp_path, "multiplexing")
-    requests = played.actor("client").environment["REQUESTS"]
+    requests = played.participant("client").environment["REQUESTS"]
     lines = network_lines(played, Supplies(seed=7), tmp_path, helper="h", images={}, locks_memory=False)
 
     assert len(requests) > 50_000

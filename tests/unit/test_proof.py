@@ -13,7 +13,7 @@ from terminals import File
 from ci.commands.merge_results import report
 from ci.errors import ExitCode
 from ci.model import Case, Outcome, Proof, proof_of
-from ci.results.aggregate import fold_attempts
+from ci.results.aggregate import aggregate_attempts
 from ci.results.merged import Merged, read_merged, write_merged
 from ci.results.record_lines import from_json, to_json
 from ci.results.records import Attempt, with_proof
@@ -87,7 +87,7 @@ def test_what_a_record_claims_of_it_is_not_believed() -> None:
 
 
 def test_one_believed_attempt_makes_a_believed_case() -> None:
-    result = fold_attempts([attempt(CASE), attempt(CASE, FAILED, attempt=2), believed(attempt=3)])
+    result = aggregate_attempts([attempt(CASE), attempt(CASE, FAILED, attempt=2), believed(attempt=3)])
 
     assert result is not None
     assert result.proof is Proof.BELIEVED

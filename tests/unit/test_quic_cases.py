@@ -107,7 +107,7 @@ def test_only_lots_are_random_and_only_measurements_repeated() -> None:
     assert {test.abbreviation: test.repetitions for test in QUIC_MEASUREMENTS} == {"G": 5, "C": 5}
     assert {test.repetitions for test in (*QUIC_CASES, *WEBTRANSPORT_CASES)} == {1}
     assert [test.abbreviation for test in cases_of(SUITES["quic"].words) if test.is_measurement] == ["G", "C"]
-    assert [test.abbreviation for test in cases_of(SUITES["quic"].words) if test.actors] == ["C"]
+    assert [test.abbreviation for test in cases_of(SUITES["quic"].words) if test.participants] == ["C"]
     assert QUIC_MEASUREMENTS[1].environment == (("IPERF_CONGESTION", "cubic"),)
 
 

@@ -15,7 +15,7 @@ from ci.spec.attempt import End
 from ci.suites.quic.captures.files import UnreadableCaptureError
 from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packets import Datagram, Trace
-from ci.suites.quic.exchange import Actor, Ending, Exchange
+from ci.suites.quic.exchange import Ending, Exchange, Participant
 from ci.suites.quic.judge import judge
 from ci.suites.quic.materials.received import PROTOCOL_FILE, wrong_files
 from ci.suites.quic.materials.supplies import Supplies, prepare
@@ -27,7 +27,7 @@ from ci.suites.quic.testcases.transfer import ECN, KEY_UPDATE
 SEED = 11
 GOOD_LOG = "CLIENT_RANDOM 0 0\nSERVER_HANDSHAKE_TRAFFIC_SECRET 00 11\n"
 ENDED, STOPPED = End(at=3, exit_code=0), End(at=5, exit_code=143, stopped=True)
-ENDS: Mapping[Actor, End] = {"client": ENDED, "server": STOPPED, "simulator": STOPPED}
+ENDS: Mapping[Participant, End] = {"client": ENDED, "server": STOPPED, "simulator": STOPPED}
 
 Stage = Callable[..., Exchange]
 
@@ -42,7 +42,7 @@ def stage(tmp_path: Path) -> Stage:
         ending: Ending = Ending.CLIENT_ENDED,
         received: bool = True,
         key_log: str | None = GOOD_LOG,
-        words: Mapping[Actor, str] | None = None,
+        words: Mapping[Participant, str] | None = None,
         elapsed: float = 3.0,
         **ends: End | None,
     ) -> Exchange:
@@ -54,10 +54,10 @@ def stage(tmp_path: Path) -> Stage:
             (tmp_path / "client" / "keys.log").write_text(key_log)
         if received:
             receive(supplies, tmp_path)
-        exits: dict[Actor, End | None] = {**ENDS, **ends}  # type: ignore[dict-item]  # keywords are actors here
+        exits: dict[Participant, End | None] = {**ENDS, **ends}  # type: ignore[dict-item]  # keywords are participants here
         return Exchange(
             ending=ending,
-            exits={actor: end for actor, end in exits.items() if end is not None},
+            exits={participant: end for participant, end in exits.items() if end is not None},
             last_words=words or {},
             elapsed=elapsed,
             folder=tmp_path,
@@ -235,7 +235,7 @@ def test_an_image_that_cannot_run_says_nothing_about_interoperability(
         ("server", End(at=1, exit_code=137, out_of_memory=True), ReasonCode.OUT_OF_MEMORY, "the server ran out of"),
     ],
 )
-def test_who_ends_badly_fails(stage: Stage, side: Actor, end: End, code: ReasonCode, text: str) -> None:
+def test_who_ends_badly_fails(stage: Stage, side: Participant, end: End, code: ReasonCode, text: str) -> None:
     ending = Ending.CLIENT_ENDED if side == "client" else Ending.SERVER_ENDED
     ends = {"client": STOPPED, "server": STOPPED, side: end}
     exchange = stage(ending=ending, words={side: "\x1b[31moh dear" + "!" * 5000}, **ends)

@@ -15,7 +15,7 @@ from redis_servers import free_port, redis_program
 from ci.engines.by_hand import REDIS_SERVER, docker_lines, process_lines
 from ci.engines.programs import Program
 from ci.model import Contract, PublishedImage, Role, Transport, Version
-from ci.spec.attempt import Address, Limits, Scene, Surroundings
+from ci.spec.attempt import Address, AttemptSpec, Limits, Surroundings
 from ci.suites.transport.suite import TransportSuite
 from ci.suites.transport.words import Stack
 
@@ -26,7 +26,7 @@ SAME = (Contract.UNIFIED, Contract.UNIFIED)
 DOCKER = 'docker() { for word in "$@"; do printf "<%s>" "$word"; done; echo; } 2>&1\n'
 
 
-def scene_of(contracts: tuple[Contract, Contract] = SAME, surroundings: Surroundings | None = None) -> Scene:
+def spec_of(contracts: tuple[Contract, Contract] = SAME, surroundings: Surroundings | None = None) -> AttemptSpec:
     versions = {
         name: Version(
             id=name,
@@ -38,7 +38,7 @@ def scene_of(contracts: tuple[Contract, Contract] = SAME, surroundings: Surround
         )
         for name, contract in zip(("dialing", "listening"), contracts, strict=True)
     }
-    return TransportSuite(versions).scene(
+    return TransportSuite(versions).attempt_spec(
         CASE,
         images={"dialing": "sha256:d", "listening": "sha256:l"},
         surroundings=surroundings or Surroundings(),
@@ -51,8 +51,8 @@ def shell(lines: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def lines_of(scene: Scene) -> list[str]:
-    return docker_lines(scene, helper="helper:1", images={"sha256:d": "dialing:1", "sha256:l": "listening:1"})
+def lines_of(spec: AttemptSpec) -> list[str]:
+    return docker_lines(spec, helper="helper:1", images={"sha256:d": "dialing:1", "sha256:l": "listening:1"})
 
 
 # --- docker -----------------------------------------------------------------------------------------------
@@ -64,14 +64,14 @@ def options(line: str, name: str) -> list[str]:
 
 
 def test_both_sides_get_what_the_scene_says() -> None:
-    scene = scene_of()
-    limited = replace(scene.dialer, limits=Limits(memory_bytes=300 * 1024 * 1024, processes=7))
-    said = shell(DOCKER + "\n".join(lines_of(replace(scene, dialer=limited))))
+    spec = spec_of()
+    limited = replace(spec.dialer, limits=Limits(memory_bytes=300 * 1024 * 1024, processes=7))
+    said = shell(DOCKER + "\n".join(lines_of(replace(spec, dialer=limited))))
     (dialer,) = [line for line in said if "-dialer><--network>" in line]
     (listener,) = [line for line in said if "-listener><--network>" in line]
 
-    for line, actor in ((dialer, scene.dialer), (listener, scene.listener)):
-        assert options(line, "-e") == [f"{name}={value}" for name, value in actor.environment.items()]
+    for line, participant in ((dialer, spec.dialer), (listener, spec.listener)):
+        assert options(line, "-e") == [f"{name}={value}" for name, value in participant.environment.items()]
         assert options(line, "--cap-drop") == ["ALL"]
     assert dialer.endswith("<dialing:1>")
     assert listener.endswith("<listening:1>")
@@ -83,7 +83,7 @@ def test_both_sides_get_what_the_scene_says() -> None:
 
 def test_everything_that_is_made_is_removed() -> None:
     # The line that removes containers keeps their names to itself.
-    said = shell(DOCKER + "\n".join(lines_of(scene_of())).replace("> /dev/null", ""))
+    said = shell(DOCKER + "\n".join(lines_of(spec_of())).replace("> /dev/null", ""))
     made = {name for line in said for name in options(line, "--name")}
     (removal,) = [line for line in said if line.startswith("<rm>")]
     network = [line for line in said if line.startswith("<network>")]
@@ -95,7 +95,7 @@ def test_everything_that_is_made_is_removed() -> None:
 
 
 def test_redis_is_started_as_the_engine_starts_it_and_before_anybody_asks() -> None:
-    said = shell(DOCKER + "\n".join(lines_of(scene_of())))
+    said = shell(DOCKER + "\n".join(lines_of(spec_of())))
 
     assert "<helper:1>" + "".join(f"<{word}>" for word in REDIS_SERVER) in said[1]
     assert options(said[1], "--network-alias") == ["redis"]
@@ -107,12 +107,12 @@ def test_redis_is_started_as_the_engine_starts_it_and_before_anybody_asks() -> N
     "contracts", [SAME, (Contract.CLASSIC, Contract.UNIFIED), (Contract.UNIFIED, Contract.CLASSIC)]
 )
 def test_only_two_generations_need_somebody_to_carry_the_address(contracts: tuple[Contract, Contract]) -> None:
-    scene = scene_of(contracts)
-    carrying = [line for line in lines_of(scene) if " lmove " in line]
+    spec = spec_of(contracts)
+    carrying = [line for line in lines_of(spec) if " lmove " in line]
 
     assert len(carrying) == len(set(contracts)) - 1
     for line in carrying:
-        assert f"lmove {scene.listener_key} {scene.dialer_key} " in line
+        assert f"lmove {spec.listener_key} {spec.dialer_key} " in line
 
 
 @given(
@@ -123,9 +123,9 @@ def test_only_two_generations_need_somebody_to_carry_the_address(contracts: tupl
     )
 )
 def test_any_value_survives_the_shell(variables: Mapping[str, str]) -> None:
-    scene = scene_of()
-    scene = replace(scene, dialer=replace(scene.dialer, environment=variables))
-    script = DOCKER + next(line for line in lines_of(scene) if "-dialer --network" in line)
+    spec = spec_of()
+    spec = replace(spec, dialer=replace(spec.dialer, environment=variables))
+    script = DOCKER + next(line for line in lines_of(spec) if "-dialer --network" in line)
     done = subprocess.run(["sh", "-c", script], capture_output=True, check=True, timeout=60)
 
     assert options(done.stdout.decode().split("\n")[0], "-e") == [
@@ -161,17 +161,17 @@ def test_processes_started_by_hand(
     folder.mkdir()
     tools = redis_program().parent
     around = surroundings(password)
-    scene = scene_of(contracts, around)
+    spec = spec_of(contracts, around)
     programs = {
-        actor.image: Program(
+        participant.image: Program(
             command=("/bin/bash", str(PEER)),
             environment={"BEHAVIOUR": how, "PATH": f"{tools}:{BASICS['PATH']}"},
-            folder=str(folder) if actor.role == "listener" else None,
+            folder=str(folder) if participant.role == "listener" else None,
         )
-        for actor, how in ((scene.dialer, dialer), (scene.listener, listener))
+        for participant, how in ((spec.dialer, dialer), (spec.listener, listener))
     }
     lines = process_lines(
-        scene,
+        spec,
         around,
         programs,
         environment=BASICS,
@@ -189,14 +189,14 @@ def test_processes_started_by_hand(
 
 @pytest.mark.parametrize("role", ["dialer", "listener"])
 def test_a_process_sees_nothing_of_the_shell_it_is_started_from(role: Role) -> None:
-    scene = scene_of(surroundings=surroundings())
+    spec = spec_of(surroundings=surroundings())
     env = Program(command=("/usr/bin/env",))
-    programs = {actor.image: env for actor in scene.actors}
-    lines = process_lines(scene, surroundings(), programs, environment=BASICS, redis_server="redis-server")
-    actor = scene.dialer if role == "dialer" else scene.listener
+    programs = {participant.image: env for participant in spec.participants}
+    lines = process_lines(spec, surroundings(), programs, environment=BASICS, redis_server="redis-server")
+    participant = spec.dialer if role == "dialer" else spec.listener
     line = next(it for it in lines if ("listener=$!" in it) == (role == "listener") and "env -i" in it)
     seen = shell("export STRAY=1; home=/\n" + line + ("\nwait" if role == "listener" else ""))
     values = dict(it.split("=", 1) for it in seen if "=" in it)
 
-    assert set(values) == {*actor.environment, "PATH", "HOME", "TMPDIR"}
+    assert set(values) == {*participant.environment, "PATH", "HOME", "TMPDIR"}
     assert values["HOME"] == values["TMPDIR"] == "/"

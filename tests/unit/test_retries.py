@@ -21,7 +21,7 @@ from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
 from ci.runner.schedule import Ready
 from ci.runner.shard import Runner, Settings, Summary
-from ci.runner.stage import Audience, Performance, Take
+from ci.runner.stage import AttemptContext, AttemptResult, CaseObserver
 from ci.suites.registry import SUITES
 from ci.terminal.console import Console
 from ci.terminal.progress import Progress
@@ -51,14 +51,14 @@ class Scripted:
         yield self
 
     def play(
-        self, ready: Ready, take: Take, _cancelled: threading.Event, _audience: Audience | None = None
-    ) -> Performance:
+        self, ready: Ready, take: AttemptContext, _cancelled: threading.Event, _audience: CaseObserver | None = None
+    ) -> AttemptResult:
         self.played.append((ready.case.name, take.number))
         red = self.left[ready.case] > 0
         self.left[ready.case] -= 1
         reason = Reason(code=ReasonCode.CLIENT_EXIT, text="no", side="client")
         verdict = Verdict(outcome=Outcome.FAILED, reason=reason) if red else Verdict(outcome=Outcome.PASSED)
-        return Performance(verdict=verdict, roles={}, elapsed=0.0, keep=lambda _: ())
+        return AttemptResult(verdict=verdict, roles={}, elapsed=0.0, keep=lambda _: ())
 
 
 def run(

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from ci.model import Contract, PublishedImage, Transport, Version
-from ci.spec.attempt import Address, Bridge, Limits, Scene, Surroundings
+from ci.spec.attempt import Address, AttemptSpec, Bridge, Limits, Surroundings
 from ci.suites.transport.suite import TransportSuite
 from ci.suites.transport.words import Stack
 
@@ -26,7 +26,7 @@ def version(name: str, contract: Contract = CLASSIC, timeout: int | None = None)
     )
 
 
-def scene_of(
+def spec_of(
     dialer: Version,
     listener: Version,
     *,
@@ -35,10 +35,10 @@ def scene_of(
     attempt: str = "run/1/1",
     deadline: float | None = None,
     factor: float = 1.0,
-) -> Scene:
+) -> AttemptSpec:
     suite = TransportSuite({dialer.id: dialer, listener.id: listener}, deadline=deadline, factor=factor)
     images = {dialer.id: f"sha256:{dialer.id}", listener.id: f"sha256:{listener.id}"}
-    return suite.scene(
+    return suite.attempt_spec(
         stack.case(dialer.id, listener.id),
         images=images,
         surroundings=surroundings or Surroundings(),
@@ -54,23 +54,23 @@ UA, UB = version("ua", UNIFIED), version("ub", UNIFIED)
 
 
 def test_classic_layered() -> None:
-    scene = scene_of(A, B)
+    spec = spec_of(A, B)
     common = {"transport": "tcp", "security": "noise", "muxer": "yamux", "ip": "0.0.0.0"}  # noqa: S104
 
-    assert scene.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
-    assert scene.listener.environment == {**common, "version": "b", "is_dialer": "false"}
+    assert spec.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
+    assert spec.listener.environment == {**common, "version": "b", "is_dialer": "false"}
 
 
 def test_classic_standalone_has_neither_security_nor_muxer() -> None:
-    scene = scene_of(A, B, stack=STANDALONE)
+    spec = spec_of(A, B, stack=STANDALONE)
     common = {"transport": "quic-v1", "ip": "0.0.0.0"}  # noqa: S104
 
-    assert scene.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
-    assert scene.listener.environment == {**common, "version": "b", "is_dialer": "false"}
+    assert spec.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
+    assert spec.listener.environment == {**common, "version": "b", "is_dialer": "false"}
 
 
 def test_unified_layered() -> None:
-    scene = scene_of(UA, UB)
+    spec = spec_of(UA, UB)
     key = hashlib.sha256(b"run/1/1 ua x ub (tcp, noise, yamux)\n").hexdigest()[:8]
     common = {
         "DEBUG": "false",
@@ -82,13 +82,13 @@ def test_unified_layered() -> None:
         "LISTENER_IP": "0.0.0.0",  # noqa: S104
     }
 
-    assert scene.dialer.environment == {**common, "IS_DIALER": "true"}
-    assert scene.listener.environment == {**common, "IS_DIALER": "false"}
-    assert scene.dialer_key == scene.listener_key == f"{key}_listener_multiaddr"
+    assert spec.dialer.environment == {**common, "IS_DIALER": "true"}
+    assert spec.listener.environment == {**common, "IS_DIALER": "false"}
+    assert spec.dialer_key == spec.listener_key == f"{key}_listener_multiaddr"
 
 
 def test_unified_standalone_has_neither_secure_channel_nor_muxer() -> None:
-    environment = scene_of(UA, UB, stack=STANDALONE).dialer.environment
+    environment = spec_of(UA, UB, stack=STANDALONE).dialer.environment
 
     assert environment["TRANSPORT"] == "quic-v1"
     assert not {"SECURE_CHANNEL", "MUXER"} & set(environment)
@@ -100,29 +100,29 @@ def test_unified_standalone_has_neither_secure_channel_nor_muxer() -> None:
 @pytest.mark.parametrize("listener", Contract)
 def test_nothing_is_ever_sent_empty(stack: Stack, timeout: int | None, dialer: Contract, listener: Contract) -> None:
     """An absent variable and an empty one are different things to some images (contract, section 1.1)."""
-    scene = scene_of(version("a", dialer, timeout), version("b", listener, timeout), stack=stack)
+    spec = spec_of(version("a", dialer, timeout), version("b", listener, timeout), stack=stack)
 
-    for actor in scene.actors:
-        assert all(value not in {"", "None"} for value in actor.environment.values())
+    for participant in spec.participants:
+        assert all(value not in {"", "None"} for value in participant.environment.values())
 
 
 def test_a_redis_elsewhere_is_told_to_both_generations() -> None:
     elsewhere = Surroundings(redis=Address(host="127.0.0.1", port=40001), listen_ip="127.0.0.1", shared_loopback=True)
-    scene = scene_of(A, UB, surroundings=elsewhere)
+    spec = spec_of(A, UB, surroundings=elsewhere)
 
-    assert scene.dialer.environment["redis_addr"] == "127.0.0.1:40001"
-    assert scene.dialer.environment["ip"] == "127.0.0.1"
-    assert scene.listener.environment["REDIS_ADDR"] == "127.0.0.1:40001"
-    assert scene.listener.environment["LISTENER_IP"] == "127.0.0.1"
+    assert spec.dialer.environment["redis_addr"] == "127.0.0.1:40001"
+    assert spec.dialer.environment["ip"] == "127.0.0.1"
+    assert spec.listener.environment["REDIS_ADDR"] == "127.0.0.1:40001"
+    assert spec.listener.environment["LISTENER_IP"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("contract", Contract)
 def test_a_password_of_redis_is_told_to_both_sides_of_both_generations(contract: Contract) -> None:
     sides = version("a", contract), version("b", contract)
-    scene = scene_of(*sides, surroundings=Surroundings(redis_password="open sesame"))  # noqa: S106
+    spec = spec_of(*sides, surroundings=Surroundings(redis_password="open sesame"))  # noqa: S106
 
-    assert [actor.environment["REDIS_PASSWORD"] for actor in scene.actors] == ["open sesame"] * 2
-    assert all("REDIS_PASSWORD" not in actor.environment for actor in scene_of(*sides).actors)
+    assert [participant.environment["REDIS_PASSWORD"] for participant in spec.participants] == ["open sesame"] * 2
+    assert all("REDIS_PASSWORD" not in participant.environment for participant in spec_of(*sides).participants)
 
 
 # --- time limits ------------------------------------------------------------------------------------------
@@ -142,10 +142,10 @@ def test_a_password_of_redis_is_told_to_both_sides_of_both_generations(contract:
 def test_both_sides_get_the_longer_limit_and_the_runner_waits_longer(
     contract: Contract, name: str, dialer: int | None, listener: int | None, told: str | None, deadline: float
 ) -> None:
-    scene = scene_of(version("a", contract, dialer), version("b", contract, listener))
+    spec = spec_of(version("a", contract, dialer), version("b", contract, listener))
 
-    assert scene.dialer.environment.get(name) == scene.listener.environment.get(name) == told
-    assert scene.deadline == deadline
+    assert spec.dialer.environment.get(name) == spec.listener.environment.get(name) == told
+    assert spec.deadline == deadline
 
 
 @pytest.mark.parametrize(
@@ -156,15 +156,15 @@ def test_on_a_slow_host_both_sides_and_the_runner_wait_longer(
     declared: int | None, factor: float, told: str | None, deadline: float
 ) -> None:
     dialer, listener = version("a", UNIFIED, declared), version("b", UNIFIED, declared)
-    scene = scene_of(dialer, listener, factor=factor)
+    spec = spec_of(dialer, listener, factor=factor)
 
-    assert scene.deadline == deadline
-    for actor in (scene.dialer, scene.listener):
-        assert actor.environment.get("TEST_TIMEOUT_SECS") == told
+    assert spec.deadline == deadline
+    for participant in (spec.dialer, spec.listener):
+        assert participant.environment.get("TEST_TIMEOUT_SECS") == told
 
 
 def test_a_deadline_may_be_given_and_changes_nothing_else() -> None:
-    given, usual = scene_of(A, B, deadline=5), scene_of(A, B)
+    given, usual = spec_of(A, B, deadline=5), spec_of(A, B)
 
     assert given.deadline == 5
     assert dataclasses.replace(given, deadline=usual.deadline) == usual
@@ -175,20 +175,20 @@ def test_a_deadline_may_be_given_and_changes_nothing_else() -> None:
 
 @pytest.mark.parametrize("sides", [(A, B), (UA, UB)])
 def test_the_same_generation_needs_no_bridge(sides: tuple[Version, Version]) -> None:
-    assert scene_of(*sides).bridge is None
+    assert spec_of(*sides).bridge is None
 
 
 def test_different_generations_are_bridged_from_listener_to_dialer() -> None:
-    key = scene_of(UA, B).dialer.environment["TEST_KEY"]
+    key = spec_of(UA, B).dialer.environment["TEST_KEY"]
 
-    assert scene_of(UA, B).bridge == Bridge(source="listenerAddr", target=f"{key}_listener_multiaddr")
-    key = scene_of(A, UB).listener.environment["TEST_KEY"]
-    assert scene_of(A, UB).bridge == Bridge(source=f"{key}_listener_multiaddr", target="listenerAddr")
+    assert spec_of(UA, B).bridge == Bridge(source="listenerAddr", target=f"{key}_listener_multiaddr")
+    key = spec_of(A, UB).listener.environment["TEST_KEY"]
+    assert spec_of(A, UB).bridge == Bridge(source=f"{key}_listener_multiaddr", target="listenerAddr")
 
 
 def test_t2_every_attempt_and_every_case_has_a_key_of_its_own() -> None:
     keys = {
-        scene_of(dialer, listener, stack=stack, attempt=attempt).dialer_key
+        spec_of(dialer, listener, stack=stack, attempt=attempt).dialer_key
         for dialer, listener in ((UA, UB), (UB, UA), (UA, UA))
         for stack in (LAYERED, STANDALONE)
         for attempt in ("1", "2")
@@ -201,16 +201,16 @@ def test_t2_every_attempt_and_every_case_has_a_key_of_its_own() -> None:
 
 
 def test_sides_images_and_limits() -> None:
-    scene = scene_of(A, B)
+    spec = spec_of(A, B)
 
-    assert [actor.role for actor in scene.actors] == ["listener", "dialer"]
-    assert (scene.dialer.version, scene.dialer.image) == ("a", "sha256:a")
-    assert (scene.listener.version, scene.listener.image) == ("b", "sha256:b")
-    assert scene.dialer.limits == scene.listener.limits == Limits()
+    assert [participant.role for participant in spec.participants] == ["listener", "dialer"]
+    assert (spec.dialer.version, spec.dialer.image) == ("a", "sha256:a")
+    assert (spec.listener.version, spec.listener.image) == ("b", "sha256:b")
+    assert spec.dialer.limits == spec.listener.limits == Limits()
 
 
 def test_a_version_may_talk_to_itself() -> None:
-    scene = scene_of(A, A)
+    spec = spec_of(A, A)
 
-    assert scene.dialer.environment["is_dialer"] != scene.listener.environment["is_dialer"]
-    assert scene.case.name == "a x a (tcp, noise, yamux)"
+    assert spec.dialer.environment["is_dialer"] != spec.listener.environment["is_dialer"]
+    assert spec.case.name == "a x a (tcp, noise, yamux)"

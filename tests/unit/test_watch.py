@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.engines.coordination import Asked, Published, RendezvousLost
+from ci.engines.coordination import Asked, CoordinationLost, Published
 from ci.errors import EngineError
 from ci.model import Role
 from ci.runner.attempt import (
@@ -17,21 +17,21 @@ from ci.runner.attempt import (
     _Watch,
 )
 from ci.runner.inbox import Cancelled, Ended, Inbox, Lost
-from ci.spec.attempt import Actor, Ending, Scene
+from ci.spec.attempt import AttemptSpec, Ending, Participant
 from ci.suites.transport.words import TRANSPORT, Stack
 
 KEY = "listenerAddr"
 
 
 def watch_of(
-    *events: object, deadline: float = 60, farewell: float = 60, settled: Callable[[str], bool] = bool
+    *events: object, deadline: float = 60, farewell: float = 60, has_result: Callable[[str], bool] = bool
 ) -> _Watch:
     """A watch over a case in which this has happened already."""
-    actors = {role: Actor(role=role, version="a", image="a", environment={}) for role in TRANSPORT.roles}
-    scene = Scene(
+    participants = {role: Participant(role=role, version="a", image="a", environment={}) for role in TRANSPORT.roles}
+    spec = AttemptSpec(
         case=Stack("tcp", "noise", "yamux").case("a", "a"),
-        dialer=actors["dialer"],
-        listener=actors["listener"],
+        dialer=participants["dialer"],
+        listener=participants["listener"],
         listener_key=KEY,
         dialer_key=KEY,
         deadline=deadline,
@@ -41,7 +41,7 @@ def watch_of(
     inbox = Inbox(dict.fromkeys(TRANSPORT.roles, 1000), listened=("dialer", "stdout"))
     for event in events:
         inbox.events.put(event)
-    return _Watch(scene, inbox, settled)
+    return _Watch(spec, inbox, has_result)
 
 
 def ended(role: Role, exit_code: int = 0) -> Ended:
@@ -115,7 +115,7 @@ def test_other_keys_are_an_applications_own_business() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "reference"), [(Lost("dialer", "gone"), "engine-lost"), (RendezvousLost("gone"), "redis-lost")]
+    ("event", "reference"), [(Lost("dialer", "gone"), "engine-lost"), (CoordinationLost("gone"), "redis-lost")]
 )
 def test_what_the_engine_lost_is_its_own_error(event: object, reference: str) -> None:
     with pytest.raises(EngineError) as caught:

@@ -11,17 +11,17 @@ from typing import Any, Final
 import docker.errors
 from docker.types import LogConfig
 
-from ci.engines.absent import UNSTARTABLE, AbsentActor, report_unstartable
-from ci.engines.base import KILLED_FOR_MEMORY, RunningActor, Sink
+from ci.engines.absent import UNSTARTABLE, AbsentParticipant, report_unstartable
+from ci.engines.base import KILLED_FOR_MEMORY, RunningParticipant, Sink
 from ci.engines.disk_watch import DiskWatch
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.kernel import out_of_memory_kills
 from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
 from ci.model import Role
-from ci.spec.attempt import Actor, Limits
+from ci.spec.attempt import Limits, Participant
 
-__all__ = ["CPU_SHARES", "DockerActor", "Pod", "create_actor"]
+__all__ = ["CPU_SHARES", "DockerParticipant", "Pod", "create_participant"]
 
 # How the engine's own init says that it was given a program it cannot start; it then exits with 127.
 INIT_FAILED: Final = b"[FATAL tini "
@@ -102,17 +102,17 @@ class Pod:
         return None if answered and self.works() else self.daemon.trouble(str(error))
 
 
-def create_actor(
+def create_participant(
     pod: Pod,
-    actor: Actor,
+    participant: Participant,
     sink: Sink,
     *,
     name: str,
     labels: Mapping[str, str],
     restrictions: Restrictions,
     unstartable: int = UNSTARTABLE,
-) -> RunningActor:
-    """Create the actor's container, not started.
+) -> RunningParticipant:
+    """Create the participant's container, not started.
 
     :param unstartable: the exit code to report where the image is not there or does not start
     :raises EngineError: the engine is in trouble
@@ -120,9 +120,9 @@ def create_actor(
     daemon = pod.daemon
     try:
         created = daemon.api.create_container(
-            actor.image,
+            participant.image,
             name=name,
-            environment=dict(actor.environment),
+            environment=dict(participant.environment),
             host_config=daemon.api.create_host_config(
                 network_mode=pod.network_mode,
                 cpu_shares=CPU_SHARES,
@@ -130,19 +130,21 @@ def create_actor(
                 # The runner reads the streams itself and keeps a bounded part; the engine keeps no second copy.
                 log_config=LogConfig(type="none"),
             ),
-            labels=daemon.labels(role=actor.role, **labels),
+            labels=daemon.labels(role=participant.role, **labels),
         )
     except docker.errors.ImageNotFound as error:
-        return AbsentActor(str(error.explanation), actor.role, sink, unstartable=unstartable)
+        return AbsentParticipant(str(error.explanation), participant.role, sink, unstartable=unstartable)
     except TROUBLE as error:
         trouble = pod.refusal(error)
         if trouble is not None:
             raise trouble from error
-        return AbsentActor(_words(error), actor.role, sink, unstartable=unstartable)
-    return DockerActor(pod, str(created["Id"]), actor.role, sink, limits=actor.limits, unstartable=unstartable)
+        return AbsentParticipant(_words(error), participant.role, sink, unstartable=unstartable)
+    return DockerParticipant(
+        pod, str(created["Id"]), participant.role, sink, limits=participant.limits, unstartable=unstartable
+    )
 
 
-class DockerActor:
+class DockerParticipant:
     """One side of a case as a container.
 
     :param unstartable: the exit code to report where the image does not start
@@ -245,7 +247,7 @@ class DockerActor:
         noted: dict[str, str] = {}
         try:
             for event in stream:
-                noted.setdefault(event["Action"], event["Actor"]["Attributes"].get("signal", ""))
+                noted.setdefault(event["Action"], event["Participant"]["Attributes"].get("signal", ""))
                 if event["Action"] in ("die", "destroy") and not also_afterwards:
                     break
         finally:

@@ -16,17 +16,17 @@ from typing import Any, Final
 
 from docker.types import LogConfig
 
-from ci.engines.base import RunningActor, Sink, Slot
+from ci.engines.base import RunningParticipant, Sink, Slot
 from ci.engines.by_hand import REDIS_SERVER, docker_lines
-from ci.engines.coordination import Rendezvous
-from ci.engines.docker.containers import CPU_SHARES, DockerActor, Pod, create_actor
+from ci.engines.coordination import RedisCoordinator
+from ci.engines.docker.containers import CPU_SHARES, DockerParticipant, Pod, create_participant
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.redis_rights import RUNNER, runner_rules
 from ci.engines.restrictions import Restrictions, of_participant
 from ci.errors import EngineError
 from ci.model import Role
-from ci.spec.attempt import CLASSIC_REDIS, MIB, SIDES, Actor, Address, Scene, Surroundings
+from ci.spec.attempt import CLASSIC_REDIS, MIB, SIDES, Address, AttemptSpec, Participant, Surroundings
 
 __all__ = ["DockerEngine", "DockerSlot", "describe"]
 
@@ -75,10 +75,12 @@ class DockerEngine:
             if self.daemon.keep:
                 stack.pop_all()
 
-    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+    def reproduction(self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
         del slot  # everything is made anew
-        called = {actor.image: names.get(actor.image, actor.image) for actor in scene.actors}
-        return docker_lines(scene, helper=self.helper, images=called)
+        called = {
+            participant.image: names.get(participant.image, participant.image) for participant in spec.participants
+        }
+        return docker_lines(spec, helper=self.helper, images=called)
 
 
 class DockerSlot:
@@ -133,7 +135,7 @@ class DockerSlot:
             for started in [pool.submit(self._daemon.call, self._api.start, it) for it in self._parts]:
                 started.result()
             sealed.result()
-        self.rendezvous = self._meet(password)
+        self.coordinator = self._meet(password)
 
     def close(self) -> None:
         self._stack.close()
@@ -147,19 +149,19 @@ class DockerSlot:
             self.close()
             self.open()
 
-    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> RunningActor:
-        """Create the actor's container, not started, its output attached."""
+    def prepare(self, participant: Participant, sink: Sink, labels: Mapping[str, str]) -> RunningParticipant:
+        """Create the participant's container, not started, its output attached."""
         self._count += 1
-        running = create_actor(
-            Pod(daemon=self._daemon, container=self.pods[actor.role], helper=self._helper),
-            actor,
+        running = create_participant(
+            Pod(daemon=self._daemon, container=self.pods[participant.role], helper=self._helper),
+            participant,
             sink,
-            name=f"{self._prefix}-{self._count}-{actor.role}",
+            name=f"{self._prefix}-{self._count}-{participant.role}",
             labels=labels,
-            restrictions=of_participant(actor.limits),
+            restrictions=of_participant(participant.limits),
         )
-        if isinstance(running, DockerActor):
-            self.containers[actor.role] = running.container
+        if isinstance(running, DockerParticipant):
+            self.containers[participant.role] = running.container
         return running
 
     @property
@@ -175,17 +177,17 @@ class DockerSlot:
         if len(joined) < len(self._parts) or not all(joined):
             return False
         try:
-            return self.rendezvous.change() is None
+            return self.coordinator.change() is None
         except EngineError:
             return False
 
-    def _meet(self, password: str) -> Rendezvous:
+    def _meet(self, password: str) -> RedisCoordinator:
         port = self._daemon.call(self._api.port, self.redis, REDIS_PORT)
         if not port:
             raise self._daemon.trouble(f"the container {self._prefix}-redis ended at once")
         address = Address(host=LOOPBACK, port=int(port[0]["HostPort"]))
         try:
-            return self._stack.enter_context(Rendezvous(address, username=RUNNER, password=password))
+            return self._stack.enter_context(RedisCoordinator(address, username=RUNNER, password=password))
         except EngineError as error:
             if not self._answers_inside():
                 raise

@@ -19,9 +19,9 @@ from typing import Final
 
 from docker.types import LogConfig
 
-from ci.engines.base import RunningActor, Sink
+from ci.engines.base import RunningParticipant, Sink
 from ci.engines.docker.conflicting_networks import rivals
-from ci.engines.docker.containers import DockerActor, Pod, create_actor
+from ci.engines.docker.containers import DockerParticipant, Pod, create_participant
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.engine import describe
 from ci.engines.docker.files import put_folders, take_folder
@@ -29,7 +29,7 @@ from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.restrictions import Restrictions, of_participant
 from ci.errors import EngineError
 from ci.model import Role
-from ci.spec.attempt import MIB, Actor
+from ci.spec.attempt import MIB, Participant
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
 
 __all__ = [
@@ -133,16 +133,16 @@ class NetworkEngine:
         return True
 
 
-def restrictions_of(actor: Actor, *, locks_memory: bool) -> Restrictions:
+def restrictions_of(participant: Participant, *, locks_memory: bool) -> Restrictions:
     """What the contract gives a participant (section 1.3): the engine's own capabilities, and the network's.
 
     :param locks_memory: this host lets containers have the contract's limit for locked memory
     """
     return of_participant(
-        actor.limits,
+        participant.limits,
         drop=(),
-        add=("NET_ADMIN", "NET_RAW") if actor.role == "simulator" else ("NET_ADMIN",),
-        locked_bytes=MEMLOCK if locks_memory and actor.role in ENDPOINTS else None,
+        add=("NET_ADMIN", "NET_RAW") if participant.role == "simulator" else ("NET_ADMIN",),
+        locked_bytes=MEMLOCK if locks_memory and participant.role in ENDPOINTS else None,
     )
 
 
@@ -244,20 +244,22 @@ class NetworkSlot:
         by_network = {it["NetworkID"]: it["MacAddress"] for it in state["NetworkSettings"]["Networks"].values()}
         return [by_network[self._networks[side.network]] for side in sides]
 
-    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str], brings: Mapping[str, Path]) -> RunningActor:
-        """Create the actor's container, not started, with what it is given in it."""
+    def prepare(
+        self, participant: Participant, sink: Sink, labels: Mapping[str, str], brings: Mapping[str, Path]
+    ) -> RunningParticipant:
+        """Create the participant's container, not started, with what it is given in it."""
         self._count += 1
-        running = create_actor(
-            Pod(daemon=self._daemon, container=self.pods[actor.role], helper=self._engine.helper),
-            actor,
+        running = create_participant(
+            Pod(daemon=self._daemon, container=self.pods[participant.role], helper=self._engine.helper),
+            participant,
             sink,
-            name=f"{self._prefix}-{self._count}-{actor.role.replace('_', '-')}",
+            name=f"{self._prefix}-{self._count}-{participant.role.replace('_', '-')}",
             labels=labels,
-            restrictions=restrictions_of(actor, locks_memory=self._engine.locks_memory),
+            restrictions=restrictions_of(participant, locks_memory=self._engine.locks_memory),
             unstartable=UNSTARTABLE,
         )
-        if isinstance(running, DockerActor):
-            self.containers[actor.role] = running.container
+        if isinstance(running, DockerParticipant):
+            self.containers[participant.role] = running.container
             if brings:
                 put_folders(self._daemon, running.container, brings)
         return running

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ci.engines.docker.daemon import Daemon
     from ci.model import Role
-    from ci.spec.attempt import Actor
+    from ci.spec.attempt import Participant
 
 __all__ = ["NO_SHELL", "open_shell", "shell_command"]
 
@@ -32,8 +32,8 @@ class Slot(Protocol):
     def pods(self) -> Mapping[Role, str]: ...
 
 
-def open_shell(daemon: Daemon, slot: Slot, actor: Actor, *, capabilities: tuple[str, ...] = ()) -> int:
-    """Give the terminal to a shell on this actor's side of the slot, and return its exit status.
+def open_shell(daemon: Daemon, slot: Slot, participant: Participant, *, capabilities: tuple[str, ...] = ()) -> int:
+    """Give the terminal to a shell on this participant's side of the slot, and return its exit status.
 
     A container that has ended lets nobody in; then a new one with its files and variables, in the same network
     namespace, is the nearest thing.
@@ -41,14 +41,14 @@ def open_shell(daemon: Daemon, slot: Slot, actor: Actor, *, capabilities: tuple[
     :param capabilities: that a new container is given, by name, such as `NET_ADMIN`
     :raises EngineError: the engine does not answer, or there is no `docker` program to do it
     """
-    container = slot.containers[actor.role]
+    container = slot.containers[participant.role]
     running = bool(daemon.call(daemon.api.inspect_container, container)["State"]["Running"])
-    with nullcontext(actor.image) if running else _with_files_of(daemon, container) as image:
+    with nullcontext(participant.image) if running else _with_files_of(daemon, container) as image:
         command = shell_command(
-            actor,
+            participant,
             container=container if running else None,
             image=image,
-            pod=slot.pods[actor.role],
+            pod=slot.pods[participant.role],
             labels=daemon.labels(role="shell"),
             capabilities=capabilities,
         )
@@ -75,7 +75,7 @@ def _with_files_of(daemon: Daemon, container: str) -> Iterator[str]:
 
 
 def shell_command(
-    actor: Actor,
+    participant: Participant,
     *,
     container: str | None,
     image: str,
@@ -95,6 +95,6 @@ def shell_command(
         *("docker", "run", "--rm", "-it", "--network", f"container:{pod}"),
         *Restrictions(add=capabilities).flags(),
         *(word for name, value in labels.items() for word in ("--label", f"{name}={value}")),
-        *(word for name, value in actor.environment.items() for word in ("-e", f"{name}={value}")),
+        *(word for name, value in participant.environment.items() for word in ("-e", f"{name}={value}")),
         *("--entrypoint", "/bin/sh", image),
     ]

@@ -1,8 +1,8 @@
 """The local engine: both sides of a case as ordinary processes on loopback, for hosts without Docker.
 
 A slot owns a Redis with a password and a private folder. There is no isolation from the host as containers give it:
-the programs run as this user, with a clean environment, limits on memory, processes, files, and a warden each
-(`warden`) that leaves nothing of them alive, even when the runner is killed.
+the programs run as this user, with a clean environment, limits on memory, processes, files, and a supervisor each
+(`supervisor`) that leaves nothing of them alive, even when the runner is killed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.engines.absent import AbsentActor
+from ci.engines.absent import AbsentParticipant
 from ci.engines.by_hand import process_lines
-from ci.engines.coordination import Rendezvous
+from ci.engines.coordination import RedisCoordinator
 from ci.engines.disk_watch import DiskWatch
 from ci.engines.local.process import Process
 from ci.engines.local.redis import LOOPBACK, redis_process, redis_version
@@ -28,10 +28,10 @@ from ci.errors import EngineError
 from ci.spec.attempt import Surroundings
 
 if TYPE_CHECKING:
-    from ci.engines.base import RunningActor, Sink, Slot
+    from ci.engines.base import RunningParticipant, Sink, Slot
     from ci.engines.programs import Program
     from ci.model import Role
-    from ci.spec.attempt import Actor, Scene, Stream
+    from ci.spec.attempt import AttemptSpec, Participant, Stream
 
 __all__ = ["LocalEngine"]
 
@@ -42,7 +42,7 @@ BASIC_ENVIRONMENT: Final = {"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:
 class LocalEngine:
     """See the module's docstring.
 
-    :param programs: what to start for an actor's `image`; None where there is nothing any more
+    :param programs: what to start for a participant's `image`; None where there is nothing any more
     :param redis_server: path of a `redis-server`, 6.2 or newer
     :param run: the run's name; part of the names of its folders
     """
@@ -65,15 +65,15 @@ class LocalEngine:
             "redis": redis_version(self._redis_server),
         }
 
-    def reproduction(self, scene: Scene, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
+    def reproduction(self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
         del names  # a program's command line speaks for itself
-        programs = {actor.image: self._programs(actor.image) for actor in scene.actors}
+        programs = {participant.image: self._programs(participant.image) for participant in spec.participants}
         there = {image: program for image, program in programs.items() if program is not None}
         if len(there) < len(programs):
             return []
         client = Path(self._redis_server).with_name("redis-cli")
         return process_lines(
-            scene,
+            spec,
             slot.surroundings,
             there,
             environment=BASIC_ENVIRONMENT,
@@ -112,8 +112,8 @@ class LocalSlot:
         self.surroundings = Surroundings(
             redis=redis.address, redis_password=redis.password, listen_ip=LOOPBACK, shared_loopback=True
         )
-        self.rendezvous = self._stack.enter_context(
-            Rendezvous(redis.address, username=RUNNER, password=redis.runner_password)
+        self.coordinator = self._stack.enter_context(
+            RedisCoordinator(redis.address, username=RUNNER, password=redis.runner_password)
         )
 
     def close(self) -> None:
@@ -125,34 +125,36 @@ class LocalSlot:
         :raises EngineError: it does not start
         """
         try:
-            whole = self.rendezvous.change() is None
+            whole = self.coordinator.change() is None
         except EngineError:
             whole = False
         if not whole:
             self.close()
             self.open()
 
-    def prepare(self, actor: Actor, sink: Sink, labels: Mapping[str, str]) -> RunningActor:
-        """Start the actor's warden, which waits for the word to start the program."""
+    def prepare(self, participant: Participant, sink: Sink, labels: Mapping[str, str]) -> RunningParticipant:
+        """Start the participant's supervisor, which waits for the word to start the program."""
         del labels  # processes bear none
-        program = self._programs(actor.image)
+        program = self._programs(participant.image)
         if program is None:
-            return AbsentActor(f"there is no program {actor.image} any more", actor.role, sink)
+            return AbsentParticipant(f"there is no program {participant.image} any more", participant.role, sink)
         folder = Path(program.folder) if program.folder is not None else None
         if folder is not None and not folder.is_dir():
-            return AbsentActor(f"the folder {folder} of {actor.image} is gone", actor.role, sink)
-        return LocalActor(actor, program, Path(tempfile.mkdtemp(prefix=f"{actor.role}-", dir=self._folder)), sink)
+            return AbsentParticipant(f"the folder {folder} of {participant.image} is gone", participant.role, sink)
+        return LocalParticipant(
+            participant, program, Path(tempfile.mkdtemp(prefix=f"{participant.role}-", dir=self._folder)), sink
+        )
 
 
-class LocalActor:
+class LocalParticipant:
     """One side of a case as a process.
 
     :param home: an empty folder of its own
     """
 
-    def __init__(self, actor: Actor, program: Program, home: Path, sink: Sink) -> None:
+    def __init__(self, participant: Participant, program: Program, home: Path, sink: Sink) -> None:
         self._home = home
-        watcher = _OneRole(actor.role, sink)
+        watcher = _OneRole(participant.role, sink)
         self._process = Process(
             program.command,
             environment={
@@ -160,14 +162,14 @@ class LocalActor:
                 "HOME": str(home),
                 "TMPDIR": str(home),
                 **program.environment,
-                **actor.environment,
+                **participant.environment,
             },
             folder=Path(program.folder) if program.folder is not None else home,
-            limits=actor.limits,
+            limits=participant.limits,
             watcher=watcher,
         )
         self._watcher = watcher
-        self._disk = DiskWatch(actor.limits.disk_bytes, measure=lambda: tree_size(home), end=self._end_for)
+        self._disk = DiskWatch(participant.limits.disk_bytes, measure=lambda: tree_size(home), end=self._end_for)
 
     def _end_for(self, why: str) -> None:
         self._watcher.output("stderr", f"\n{why}\n".encode())

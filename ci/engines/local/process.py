@@ -1,4 +1,4 @@
-"""One program as an ordinary process under its warden, streamed and waited for by one thread of ours."""
+"""One program as an ordinary process under its supervisor, streamed and waited for by one thread of ours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Process", "Watcher"]
 
-WARDEN: Final = Path(__file__).with_name("supervisor.py")
+SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 READ_BYTES: Final = 1 << 16
 KILLED: Final = 128 + signal.SIGKILL
 
@@ -40,12 +40,12 @@ class Watcher(Protocol):
 
 
 class Process:
-    """A program that dies with us, and whose descendants die with it. See `warden`.
+    """A program that dies with us, and whose descendants die with it. See `supervisor`.
 
     :param command: the program's absolute path, then its arguments
     :param environment: all of it; nothing is inherited
     :param folder: where it starts
-    :raises EngineError: no warden can be started
+    :raises EngineError: no supervisor can be started
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Process:
         self._watcher = watcher
         self._reader: threading.Thread | None = None
         # Neither end is inherited by anything else we start, so ours is closed whatever ends us.
-        self._leash, far_end = socket.socketpair()
+        self._control, far_end = socket.socketpair()
         with far_end:
             try:
-                self._warden = subprocess.Popen(
+                self._supervisor = subprocess.Popen(
                     # Isolated and without `site`: nothing of the environment or of this installation slows it down.
-                    [sys.executable, "-I", "-S", str(WARDEN), *_words(limits), *command],
+                    [sys.executable, "-I", "-S", str(SUPERVISOR), *_words(limits), *command],
                     stdin=far_end.fileno(),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
@@ -75,7 +75,7 @@ class Process:
                     start_new_session=True,  # a Ctrl-C at the terminal is for the runner alone
                 )
             except OSError as error:
-                self._leash.close()
+                self._control.close()
                 raise EngineError(
                     "process-start",
                     f"no process can be started: {error}",
@@ -86,7 +86,7 @@ class Process:
     def start(self) -> None:
         """Start the program; the watcher is told everything from its first byte on."""
         self._kills = out_of_memory_kills()
-        self._reader = threading.Thread(target=self._read, name=f"process-{self._warden.pid}", daemon=True)
+        self._reader = threading.Thread(target=self._read, name=f"process-{self._supervisor.pid}", daemon=True)
         self._reader.start()
         self._say(b"s")
 
@@ -102,7 +102,7 @@ class Process:
     def kill(self) -> None:
         """SIGKILL for the program and all its descendants. Returns once they have ended."""
         with contextlib.suppress(OSError):
-            self._leash.shutdown(socket.SHUT_WR)
+            self._control.shutdown(socket.SHUT_WR)
         if self._reader is not None:
             self._reader.join(10)
 
@@ -110,21 +110,21 @@ class Process:
         """Leave nothing of it behind, started or not."""
         self.kill()
         try:
-            self._warden.wait(10)
+            self._supervisor.wait(10)
         except subprocess.TimeoutExpired:
             # What holds it up is the kernel's: a descendant that cannot be killed.
-            self._warden.kill()
-            self._warden.wait()
+            self._supervisor.kill()
+            self._supervisor.wait()
         if self._reader is not None:
             self._reader.join(10)
-        self._leash.close()
-        for pipe in (self._warden.stdout, self._warden.stderr):
+        self._control.close()
+        for pipe in (self._supervisor.stdout, self._supervisor.stderr):
             if pipe is not None:
                 pipe.close()
 
     def _say(self, word: bytes) -> None:
-        with contextlib.suppress(OSError):  # a warden that has ended has said all it had to say
-            self._leash.sendall(word)
+        with contextlib.suppress(OSError):  # a supervisor that has ended has said all it had to say
+            self._control.sendall(word)
 
     def _read(self) -> None:
         """Pass on all there is: whoever waits for the end must not wait in vain, whatever comes up."""
@@ -137,24 +137,24 @@ class Process:
         """Pass on both streams, then the end."""
         said = b""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._leash, selectors.EVENT_READ)
-            for pipe in (self._warden.stdout, self._warden.stderr):
+            selector.register(self._control, selectors.EVENT_READ)
+            for pipe in (self._supervisor.stdout, self._supervisor.stderr):
                 if pipe is not None:
                     selector.register(pipe, selectors.EVENT_READ)
-            leashed = True
-            # The warden leaves last, so what it does not leave in the pipes is written by nobody else any more.
-            while ready := selector.select(None if leashed else 0):
+            connected = True
+            # The supervisor leaves last, so what it does not leave in the pipes is written by nobody else any more.
+            while ready := selector.select(None if connected else 0):
                 for key, _ in ready:
                     data = _read_some(key.fd)
                     if not data:
                         selector.unregister(key.fileobj)
-                    if key.fileobj is self._leash:
+                    if key.fileobj is self._control:
                         said += data
-                        leashed = bool(data)
+                        connected = bool(data)
                     elif data:
-                        self._watcher.output("stdout" if key.fileobj is self._warden.stdout else "stderr", data)
-                if not leashed and b"\nended " not in said:
-                    break  # whoever outlived its warden may write for ever
+                        self._watcher.output("stdout" if key.fileobj is self._supervisor.stdout else "stderr", data)
+                if not connected and b"\nended " not in said:
+                    break  # whoever outlived its supervisor may write for ever
         self._conclude(said.decode(errors="replace").splitlines())
 
     def _conclude(self, said: Sequence[str]) -> None:
@@ -174,13 +174,15 @@ class Process:
                 if lines and lines[0][0] == "started":
                     with contextlib.suppress(OSError):  # the kernel has killed the program; these are its children
                         os.killpg(int(lines[0][1]), signal.SIGKILL)
-                self._watcher.lost(f"its warden (process {self._warden.pid}) ended with status {self._warden.wait()}")
+                self._watcher.lost(
+                    f"its supervisor (process {self._supervisor.pid}) ended with status {self._supervisor.wait()}"
+                )
 
 
 def _read_some(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, READ_BYTES)
-    except ConnectionResetError:  # the warden was killed with a word of ours unread
+    except ConnectionResetError:  # the supervisor was killed with a word of ours unread
         return b""
 
 

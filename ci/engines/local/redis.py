@@ -70,7 +70,7 @@ def redis_process(server: str, folder: Path) -> Iterator[LocalRedis]:
         )
         try:
             process.start()
-            log.settled.wait(START_SECONDS)
+            log.has_result.wait(START_SECONDS)
             if log.ready:
                 yield redis
                 return
@@ -132,24 +132,24 @@ class _Log:
 
     def __init__(self) -> None:
         self._kept = Capture(64 * 1024)
-        self.settled = threading.Event()
+        self.has_result = threading.Event()
         self.ready = False
 
     def output(self, stream: Stream, data: bytes) -> None:
         del stream
         self._kept.write(0.0, data)
-        if not self.settled.is_set() and READY in self.text():
+        if not self.has_result.is_set() and READY in self.text():
             self.ready = True
-            self.settled.set()
+            self.has_result.set()
 
     def ended(self, exit_code: int, *, out_of_memory: bool) -> None:
         self.output("stderr", f"\nit ended with exit code {exit_code}{', out of memory' * out_of_memory}\n".encode())
-        self.settled.set()
+        self.has_result.set()
 
     def lost(self, why: str, error: Exception | None = None) -> None:
         del error
         self.output("stderr", f"\n{why}\n".encode())
-        self.settled.set()
+        self.has_result.set()
 
     def text(self) -> str:
         return self._kept.text()

@@ -1,16 +1,16 @@
-"""The warden of one program: starts it, passes signals on, holds it to its limits, and leaves nothing of it alive.
+"""The supervisor of one program: starts it, passes signals on, holds it to its limits, and leaves nothing of it alive.
 
 A file of its own, run by a bare interpreter (`python -I -S supervisor.py …`), so it uses the standard library alone and
-as little of that as it can: every case pays for its start twice. Its standard input is a socket, the *leash*.
+as little of that as it can: every case pays for its start twice. Its standard input is the *control socket*.
 
 The runner writes `s` to start the program and `t` to ask it to stop. When the runner closes its end, on purpose or
-because it was killed, the program and whatever came of it are killed. The warden writes `started PID` and, as its
-last act, `ended CODE OUT_OF_MEMORY STOPPED`, where STOPPED means that somebody else has stopped the warden itself; or
-only `unstartable REASON`. If it ends without its last line, nobody knows what became of the program.
+because it was killed, the program and whatever came of it are killed. The supervisor writes `started PID` and, as its
+last act, `ended CODE OUT_OF_MEMORY STOPPED`, where STOPPED means that somebody else has stopped the supervisor itself;
+or only `unstartable REASON`. If it ends without its last line, nobody knows what became of the program.
 
-On Linux the warden is a *subreaper*: a process whose parent has gone becomes its child, whatever sessions and groups
-it has made for itself, so "no child is left" means that nothing is left. Elsewhere it remembers which descendants it
-has seen and kills those; a program that leaves its family between two looks escapes.
+On Linux the supervisor is a *subreaper*: a process whose parent has gone becomes its child, whatever sessions and
+groups it has made for itself, so "no child is left" means that nothing is left. Elsewhere it remembers which
+descendants it has seen and kills those; a program that leaves its family between two looks escapes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-__all__ = ["Seen", "Table", "Warden", "from_proc", "from_ps"]
+__all__ = ["Seen", "Supervisor", "Table", "from_proc", "from_ps"]
 
-LEASH: Final = 0
+CONTROL_SOCKET: Final = 0
 # How often the limits are looked after. What a program can take meanwhile is bounded by RLIMIT_DATA.
 LOOK_SECONDS: Final = 0.1
 LOOK_SECONDS_BY_PS: Final = 1.0
@@ -74,7 +74,7 @@ def from_proc(root: int) -> Table:
             memory = int(_read(f"/proc/{pid}/statm").split()[1]) * PAGE
             waiting += _children(pid)
         except OSError:
-            continue  # it has just ended; its children are the warden's now and come with the next look
+            continue  # it has just ended; its children are the supervisor's now and come with the next look
         found[pid] = Seen(tasks, memory)
     return found
 
@@ -127,10 +127,10 @@ def _private_memory(table: Mapping[int, Seen]) -> int:
 # --- keeping ----------------------------------------------------------------------------------------------
 
 
-class Warden:
+class Supervisor:
     """See the module's docstring.
 
-    :param command: an absolute path and arguments; its environment and folder are the warden's own
+    :param command: an absolute path and arguments; its environment and folder are the supervisor's own
     :param memory: bytes that it and all its descendants may have in use together
     :param tasks: processes and threads that it and all its descendants may be together
     """
@@ -159,7 +159,7 @@ class Warden:
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _wake_up)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        if os.read(LEASH, 1) != b"s":
+        if os.read(CONTROL_SOCKET, 1) != b"s":
             return
         why = self._start()
         # Their other end must see the end of file as soon as the program and its descendants are gone.
@@ -175,11 +175,11 @@ class Warden:
     def _start(self) -> str:
         """Start the program. Returns why it cannot be started, or nothing."""
         told, tell = os.pipe()  # closed by a successful exec
-        warden = os.getpid()
+        supervisor = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
             try:
-                self._become_the_program(warden)
+                self._become_the_program(supervisor)
             except OSError as error:
                 os.write(tell, f"{self._command[0]}: {os.strerror(error.errno or 0)}".encode(errors="replace"))
             finally:
@@ -189,11 +189,11 @@ class Warden:
         os.close(told)
         return why.decode(errors="replace").replace("\n", " ")
 
-    def _become_the_program(self, warden: int) -> None:
+    def _become_the_program(self, supervisor: int) -> None:
         os.setsid()
-        # Should the warden itself be killed, the program at least goes with it.
+        # Should the supervisor itself be killed, the program at least goes with it.
         self._prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != warden:
+        if os.getppid() != supervisor:
             os._exit(137)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)  # Python ignores these two
@@ -202,13 +202,13 @@ class Warden:
         _limit(resource.RLIMIT_FSIZE, FILE_BYTES)
         _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
         _limit(resource.RLIMIT_DATA, max(DATA_BYTES, self._memory))
-        os.dup2(os.open(os.devnull, os.O_RDONLY), LEASH)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), CONTROL_SOCKET)
         os.execv(self._command[0], self._command)  # noqa: S606 -- no shell is wanted
 
     def _keep(self) -> None:
         """Wait until the program has ended or has to."""
         wait = select.poll()
-        wait.register(LEASH, select.POLLIN)
+        wait.register(CONTROL_SOCKET, select.POLLIN)
         wait.register(self._woken, select.POLLIN)
         patience = LOOK_SECONDS if self._adopts else LOOK_SECONDS_BY_PS
         look = time.monotonic() + patience
@@ -220,7 +220,7 @@ class Warden:
                     self._stopped = True
                     return
                 self._reap()
-            if LEASH in ready and not self._obey():
+            if CONTROL_SOCKET in ready and not self._obey():
                 return
             if time.monotonic() >= look:
                 if not self._within_limits():
@@ -230,7 +230,7 @@ class Warden:
     def _obey(self) -> bool:
         """Whether the program may go on."""
         try:
-            word = os.read(LEASH, 1)
+            word = os.read(CONTROL_SOCKET, 1)
         except OSError:
             word = b""
         if word == b"t" and self._status is None:
@@ -293,7 +293,7 @@ class Warden:
 
     def _report(self, line: str) -> None:
         with contextlib.suppress(OSError):  # nobody may be there any more to read it
-            os.write(LEASH, f"{line}\n".encode())
+            os.write(CONTROL_SOCKET, f"{line}\n".encode())
 
 
 # --- the kernel -------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ def _exit_code(status: int | None) -> int:
 
 def main(arguments: list[str]) -> None:
     memory, tasks, *command = arguments
-    Warden(command, memory=int(memory), tasks=int(tasks)).run()
+    Supervisor(command, memory=int(memory), tasks=int(tasks)).run()
 
 
 if __name__ == "__main__":

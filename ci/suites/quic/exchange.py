@@ -10,13 +10,13 @@ from typing import Literal, TypeAlias
 
 from ci.spec.attempt import End
 
-__all__ = ["Actor", "Ending", "Exchange"]
+__all__ = ["Ending", "Exchange", "Participant"]
 
-Actor: TypeAlias = Literal["client", "server", "simulator", "iperf_client", "iperf_server"]
+Participant: TypeAlias = Literal["client", "server", "simulator", "iperf_client", "iperf_server"]
 
 
 class Ending(str, Enum):
-    """Why the runner stopped waiting: the first actor to end ends the run (contract, section 1.6)."""
+    """Why the runner stopped waiting: the first participant to end ends the run (contract, section 1.6)."""
 
     CLIENT_ENDED = "client-ended"
     SERVER_ENDED = "server-ended"
@@ -30,22 +30,22 @@ class Ending(str, Enum):
 class Exchange:
     """The evidence of one run.
 
-    :param exits: how each actor ended, by itself or stopped by the runner; nothing for one that never started
-    :param last_words: the last line each actor wrote, where it wrote any
+    :param exits: how each participant ended, by itself or stopped by the runner; nothing for one that never started
+    :param last_words: the last line each participant wrote, where it wrote any
     :param elapsed: seconds from the first start to the moment the runner stopped waiting
     :param folder: holds `client`, `server` and `sim` (each the `/logs` of that container; `sim` has both captures) and
         `server_www`, `client_www`, `server_downloads`, `client_downloads` (what was mounted)
     """
 
     ending: Ending
-    exits: Mapping[Actor, End]
-    last_words: Mapping[Actor, str]
+    exits: Mapping[Participant, End]
+    last_words: Mapping[Participant, str]
     elapsed: float
     folder: Path
 
-    def own_end(self, actor: Actor) -> End | None:
-        """How this actor ended by itself; None if it ran until the runner stopped it."""
-        end = self.exits.get(actor)
+    def own_end(self, participant: Participant) -> End | None:
+        """How this participant ended by itself; None if it ran until the runner stopped it."""
+        end = self.exits.get(participant)
         return None if end is None or end.stopped else end
 
     def capture(self, side: Literal["left", "right"]) -> Path:

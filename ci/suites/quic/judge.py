@@ -18,7 +18,7 @@ from ci.spec.attempt import End
 from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packets import PacketType, Sender, Trace
 from ci.suites.quic.captures.reading import read_trace
-from ci.suites.quic.exchange import Actor, Ending, Exchange
+from ci.suites.quic.exchange import Ending, Exchange, Participant
 from ci.suites.quic.materials.received import wrong_files
 from ci.suites.quic.materials.supplies import Supplies
 from ci.suites.quic.testcases.base import Finding, TestCase, Traces
@@ -156,10 +156,10 @@ def _harness_broke(test: TestCase, exchange: Exchange) -> Verdict | None:
         how = _how(simulator) if simulator else "ended"
         text = f"the simulator {how} before the exchange was over{_last_words(exchange, 'simulator')}"
         return _verdict(Outcome.ERROR, ReasonCode.SIMULATOR, text, "harness")
-    for actor in test.actors:
-        end = exchange.own_end(actor)
+    for participant in test.participants:
+        end = exchange.own_end(participant)
         if end is not None:  # without its competitor a flow is measured that nobody asked for
-            text = f"{actor} {_how(end)} before the exchange was over{_last_words(exchange, actor)}"
+            text = f"{participant} {_how(end)} before the exchange was over{_last_words(exchange, participant)}"
             return _verdict(Outcome.ERROR, ReasonCode.SIMULATOR, text, "harness")
     for side in ENDPOINTS:
         end = exchange.own_end(side)
@@ -217,9 +217,9 @@ def _how(end: End) -> str:
     return f"exited {end.exit_code}"
 
 
-def _last_words(exchange: Exchange, actor: Actor) -> str:
-    words = exchange.last_words.get(actor, "").strip()
+def _last_words(exchange: Exchange, participant: Participant) -> str:
+    words = exchange.last_words.get(participant, "").strip()
     if not words:
-        return "" if actor not in ENDPOINTS else f"; the {actor} wrote nothing"
+        return "" if participant not in ENDPOINTS else f"; the {participant} wrote nothing"
     readable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words[:LAST_WORDS])
-    return f"; the last line of the {actor}: {readable}"
+    return f"; the last line of the {participant}: {readable}"

@@ -11,17 +11,26 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from ci.model import Case, Role, SuiteWords
-from ci.spec.attempt import Actor, Limits
+from ci.spec.attempt import Limits, Participant
 from ci.spec.last_words import last_line
-from ci.spec.network import NetworkEvidence, NetworkScene
-from ci.suites.quic.exchange import Actor as Part
+from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
 from ci.suites.quic.exchange import Ending, Exchange
+from ci.suites.quic.exchange import Participant as Part
 from ci.suites.quic.materials.supplies import Supplies
 from ci.suites.quic.testcases.base import PLAIN_LINK, TestCase
 from ci.suites.quic.testcases.registry import cases_of
 from ci.suites.quic.words import QUIC, WEBTRANSPORT
 
-__all__ = ["OPERATOR_VARIABLES", "SERVER_PORT", "Cast", "exchange_of", "probe_scene", "scene", "test_case", "words_of"]
+__all__ = [
+    "OPERATOR_VARIABLES",
+    "SERVER_PORT",
+    "Cast",
+    "attempt_spec",
+    "exchange_of",
+    "probe_spec",
+    "test_case",
+    "words_of",
+]
 
 SERVER_PORT: Final = "server:443"
 # What whoever runs the matrix may say to the images, in the environment of the runner (section 1.4).
@@ -67,21 +76,21 @@ class Cast:
         self.seeded = seeded
         self.operator = operator
 
-    def actor(self, role: Role, environment: Mapping[str, str]) -> Actor:
+    def participant(self, role: Role, environment: Mapping[str, str]) -> Participant:
         version, image = self._players[role]
-        return Actor(role=role, version=version, image=image, environment=environment, limits=MEMORY)
+        return Participant(role=role, version=version, image=image, environment=environment, limits=MEMORY)
 
 
-def scene(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Path) -> NetworkScene:
+def attempt_spec(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Path) -> NetworkAttemptSpec:
     """One run of a test case.
 
     :param folder: what `prepare` has filled; what the endpoints leave is kept there too
     """
     scenario = f"{test.scenario} --seed={supplies.seed}" if cast.seeded else test.scenario
-    actors = [
-        cast.actor("simulator", {"SCENARIO": scenario, "WAITFORSERVER": SERVER_PORT}),
+    participants = [
+        cast.participant("simulator", {"SCENARIO": scenario, "WAITFORSERVER": SERVER_PORT}),
         *(
-            cast.actor(
+            cast.participant(
                 side,
                 _endpoint(
                     side,
@@ -94,31 +103,31 @@ def scene(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Pa
             for side in _SIDES
         ),
     ]
-    for role in test.actors:
+    for role in test.participants:
         more = {"CLIENT": "client4", "ROLE": "server"} if role == "iperf_server" else {"ROLE": "client"}
-        actors.append(cast.actor(role, {**more, **dict(test.environment)}))
-    return NetworkScene(
+        participants.append(cast.participant(role, {**more, **dict(test.environment)}))
+    return NetworkAttemptSpec(
         case=case,
-        actors=tuple(actors),
+        participants=tuple(participants),
         brings={role: {there: folder / here for there, here in places.items()} for role, places in _BRINGS.items()},
         leaves=_LEAVES,
         deadline=test.limit,
     )
 
 
-def probe_scene(
+def probe_spec(
     case: Case, role: Role, name: str, cast: Cast, folder: Path, *, limit: float, protocols: str = ""
-) -> NetworkScene:
+) -> NetworkAttemptSpec:
     """Whether an endpoint answers 127 to a test case, mostly one that does not exist (section 1.8).
 
     :param name: of that test case
     :param protocols: not empty makes it one of WebTransport (section 1.4)
     """
-    return NetworkScene(
+    return NetworkAttemptSpec(
         case=case,
-        actors=(
-            cast.actor("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
-            cast.actor(role, _endpoint(role, name, requests="", protocols=protocols, operator=cast.operator)),
+        participants=(
+            cast.participant("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
+            cast.participant(role, _endpoint(role, name, requests="", protocols=protocols, operator=cast.operator)),
         ),
         brings={role: {there: folder / here for there, here in _BRINGS[role].items()}},
         leaves={},
@@ -162,12 +171,13 @@ def exchange_of(evidence: NetworkEvidence, folder: Path) -> Exchange:
 
     :param folder: where the attempt's folders were gathered
     """
-    present: list[Part] = [actor for actor in get_args(Part) if actor in evidence.exits]
+    present: list[Part] = [participant for participant in get_args(Part) if participant in evidence.exits]
     return Exchange(
         ending=_ENDINGS.get(evidence.first, Ending.SIMULATOR_ENDED),
-        exits={actor: evidence.exits[actor] for actor in present},
+        exits={participant: evidence.exits[participant] for participant in present},
         last_words={
-            actor: last_line(evidence.streams[actor, "stderr"], evidence.streams[actor, "stdout"]) for actor in present
+            participant: last_line(evidence.streams[participant, "stderr"], evidence.streams[participant, "stdout"])
+            for participant in present
         },
         elapsed=evidence.elapsed,
         folder=folder,

@@ -17,7 +17,7 @@ from ci.suites.transport.stack import judge_stack
 from ci.suites.transport.words import TRANSPORT, Stack
 from ci.util.text import counted
 
-__all__ = ["judge", "settled"]
+__all__ = ["has_result", "judge"]
 
 # Container runtime, entrypoint or image trouble, and code built for another processor (T20): these say nothing
 # about whether two implementations talk to each other.
@@ -32,7 +32,7 @@ SIGNAL_NAMES: Final = {1: "SIGHUP", 2: "SIGINT", 4: "SIGILL", 6: "SIGABRT", 7: "
 AS_A_STRING: Final = "the listener published its address with SET, which leaves no list"
 
 
-def settled(stdout: str) -> bool:
+def has_result(stdout: str) -> bool:
     """Whether the dialer has printed its result, though it may still be running."""
     return bool(find_records(stdout))
 

@@ -1,7 +1,7 @@
 """The libp2p *transport* suite: which variables both sides get, and where they meet.
 
 The container contract has two generations (docs/image-contracts.md). An image is given the variables of its own
-generation and no others; where the two sides of a case differ, they meet at different Redis keys and the scene
+generation and no others; where the two sides of a case differ, they meet at different Redis keys and the spec
 asks for a bridge between them.
 """
 
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from ci.model import Case, Contract, Role, Verdict, Version
-from ci.spec.attempt import CLASSIC_REDIS, REDIS_PASSWORD, Actor, Evidence, Scene, Surroundings
-from ci.suites.transport.judge import judge, settled
+from ci.spec.attempt import CLASSIC_REDIS, REDIS_PASSWORD, AttemptSpec, Evidence, Participant, Surroundings
+from ci.suites.transport.judge import has_result, judge
 from ci.suites.transport.words import Stack
 
 __all__ = ["TransportSuite"]
@@ -37,7 +37,7 @@ class TransportSuite:
     """
 
     name = "transport"
-    settled = staticmethod(settled)
+    has_result = staticmethod(has_result)
 
     def __init__(
         self,
@@ -52,7 +52,9 @@ class TransportSuite:
         self._factor = factor
         self._strict_exit = strict_exit
 
-    def scene(self, case: Case, *, images: Mapping[str, str], surroundings: Surroundings, attempt: str) -> Scene:
+    def attempt_spec(
+        self, case: Case, *, images: Mapping[str, str], surroundings: Surroundings, attempt: str
+    ) -> AttemptSpec:
         """Describe one attempt at a case.
 
         :param images: image reference or id by version id
@@ -65,18 +67,18 @@ class TransportSuite:
             # Also where neither side declares one: each would go by its own default, which knows of no slow host.
             timeout = math.ceil((timeout or DEFAULT_TIMEOUT_SECONDS) * self._factor)
 
-        def actor(role: Role, version: Version) -> Actor:
-            return Actor(
+        def participant(role: Role, version: Version) -> Participant:
+            return Participant(
                 role=role,
                 version=version.id,
                 image=images[version.id],
                 environment=_environment(case, role, version, test_key, timeout, surroundings),
             )
 
-        return Scene(
+        return AttemptSpec(
             case=case,
-            dialer=actor("dialer", dialer),
-            listener=actor("listener", listener),
+            dialer=participant("dialer", dialer),
+            listener=participant("listener", listener),
             dialer_key=_address_key(dialer.contract, test_key),
             listener_key=_address_key(listener.contract, test_key),
             deadline=self._deadline or (timeout or DEFAULT_TIMEOUT_SECONDS) + PATIENCE_SECONDS,

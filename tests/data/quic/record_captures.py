@@ -33,7 +33,7 @@ from ci.suites.quic.captures.key_logs import key_logs  # noqa: E402
 from ci.suites.quic.captures.packets import Sender  # noqa: E402
 from ci.suites.quic.judge import judge  # noqa: E402
 from ci.suites.quic.materials.supplies import prepare  # noqa: E402
-from ci.suites.quic.suite import Cast, exchange_of, scene  # noqa: E402
+from ci.suites.quic.suite import Cast, attempt_spec, exchange_of  # noqa: E402
 from ci.suites.quic.testcases import losses, measurements, paths, transfer  # noqa: E402
 from ci.suites.quic.testcases.base import KIB, TestCase  # noqa: E402
 from ci.suites.quic.testcases.checks import handshakes, only_version_1  # noqa: E402
@@ -158,12 +158,12 @@ def newest(daemon: Daemon, version: str) -> str:
 def record(recording: Recording, slot: NetworkSlot, image: Callable[[str], str], folder: Path) -> None:
     """Play the case and check that it passes, for that is what it shall show."""
     test, players = recording.test, {"client": recording.client, "server": recording.server, "simulator": "simulator"}
-    players.update(dict.fromkeys(test.actors, "iperf"))
+    players.update(dict.fromkeys(test.participants, "iperf"))
     roles: dict[Role, tuple[str, str]] = {role: (it, image(it)) for role, it in players.items()}  # type: ignore[misc]
     case = test.suite.case(recording.client, recording.server, test.name)
     supplies = test.supplies(SEED)
     prepare(supplies, folder)
-    played = scene(case, test, supplies, Cast(roles, seeded=True), folder)
+    played = attempt_spec(case, test, supplies, Cast(roles, seeded=True), folder)
     evidence = attempt(slot, played, folder, labels={}, cancelled=threading.Event())
     verdict = judge(test, supplies, exchange_of(evidence, folder))
     if verdict.outcome is not Outcome.PASSED:

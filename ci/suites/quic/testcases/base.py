@@ -68,7 +68,7 @@ class TestCase:
     :param chain_length: certificates the server shows
     :param needs_key_log: without a valid key log the run says nothing: unsupported
     :param random_network: the network draws lots, so a run can be repeated with its seed, and `k of n` makes sense
-    :param actors: who else takes part
+    :param participants: who else takes part
     :param environment: variables of those
     :param repetitions: runs that make one result
     :param metric: of a measurement: kbit/s from the capture beside the client and the bytes that were fetched
@@ -93,7 +93,7 @@ class TestCase:
     chain_length: int = 1
     needs_key_log: bool = False
     random_network: bool = False
-    actors: tuple[Literal["iperf_server", "iperf_client"], ...] = ()
+    participants: tuple[Literal["iperf_server", "iperf_client"], ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     repetitions: int = 1
     metric: Callable[[Trace, int], float | Finding] | None = None
