@@ -19,9 +19,10 @@ from ci.engines.docker.daemon import Daemon
 from ci.engines.programs import Program
 from ci.model import Case, Contract, PublishedImage, Transport, Verdict, Version
 from ci.runner.attempt import attempt
-from ci.runner.inbox import NOBODY, AttemptObserver
+from ci.runner.inbox import UNOBSERVED, AttemptObserver
 from ci.spec.attempt import AttemptSpec, Evidence
-from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.judge import has_result as prints_a_result
+from ci.suites.transport.running import TransportRun
 from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Play:
         change: Callable[[AttemptSpec], AttemptSpec] = lambda spec: spec,
         has_result: Callable[[str], bool] | None = None,
         cancelled: threading.Event | None = None,
-        observer: AttemptObserver = NOBODY,
+        observer: AttemptObserver = UNOBSERVED,
     ) -> Played:
         """Play one case.
 
@@ -203,7 +204,7 @@ class Play:
             )
             for side, contract in zip(("dialing", "listening"), contracts, strict=True)
         }
-        suite = TransportSuite(versions, deadline=deadline, strict_exit=strict_exit)
+        suite = TransportRun(versions, deadline=deadline, strict_exit=strict_exit)
         case = stack.case("dialing", "listening")
         self._count += 1
         behaviours = {"dialing": dialer, "listening": listener}
@@ -211,11 +212,13 @@ class Play:
         made = {side: (images or {}).get(side) or self.peer(behaviour) for side, behaviour in behaviours.items()}
         surroundings = self.slot.surroundings
         described = suite.attempt_spec(case, images=made, surroundings=surroundings, attempt=str(self._count))
-        spec = change(replace(described, linger=0.5, farewell=1.5))
+        assert described.coordination is not None
+        quick = replace(described.coordination, dialer_exit_timeout=0.5, dialer_alone_timeout=1.5)
+        spec = change(replace(described, coordination=quick))
         evidence = attempt(
             self.slot,
             spec,
-            has_result=has_result or suite.has_result,
+            has_result=has_result or prints_a_result,
             labels={"case": case.name},
             cancelled=cancelled or threading.Event(),
             observer=observer,

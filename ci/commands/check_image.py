@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ci.commands.backends import open_backend
 from ci.commands.build_images import found_or_built
-from ci.commands.stages import check_tshark
 from ci.commands.workspace import VERSIONS, Workspace, add_suite_argument
 from ci.conformance.check_endpoint import Surroundings, check_endpoint
 from ci.conformance.check_image import add_arguments, check, stacks_from
@@ -98,7 +97,7 @@ def _transport(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
 def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
     suite = SUITES[arguments.suite].words
-    check_tshark()
+    SUITES[arguments.suite].check_machine()
     workspace = Workspace.at(arguments.versions)
     simulator = simulator_of(arguments.simulator)
     backend = open_backend("docker", workspace, console, run="check")

@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Final
 
 from ci.commands.backends import Backend, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives, found_or_built
+from ci.commands.case_runs import add_time_arguments, open_cases
 from ci.commands.repro_loop import Repeat, Try, pass_rate
 from ci.commands.repro_output import LiveOutput
-from ci.commands.stages import add_time_arguments, open_stages
 from ci.commands.workspace import Workspace, add_version_arguments, version_words
 from ci.engines.docker.daemon import LABEL
 from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.engines.docker.images import Images
+from ci.engines.docker.networks import NetworkSlot
 from ci.engines.docker.shell import NO_SHELL, open_shell
+from ci.engines.docker.slot import ContainerSlot
 from ci.engines.docker.tcpdump import packets
 from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.images.base import Image, Unavailable
 from ci.model import Outcome, PublishedImage, Verdict, Version
 from ci.plan.case_lookup import find_case
+from ci.runner.base import After
 from ci.runner.inbox import Cancelled
-from ci.runner.network_stage import NetworkStage
 from ci.runner.schedule import Ready
-from ci.runner.stage import After
-from ci.runner.transport_stage import TransportStage
+from ci.suites.quic.attempt_specs import test_case
 from ci.suites.quic.decrypted import captures_below, decrypted_copies
-from ci.suites.quic.suite import test_case
 from ci.suites.registry import SUITES
 from ci.suites.transport.words import TRANSPORT
 from ci.terminal.interrupts import interruptible
@@ -42,10 +42,9 @@ from ci.terminal.spelling import say_next
 from ci.util.arguments import whole_number
 
 if TYPE_CHECKING:
-    from ci.engines.docker.daemon import Daemon
-    from ci.engines.docker.networks import NetworkSlot
+    from ci.engines.base import Slot
     from ci.model import Case, Role
-    from ci.runner.stage import Stage, Stages
+    from ci.runner.case import EngineCases
     from ci.spec.attempt import Participant
     from ci.terminal.console import Console
 
@@ -122,9 +121,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         )
         images = found_or_built(versions, backend, console, purpose=f"{case.name} cannot be played")
         found = {name: _done(image) for name, image in images.items()}
-        stages = open_stages(arguments, workspace, backend, [case], found, folder)
+        case_runner = open_cases(arguments, workspace, backend, [case], found, folder)
         names = {images[it.id].digest: _called(it, images[it.id]) for it in versions}
-        return _Session(arguments, console, stages, folder).play(Ready(case, images), names)
+        return _Session(arguments, console, case_runner, folder).play(Ready(case, images), names)
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -133,10 +132,10 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 class _Session:
     """One call of the command."""
 
-    def __init__(self, arguments: argparse.Namespace, console: Console, stages: Stages, folder: Path) -> None:
+    def __init__(self, arguments: argparse.Namespace, console: Console, case_runner: EngineCases, folder: Path) -> None:
         self._arguments = arguments
         self._console = console
-        self._stages = stages
+        self._case_runner = case_runner
         self._folder = folder
         self._times: int = arguments.times or (UNTIL_FAIL_TIMES if arguments.until_fail else 1)
 
@@ -148,15 +147,16 @@ class _Session:
         by_hand: list[str] = []
         cut_short = False
         try:
-            with interruptible(console) as cancelled, self._stages.stage(0) as stage:
+            with interruptible(console) as cancelled, self._case_runner.slot(0) as slot:
                 repeat = Repeat(
                     ready=ready,
-                    stage=stage,
+                    case_runner=self._case_runner,
+                    slot=slot,
                     folder=self._folder,
                     cancelled=cancelled,
                     live=lambda: None if arguments.quiet else LiveOutput(console, roles),
-                    over=lambda number, verdict, participants: self._over(stage, number, verdict, participants),
-                    around=lambda scratch: self._around(stage, scratch),
+                    over=lambda number, verdict, participants: self._over(slot, number, verdict, participants),
+                    around=lambda scratch: self._around(slot, scratch),
                 )
                 console.info(ready.case.name, style="bold")
                 for one in repeat.tries(self._times, until_fail=arguments.until_fail):
@@ -181,25 +181,24 @@ class _Session:
 
     # --- around a try -----------------------------------------------------------------------------------
 
-    def _around(self, stage: Stage, scratch: Path) -> AbstractContextManager[object]:
-        if self._arguments.pcap and isinstance(stage, TransportStage):
-            engine, slot = stage.engine, stage.slot
-            assert isinstance(engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
-            assert isinstance(slot, DockerSlot)  # noqa: S101
+    def _around(self, slot: Slot, scratch: Path) -> AbstractContextManager[object]:
+        engine = self._case_runner.engine
+        if self._arguments.pcap and isinstance(engine, DockerEngine):
+            assert isinstance(slot, DockerSlot)  # noqa: S101 -- its own
             files = {role: scratch / f"{role}.pcap" for role in TRANSPORT.roles}
             return packets(engine.daemon, slot, helper=engine.helper, files=files, warn=self._console.warn)
         return nullcontext()  # over a simulated network the simulator records them itself
 
-    def _over(self, stage: Stage, number: int, verdict: Verdict, participants: Sequence[Participant]) -> After:
+    def _over(self, slot: Slot, number: int, verdict: Verdict, participants: Sequence[Participant]) -> After:
         after = After.CLEAR
         failed = verdict.outcome is not Outcome.PASSED
         if self._arguments.shell and failed:
-            self._shell(stage, verdict, participants)
+            self._shell(slot, verdict, participants)
             after = After.LOOKED
         last = number == self._times or (self._arguments.until_fail and failed)
         return After.LEAVE if self._arguments.keep and last else after
 
-    def _shell(self, stage: Stage, verdict: Verdict, participants: Sequence[Participant]) -> None:
+    def _shell(self, slot: Slot, verdict: Verdict, participants: Sequence[Participant]) -> None:
         reason = verdict.reason
         by_role = {participant.role: participant for participant in participants}
         # Where nobody in particular failed: on the side that begins.
@@ -212,9 +211,9 @@ class _Session:
         self._console.info(
             f"a shell on the {participant.role}'s side ({participant.version}); `exit` goes on", style="bold"
         )
-        daemon, slot = _where(stage)
-        capabilities = ("NET_ADMIN", "NET_RAW") if isinstance(stage, NetworkStage) else ()
-        if open_shell(daemon, slot, participant, capabilities=capabilities) in NO_SHELL:
+        capabilities = ("NET_ADMIN", "NET_RAW") if isinstance(slot, NetworkSlot) else ()
+        assert isinstance(slot, ContainerSlot)  # noqa: S101 -- see `_check_flags`
+        if open_shell(slot, participant, capabilities=capabilities) in NO_SHELL:
             self._console.warn(f"the image of {participant.version} seems to hold no /bin/sh")
 
     def _by_hand(self, last: Try, names: Mapping[str, str]) -> list[str]:
@@ -340,16 +339,6 @@ def _roles(case: Case) -> tuple[Role, ...]:
     if case.suite is TRANSPORT:
         return TRANSPORT.roles
     return (*case.suite.roles, "simulator", *test_case(case).participants)
-
-
-def _where(stage: Stage) -> tuple[Daemon, DockerSlot | NetworkSlot]:
-    """Where containers are to be found."""
-    if isinstance(stage, NetworkStage):
-        return stage.stages.engine.daemon, stage.slot
-    assert isinstance(stage, TransportStage)  # noqa: S101 -- there are no other stages
-    assert isinstance(stage.engine, DockerEngine)  # noqa: S101 -- see `_check_flags`
-    assert isinstance(stage.slot, DockerSlot)  # noqa: S101
-    return stage.engine.daemon, stage.slot
 
 
 def _done(image: Image) -> Future[Image | Unavailable]:

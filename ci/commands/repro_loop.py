@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from ci.model import Outcome, Verdict
 from ci.results.records import timestamp
+from ci.runner.base import After, AttemptContext, CaseObserver
 from ci.runner.evidence_folder import unwritable
-from ci.runner.stage import After, AttemptContext, CaseObserver
 
 if TYPE_CHECKING:
     from ci.commands.repro_output import LiveOutput
+    from ci.engines.base import Slot
     from ci.model import Role
     from ci.results.records import EvidenceFile
+    from ci.runner.base import AttemptResult, CaseRunner
     from ci.runner.schedule import Ready
-    from ci.runner.stage import AttemptResult, Stage
     from ci.spec.attempt import Participant, Stream
 
 __all__ = ["Repeat", "Try", "pass_rate"]
@@ -34,7 +35,7 @@ class Try:
     :param seconds: from the start of both sides to the verdict
     :param folder: where its evidence lies; None where nobody was started
     :param seed: what chance there was came from it
-    :param by_hand: see `ci.runner.stage.AttemptResult`
+    :param by_hand: see `ci.runner.base.AttemptResult`
     """
 
     number: int
@@ -51,7 +52,7 @@ class Try:
 
 @dataclass(frozen=True, kw_only=True)
 class Repeat:
-    """A case on a stage.
+    """A case on a slot.
 
     :param folder: below which each try keeps its evidence
     :param live: shows what everybody writes, as they do; None shows nothing
@@ -60,7 +61,8 @@ class Repeat:
     """
 
     ready: Ready
-    stage: Stage
+    case_runner: CaseRunner
+    slot: Slot
     folder: Path
     cancelled: threading.Event
     live: Callable[[], LiveOutput | None] = lambda: None
@@ -81,7 +83,7 @@ class Repeat:
 
     def _once(self, number: int) -> Try:
         case = self.ready.case
-        take = AttemptContext(
+        context = AttemptContext(
             number=number,
             identity=f"{self.folder.name}/{number}",
             folder=self.folder,
@@ -96,7 +98,7 @@ class Repeat:
         foreground = _Foreground(self, number)
         try:
             with self.around(scratch):
-                performance = self.stage.play(self.ready, take, self.cancelled, foreground)
+                result = self.case_runner.run_case(self.slot, self.ready, context, self.cancelled, foreground)
         except OSError as error:
             shutil.rmtree(scratch, ignore_errors=True)
             raise unwritable(case, error) from error
@@ -107,16 +109,16 @@ class Repeat:
             foreground.close()
         return Try(
             number=number,
-            verdict=performance.verdict,
-            seconds=performance.elapsed,
-            folder=self._keep(performance, scratch),
-            seed=performance.seed,
-            by_hand=performance.by_hand,
+            verdict=result.verdict,
+            seconds=result.elapsed,
+            folder=self._keep(result, scratch),
+            seed=result.seed,
+            by_hand=result.by_hand,
         )
 
-    def _keep(self, performance: AttemptResult, scratch: Path) -> Path | None:
+    def _keep(self, result: AttemptResult, scratch: Path) -> Path | None:
         try:
-            files = performance.keep({"verdict": round(performance.elapsed * 1000, 1)})
+            files = result.keep({"verdict": round(result.elapsed * 1000, 1)})
             folder = _folder_of(self.folder, files)
             if folder is not None:
                 for file in scratch.iterdir():

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from ci.commands.backends import CHOICES, Backend, EngineChoice, add_engine_argument, open_backend
 from ci.commands.build_images import add_archive_argument, archives
+from ci.commands.case_runs import add_case_arguments, add_time_arguments, open_cases
 from ci.commands.latest import mark_latest
-from ci.commands.stages import add_stage_arguments, add_time_arguments, open_stages
 from ci.commands.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
 from ci.errors import ExitCode, InteropError
 from ci.images.base import Image, Provider, Unavailable
@@ -74,7 +74,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="how often a red case is tried again, alone (default: 1)",
     )
     add_time_arguments(group)
-    add_stage_arguments(group)
+    add_case_arguments(group)
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
     group.add_argument(
         "--run",
@@ -197,14 +197,14 @@ def run_one_shard(
         found = images(due, pool, progress)
         progress.awaits(found.values())
         try:
-            stages = open_stages(arguments, workspace, backend, due, found, folder)
+            case_runner = open_cases(arguments, workspace, backend, due, found, folder)
         except (InteropError, Stopped):
             if not cancelled.is_set():
                 raise
             # It waited for what was called off.
             return folder, _cut_short(planned, earlier.attempts, console)
         runner = Runner(
-            stages=stages,
+            case_runner=case_runner,
             writer=writer,
             start=start,
             folder=folder,

@@ -18,9 +18,9 @@ from ci.conformance.manifest import ENDPOINT_IMAGE_CHECKS
 if TYPE_CHECKING:
     from ci.conformance.base import Result
     from ci.conformance.endpoint import EndpointBehaviour
+    from ci.engines.base import Slot as NetworkSlot
     from ci.engines.docker.daemon import Daemon
     from ci.model import SuiteWords
-    from ci.runner.network_attempt import NetworkSlot
 
 __all__ = ["Surroundings", "check_endpoint"]
 

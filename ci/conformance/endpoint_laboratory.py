@@ -13,9 +13,10 @@ from ci.conformance.endpoint import NOT_IMPLEMENTED, EndpointBehaviour, Endpoint
 from ci.engines.local.scratch import scratch_folder
 from ci.errors import EngineError
 from ci.model import Case, Outcome, Role
-from ci.runner.network_attempt import attempt
-from ci.runner.probe import Player
+from ci.runner.attempt import attempt
+from ci.runner.probe import ProbedParticipant
 from ci.spec.last_words import last_line
+from ci.suites.quic.attempt_specs import Cast, attempt_spec, exchange_of, probe_spec
 from ci.suites.quic.captures.files import UnreadableCaptureError
 from ci.suites.quic.captures.key_logs import valid_key_log
 from ci.suites.quic.captures.packets import PacketType
@@ -24,15 +25,13 @@ from ci.suites.quic.judge import judge
 from ci.suites.quic.materials.received import PROTOCOL_FILE
 from ci.suites.quic.materials.seeded import Draw
 from ci.suites.quic.materials.supplies import Supplies, prepare
-from ci.suites.quic.suite import Cast, attempt_spec, exchange_of, probe_spec
 from ci.suites.quic.testcases.registry import cases_of
 from ci.suites.quic.words import WEBTRANSPORT
 
 if TYPE_CHECKING:
+    from ci.engines.base import Slot
     from ci.model import SuiteWords
-    from ci.runner.network_attempt import NetworkSlot
-    from ci.spec.attempt import Participant
-    from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
+    from ci.spec.attempt import AttemptSpec, Evidence, Participant
     from ci.suites.quic.testcases.base import TestCase
 
 __all__ = ["EndpointLaboratory", "basics_of"]
@@ -68,7 +67,7 @@ class EndpointLaboratory:
 
     def __init__(
         self,
-        slot: NetworkSlot,
+        slot: Slot,
         suite: SuiteWords,
         role: EndpointRole,
         image: str,
@@ -140,7 +139,7 @@ class EndpointLaboratory:
             said=last_line(evidence.streams[self._role, "stderr"], evidence.streams[self._role, "stdout"]),
         )
 
-    def _probe(self, name: str, folder: Path, *, limit: float) -> NetworkAttemptSpec:
+    def _probe(self, name: str, folder: Path, *, limit: float) -> AttemptSpec:
         peer = self._peers[0]  # it takes no part
         return probe_spec(self._case(name, peer[0]), self._role, name, self._cast(peer), folder, limit=limit)
 
@@ -151,7 +150,7 @@ class EndpointLaboratory:
         self._tell(f"{self._role}: which of {len(values)} test cases it takes")
         taken: dict[str, bool] = {}
         with _folder(Supplies(seed=SEED)) as folder:
-            self._slot.reset(self._role)
+            self._slot.restore(self._role)
             for start in range(0, len(values), AT_ONCE):
                 taken |= self._start_with(values[start : start + AT_ONCE], folder, patience)
         return taken
@@ -159,14 +158,14 @@ class EndpointLaboratory:
     def _start_with(self, values: Sequence[str], folder: Path, patience: float) -> dict[str, bool]:
         changed = threading.Condition()
         prepared = []
-        players: dict[str, Player] = {}
+        players: dict[str, ProbedParticipant] = {}
         try:
             for value in values:
                 asked = self._probe(value, folder, limit=patience)
                 participant = _with(asked.participant(self._role), self._something_to_do())
-                players[value] = Player(participant, changed)
+                players[value] = ProbedParticipant(participant, changed)
                 running = self._slot.prepare(
-                    participant, players[value], {"check": value}, asked.brings.get(self._role, {})
+                    participant, players[value], {"check": value}, asked.inputs.get(self._role, {})
                 )
                 prepared.append((players[value], running))
             for player, running in prepared:
@@ -219,8 +218,9 @@ class EndpointLaboratory:
                 qlog=any(path.is_file() for path in (folder / self._role / "qlog").rglob("*")),
             )
 
-    def _attempt(self, played: NetworkAttemptSpec, folder: Path) -> NetworkEvidence:
-        return attempt(self._slot, played, folder, labels={"check": self._role}, cancelled=threading.Event())
+    def _attempt(self, played: AttemptSpec, folder: Path) -> Evidence:
+        self._slot.restore(*played.roles)
+        return attempt(self._slot, played, labels={"check": self._role}, cancelled=threading.Event(), folder=folder)
 
 
 @contextmanager

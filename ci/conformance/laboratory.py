@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 from ci.conformance.base import Acceptance, Behaviour, Experiment, RoundTrip, Serving
 from ci.model import TRANSPORTS, Contract, PublishedImage, Role, Transport, Version
 from ci.runner.attempt import attempt
-from ci.runner.probe import stage
-from ci.suites.transport.suite import TransportSuite
+from ci.runner.probe import probe
+from ci.suites.transport.judge import has_result
+from ci.suites.transport.running import TransportRun
 from ci.suites.transport.words import Stack
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
     from ci.runner.probe import Trace
-    from ci.spec.attempt import AttemptSpec, Participant
+    from ci.spec.attempt import AttemptSpec, Coordination, Participant
 
 __all__ = ["Laboratory"]
 
@@ -93,7 +94,7 @@ class Laboratory:
         self._tell = tell
         self._start_seconds = 0.0
         self._images = {"image": image, "peer": peer or image}
-        self._suite = TransportSuite(
+        self._suite = TransportRun(
             {
                 name: Version(
                     id=name,
@@ -130,21 +131,21 @@ class Laboratory:
     def _accept(self, stack: Stack) -> Acceptance:
         """Start both roles and see whether they come as far as Redis."""
         self._tell(f"{self._contract}: {stack}: is it accepted?")
-        spec = self._scene(stack)
-        with stage(self._slot, {"check": "accept"}) as it:
-            listener, dialer = it.start(spec.listener, spec.dialer)
+        spec = self._spec(stack)
+        with probe(self._slot, {"check": "accept"}) as it:
+            listener, dialer = it.start(spec.participant("listener"), spec.participant("dialer"))
             decided = it.wait(
                 lambda: (
-                    (listener.end is not None or bool(it.published(spec.listener_key)))
-                    and (dialer.end is not None or it.asked(spec.dialer_key))
+                    (listener.end is not None or bool(it.published(_meet(spec).listener_key)))
+                    and (dialer.end is not None or it.asked(_meet(spec).dialer_key))
                 ),
                 self._patience,
             )
             it.sync()
             seen = Acceptance(
                 stack=stack,
-                listens=bool(it.published(spec.listener_key)),
-                dials=it.asked(spec.dialer_key),
+                listens=bool(it.published(_meet(spec).listener_key)),
+                dials=it.asked(_meet(spec).dialer_key),
                 traces={"listener": listener.trace(), "dialer": dialer.trace()},
             )
         if decided:  # else this was how long we waited, not how long it took
@@ -161,8 +162,8 @@ class Laboratory:
         case = accepted.stack.case("image", "peer" if peer else "image")
         evidence = attempt(
             self._slot,
-            self._scene(accepted.stack, listener=case.second),
-            has_result=self._suite.has_result,
+            self._spec(accepted.stack, listener=case.second),
+            has_result=has_result,
             labels={"check": "ping"},
             cancelled=threading.Event(),
         )
@@ -175,18 +176,18 @@ class Laboratory:
 
     def _serve(self, stack: Stack) -> Serving:
         self._tell(f"{self._contract}: {stack}: a listener and two dialers")
-        spec = self._scene(stack)
-        with stage(self._slot, {"check": "serve"}) as it:
+        spec = self._spec(stack)
+        with probe(self._slot, {"check": "serve"}) as it:
             # Its own time limit is not what is looked at here: it must outlast both dialers.
             limit = {VARIABLES[self._contract]["timeout"]: str(round(3 * spec.deadline))}
-            (listener,) = it.start(_changed(spec.listener, limit))
-            it.wait(lambda: listener.end is not None or bool(it.published(spec.listener_key)), self._patience)
+            (listener,) = it.start(_changed(spec.participant("listener"), limit))
+            it.wait(lambda: listener.end is not None or bool(it.published(_meet(spec).listener_key)), self._patience)
             traces: list[Trace] = []
-            for address in it.published(spec.listener_key)[:1] * 2:
+            for address in it.published(_meet(spec).listener_key)[:1] * 2:
                 if traces:
                     # The first one has taken the address away; the second gets what the listener said.
-                    it.push(spec.dialer_key, address)
-                (dialer,) = it.start(spec.dialer)
+                    it.push(_meet(spec).dialer_key, address)
+                (dialer,) = it.start(spec.participant("dialer"))
                 it.wait_ended([dialer], spec.deadline)
                 traces.append(dialer.trace())
             seen = listener.trace()
@@ -199,23 +200,28 @@ class Laboratory:
         """The odd environments, each over a stack that its roles are known to accept, best one that works."""
         working = {trip.stack for trip in trips if trip.passed}
         ordered = sorted(acceptance, key=lambda it: it.stack not in working)
-        listening = next((self._scene(it.stack) for it in ordered if it.listens), None)
-        dialing = next((self._scene(it.stack) for it in ordered if it.dials), None)
+        listening = next((self._spec(it.stack) for it in ordered if it.listens), None)
+        dialing = next((self._spec(it.stack) for it in ordered if it.dials), None)
         parts = VARIABLES[self._contract]
         short = {parts["timeout"]: str(SHORT_SECONDS)}
         long = {parts["timeout"]: str(LONG_SECONDS)}
 
         if listening is not None:
-            yield "listener-times-out", self._run("a listener alone", [listening.listener], short)
+            yield "listener-times-out", self._run("a listener alone", [listening.participant("listener")], short)
         if dialing is not None:
             dead = _dead_address(Stack.of(dialing.case), trips)
             if dead is not None:
                 patient = {parts["timeout"]: str(DIAL_SECONDS)}
-                yield "dialer-gives-up", self._run("nobody answers", [dialing.dialer], patient, dialing, dead)
-            yield "bad-address", self._run("no address", [dialing.dialer], short, dialing, NO_ADDRESS)
-            yield "dialer-times-out", self._run("a dialer alone", [dialing.dialer], short)
+                yield (
+                    "dialer-gives-up",
+                    self._run("nobody answers", [dialing.participant("dialer")], patient, dialing, dead),
+                )
+            yield "bad-address", self._run("no address", [dialing.participant("dialer")], short, dialing, NO_ADDRESS)
+            yield "dialer-times-out", self._run("a dialer alone", [dialing.participant("dialer")], short)
 
-        both = [spec.listener for spec in [listening] if spec] + [spec.dialer for spec in [dialing] if spec]
+        both = [spec.participant("listener") for spec in [listening] if spec] + [
+            spec.participant("dialer") for spec in [dialing] if spec
+        ]
         if not both:
             return
         yield "missing-redis", self._run("no Redis", both, {**short, parts["redis"]: CLOSED_PORT})
@@ -241,21 +247,26 @@ class Laboratory:
         timeout = int(changes[VARIABLES[self._contract]["timeout"]] or 0)
         slow = SLOW_START * self._start_seconds
         limit = max(REFUSAL_SECONDS, slow) if timeout == LONG_SECONDS else timeout + max(GRACE_SECONDS, slow)
-        with stage(self._slot, {"check": "experiment"}) as it:
+        with probe(self._slot, {"check": "experiment"}) as it:
             if spec is not None and address is not None:
-                it.push(spec.dialer_key, address)
+                it.push(_meet(spec).dialer_key, address)
             players = it.start(*(_changed(participant, changes) for participant in participants))
             it.wait_ended(players, limit)
             traces = tuple(player.trace() for player in players)
         return Experiment(traces=traces, timeout=timeout, limit=limit)
 
-    def _scene(self, stack: Stack, *, listener: str = "image") -> AttemptSpec:
+    def _spec(self, stack: Stack, *, listener: str = "image") -> AttemptSpec:
         return self._suite.attempt_spec(
             stack.case("image", listener),
             images=self._images,
             surroundings=self._slot.surroundings,
             attempt="check",
         )
+
+
+def _meet(spec: AttemptSpec) -> Coordination:
+    assert spec.coordination is not None  # noqa: S101 -- every case of the transport suite has it
+    return spec.coordination
 
 
 def _changed(participant: Participant, changes: Mapping[str, str | None]) -> Participant:

@@ -25,7 +25,7 @@ class AbsentParticipant:
     def start(self) -> None:
         report_unstartable(self._sink, self._role, self._why, exit_code=self._unstartable)
 
-    def stop(self, grace: float) -> None:
+    def stop(self, timeout: float) -> None:
         pass
 
     def remove(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from ci.engines.coordination import RedisCoordinator
     from ci.model import Role
@@ -34,31 +35,42 @@ class Sink(Protocol):
 
 
 class RunningParticipant(Protocol):
-    """One side of a case, created and not yet started, or running, or ended."""
+    """Who takes part in an attempt: created and not yet started, or running, or ended."""
 
     def start(self) -> None:
         """Start it; `Sink` is told everything from the first byte on. Raises `ParticipantStartError`."""
 
-    def stop(self, grace: float) -> None:
-        """Ask it to stop, wait `grace` seconds, then kill it. Returns once it has ended."""
+    def stop(self, timeout: float) -> None:
+        """Ask it to stop, wait `timeout` seconds, then kill it. Returns once it has ended."""
 
     def remove(self) -> None:
         """Leave nothing of it behind."""
 
 
 class Slot(Protocol):
-    """A place where one case at a time runs: it owns a network and a Redis."""
+    """A place where one case at a time runs."""
 
-    def restore(self) -> None:
-        """Make anew what is not as it was made; before a case, so that none pays for another. Raises `EngineError`."""
+    def restore(self, *roles: Role) -> None:
+        """Make anew what is not as it was made; before each attempt, so that none pays for another.
+
+        :param roles: who will take part
+        :raises EngineError: the engine broke
+        """
 
     @property
-    def coordinator(self) -> RedisCoordinator: ...
+    def coordinator(self) -> RedisCoordinator:
+        """The Redis at which both sides meet, as the runner sees it. Raises `EngineError` where there is none."""
 
     @property
     def surroundings(self) -> Surroundings: ...
 
-    def prepare(self, participant: Participant, sink: Sink, labels: Mapping[str, str]) -> RunningParticipant: ...
+    def prepare(
+        self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
+    ) -> RunningParticipant:
+        """Create a participant, not started, with its inputs in place."""
+
+    def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool:
+        """Copy out a folder of this role's, who has ended; whether all of it was copied."""
 
 
 class Engine(Protocol):
@@ -71,8 +83,12 @@ class Engine(Protocol):
 
     def slot(self, number: int) -> AbstractContextManager[Slot]: ...
 
-    def reproduction(self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
-        """Commands that play the spec once more without us, for a person to paste into a shell, in this order.
+    def reproduction(
+        self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None
+    ) -> list[str]:
+        """Commands that run the attempt once more without us, for a person to paste into a shell, in this order.
 
         :param names: what people call an image, by what the spec calls it
+        :param folder: holds the inputs; what the commands need besides is written there
+        :raises OSError: it cannot be written
         """

@@ -50,8 +50,8 @@ def docker_lines(spec: AttemptSpec, *, helper: str, images: Mapping[str, str]) -
         ),
         f"docker exec {redis} sh -c 'until redis-cli ping; do sleep 0.1; done' > /dev/null 2>&1",
     ]
-    if spec.bridge is not None:
-        lines.append(_words("docker", "exec", "-d", redis, "sh", "-c", _carry(spec.bridge, "redis-cli")))
+    if (bridge := _bridge(spec)) is not None:
+        lines.append(_words("docker", "exec", "-d", redis, "sh", "-c", _carry(bridge, "redis-cli")))
     for participant in spec.participants:
         container = [
             "docker",
@@ -97,10 +97,10 @@ def process_lines(
         f"{_words(*server, '--user', *participant_rules(password))} > /dev/null & redis=$!",
         "sleep 1",
     ]
-    if spec.bridge is not None:
+    if (bridge := _bridge(spec)) is not None:
         client = [redis_cli, "-h", redis.host, "-p", str(redis.port)]
         login = ["-a", password, "--no-auth-warning"] if password else []
-        lines.append(f"({_carry(spec.bridge, *client, *login)}) > /dev/null 2>&1 &")
+        lines.append(f"({_carry(bridge, *client, *login)}) > /dev/null 2>&1 &")
     for participant in spec.participants:
         run = _process(participant, programs[participant.image], environment)
         lines.append(f"{run} & listener=$!" if participant.role == "listener" else _with_status(run))
@@ -126,6 +126,10 @@ def _restrictions(participant: Participant) -> list[str]:
 
 def _variables(participant: Participant) -> list[str]:
     return [word for name, value in participant.environment.items() for word in ("-e", f"{name}={value}")]
+
+
+def _bridge(spec: AttemptSpec) -> Bridge | None:
+    return spec.coordination.bridge if spec.coordination is not None else None
 
 
 def _carry(bridge: Bridge, *client: str) -> str:

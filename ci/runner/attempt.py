@@ -1,39 +1,143 @@
-"""One attempt at one case: start both sides, watch, stop, gather. Knows neither engine nor protocol."""
+"""One attempt: prepare and start whoever takes part, watch, stop, gather. Knows neither engine nor protocol."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ci.engines.coordination import Asked, CoordinationLost, Published
 from ci.errors import EngineError
-from ci.runner.inbox import NOBODY, AttemptObserver, Cancelled, Ended, Inbox, Lost, Output, lost_sight
+from ci.runner.inbox import UNOBSERVED, AttemptObserver, Cancelled, Ended, Inbox, Lost, Output, lost_sight
 from ci.spec.attempt import End, Ending, Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ci.engines.base import RunningParticipant, Slot
     from ci.model import Role
-    from ci.spec.attempt import AttemptSpec
+    from ci.spec.attempt import AttemptSpec, Coordination
 
 __all__ = ["attempt"]
 
-STOP_GRACE_SECONDS: Final = 2.0  # contract, T14
 # How long a listener's last push may take to come round through Redis after the listener itself has ended.
 NEWS_SECONDS: Final = 0.3
-# A dialer whose listener has crashed deserves a moment to say what it saw, not a full farewell.
-CRASH_FAREWELL_SECONDS: Final = 2.0
+# A dialer whose listener has crashed deserves a moment to say what it saw, not its full time.
+CRASHED_LISTENER_SECONDS: Final = 2.0
 TICK_SECONDS: Final = 0.5
+# Beyond its own time limit: an engine that has not told by then what became of a killed participant never will.
+ENGINE_SECONDS: Final = 15.0
 # One address is expected, of a few hundred bytes. What is kept of more than that is bounded like everything else.
 MOST_PUBLISHED: Final = 32
 LONGEST_PUBLISHED: Final = 4096
 QUIET_SECONDS: Final = 0.05
+
+
+def never(_stdout: str) -> bool:
+    """Of a suite whose participants print no result."""
+    return False
+
+
+def attempt(
+    slot: Slot,
+    spec: AttemptSpec,
+    *,
+    labels: Mapping[str, str],
+    cancelled: threading.Event,
+    folder: Path | None = None,
+    has_result: Callable[[str], bool] = never,
+    observer: AttemptObserver = UNOBSERVED,
+) -> Evidence:
+    """Run an attempt on a slot that was restored for it, and return what it left behind.
+
+    :param labels: what to mark the participants with
+    :param folder: where their outputs are gathered; needed where there are any
+    :param has_result: whether what the dialer printed so far holds its result
+    :raises EngineError: the engine or Redis broke; says nothing about the implementations
+    :raises OSError: the folder cannot be written
+    :raises Cancelled: `cancelled` was set
+    """
+    inbox = Inbox(
+        {participant.role: participant.limits.log_bytes for participant in spec.participants},
+        listened=("dialer", "stdout") if spec.coordination else None,
+        observer=observer,
+    )
+    coordinator = slot.coordinator if spec.coordination else None
+    watch = _Watch(spec, inbox, has_result)
+    running: dict[Role, RunningParticipant] = {}
+    left = False
+    with ThreadPoolExecutor(max_workers=len(spec.participants)) as pool:
+
+        def each(do: Callable[[RunningParticipant], None], roles: tuple[Role, ...]) -> None:
+            list(pool.map(do, [running[role] for role in roles if role in running]))
+
+        inner = tuple(role for role in spec.roles if role not in spec.outer)
+        try:
+            running.update(_prepared(pool, slot, spec, inbox, labels))
+            if coordinator is not None and spec.coordination is not None:
+                coordinator.begin(inbox.events.put, bridge=spec.coordination.bridge)
+            each(lambda it: it.start(), spec.outer)
+            inbox.started = time.monotonic()
+            each(lambda it: it.start(), inner)
+
+            ending = watch.wait(cancelled)
+            elapsed = inbox.now()
+            if coordinator is not None:
+                # News that raced with the end of the dialer: was the address published, did it ask?
+                coordinator.sync()
+                watch.take_all()
+            ended_alone = set(watch.exits)
+            evidence = Evidence(
+                ending=ending,
+                first=next(iter(watch.exits), None),
+                exits=dict(watch.exits),
+                streams=inbox.streams,
+                elapsed=elapsed,
+                **watch.coordination,
+            )
+            left = observer.over(evidence)
+            if not left:
+                each(lambda it: it.stop(spec.stop_timeout), inner)
+                each(lambda it: it.stop(spec.stop_timeout), spec.outer)
+                watch.drain(spec.stop_timeout + ENGINE_SECONDS)
+            exits = {it: end if it in ended_alone else replace(end, stopped=True) for it, end in watch.exits.items()}
+            evidence = replace(evidence, exits=exits, cut=_gather(slot, spec, folder), **watch.coordination)
+            left = left or observer.gathered(evidence)
+        finally:
+            if coordinator is not None:
+                coordinator.end()
+            if not left:
+                each(lambda it: it.remove(), spec.roles)
+    return evidence
+
+
+def _prepared(
+    pool: ThreadPoolExecutor, slot: Slot, spec: AttemptSpec, inbox: Inbox, labels: Mapping[str, str]
+) -> dict[Role, RunningParticipant]:
+    """Everybody, or nobody: where one cannot be prepared, the others are removed."""
+    futures = {
+        it.role: pool.submit(slot.prepare, it, inbox, labels, spec.inputs.get(it.role, {})) for it in spec.participants
+    }
+    errors = [error for future in futures.values() if (error := future.exception()) is not None]
+    prepared = {role: future.result() for role, future in futures.items() if future.exception() is None}
+    if errors:
+        list(pool.map(lambda it: it.remove(), prepared.values()))
+        raise errors[0]
+    return prepared
+
+
+def _gather(slot: Slot, spec: AttemptSpec, folder: Path | None) -> dict[Role, tuple[str, ...]]:
+    cut: dict[Role, tuple[str, ...]] = {}
+    for role, folders in spec.outputs.items():
+        for source, target in folders.items():
+            assert folder is not None, "an attempt with outputs has a folder for them"  # noqa: S101
+            if not slot.collect(role, source, folder / target, most_bytes=spec.output_bytes):
+                cut[role] = (*cut.get(role, ()), target)
+    return cut
 
 
 class _Watch:
@@ -41,6 +145,7 @@ class _Watch:
 
     def __init__(self, spec: AttemptSpec, inbox: Inbox, has_result: Callable[[str], bool]) -> None:
         self.spec = spec
+        self.meet: Coordination | None = spec.coordination
         self.inbox = inbox
         self.has_result = has_result
         self.exits: dict[Role, End] = {}
@@ -58,9 +163,9 @@ class _Watch:
         while self.ending is None:
             if cancelled.is_set():
                 raise Cancelled
-            patience = min(QUIET_SECONDS if self._unread else TICK_SECONDS, self._next()[0] - self.inbox.now())
+            timeout = min(QUIET_SECONDS if self._unread else TICK_SECONDS, self._next()[0] - self.inbox.now())
             try:
-                self.take(self.inbox.events.get(timeout=max(0.0, patience)))
+                self.take(self.inbox.events.get(timeout=max(0.0, timeout)))
             except queue.Empty:
                 self._look_for_a_result()
             # Asked after every event, not only when none comes: a peer that polls Redis never lets it be quiet.
@@ -77,7 +182,7 @@ class _Watch:
         match event:
             case Output():
                 self._unread = True
-            case Published(key, values, command) as news if key == self.spec.listener_key:
+            case Published(key, values, command) as news if self.meet and key == self.meet.listener_key:
                 if command not in self.published_by:
                     self.published_by.append(command)
                 self._there = news
@@ -86,13 +191,15 @@ class _Watch:
                 self.published += [value[:LONGEST_PUBLISHED] for value in values[:room]]
                 if (listener := self.exits.get("listener")) is not None:
                     self._listener_left(listener.exit_code)  # the news came late: it did publish before it left
-            case Asked(key) as question if key == self.spec.dialer_key:
+            case Asked(key) as question if self.meet and key == self.meet.dialer_key:
                 self.asked = True
                 self._waiting = question if question.waits else None
                 self._may_receive(question)
             case Ended(role, exit_code, out_of_memory, at):
                 self.exits[role] = End(at=at, exit_code=exit_code, out_of_memory=out_of_memory)
-                if role == "dialer":
+                if self.meet is None:
+                    self.ending = Ending.FIRST_ENDED
+                elif role == "dialer":
                     self.ending = Ending.DIALER_ENDED
                 else:
                     self._listener_left(exit_code)
@@ -113,13 +220,13 @@ class _Watch:
             self.received = True
 
     def _listener_left(self, exit_code: int) -> None:
-        if not self.published and exit_code != 0:
-            farewell = NEWS_SECONDS  # T13: nobody will ever answer the dialer
+        if not self.published:
+            timeout = NEWS_SECONDS  # T13: nobody will ever answer the dialer
         elif exit_code != 0:
-            farewell = CRASH_FAREWELL_SECONDS
+            timeout = CRASHED_LISTENER_SECONDS
         else:
-            farewell = self.spec.farewell if self.published else NEWS_SECONDS  # T12
-        self._until[Ending.LISTENER_DIED] = self.inbox.now() + farewell
+            timeout = self.meet.dialer_alone_timeout if self.meet else 0.0  # T12
+        self._until[Ending.LISTENER_DIED] = self.inbox.now() + timeout
 
     def _look_for_a_result(self) -> None:
         """Only while the dialer is quiet: looking through two megabytes for every line of a flood would never end."""
@@ -128,101 +235,37 @@ class _Watch:
         self._unread = False
         self.inbox.output_read()
         if Ending.LINGERED not in self._until and self.has_result(self.inbox.streams["dialer", "stdout"].text()):
-            self._until[Ending.LINGERED] = self.inbox.now() + self.spec.linger  # T10
+            timeout = self.meet.dialer_exit_timeout if self.meet else 0.0  # T10
+            self._until[Ending.LINGERED] = self.inbox.now() + timeout
 
-    def drain(self, patience: float) -> None:
-        """Take what is still on its way once both sides have been stopped."""
-        until = time.monotonic() + patience
-        while len(self.exits) < len(self.spec.participants):
+    @property
+    def coordination(self) -> dict[str, Any]:
+        """What is known of it, by the fields of the evidence."""
+        return {
+            "published": tuple(self.published),
+            "published_by": tuple(self.published_by),
+            "asked": self.asked,
+            "received": self.received,
+        }
+
+    def take_all(self) -> None:
+        """Take every event that has been reported by now."""
+        while True:
+            try:
+                self.take(self.inbox.events.get_nowait())
+            except queue.Empty:
+                return
+
+    def drain(self, timeout: float) -> None:
+        """Take what is still on its way once everybody has been stopped."""
+        until = time.monotonic() + timeout
+        while missing := [role for role in self.spec.roles if role not in self.exits]:
             try:
                 self.take(self.inbox.events.get(timeout=max(0.0, until - time.monotonic())))
             except queue.Empty:
-                missing = ", ".join(
-                    participant.role
-                    for participant in self.spec.participants[::-1]
-                    if participant.role not in self.exits
-                )
                 raise EngineError(
                     "participant-unstoppable",
-                    f"the engine cannot stop the {missing}",
+                    f"the engine cannot stop the {', '.join(missing)}",
                     why="the kernel is holding on to one of its processes, or the engine is overloaded",
                     hint="look at `docker ps`, and at the kernel's log",
                 ) from None
-
-
-def attempt(
-    slot: Slot,
-    spec: AttemptSpec,
-    *,
-    has_result: Callable[[str], bool],
-    labels: Mapping[str, str],
-    cancelled: threading.Event,
-    observer: AttemptObserver = NOBODY,
-) -> Evidence:
-    """Run a spec once and return what it left behind.
-
-    :param has_result: whether what the dialer printed so far holds its result
-    :param labels: what to mark the participants with
-    :raises EngineError: the engine or Redis broke; says nothing about either implementation
-    :raises Cancelled: `cancelled` was set
-    """
-    inbox = Inbox(
-        {participant.role: participant.limits.log_bytes for participant in spec.participants},
-        listened=("dialer", "stdout"),
-        observer=observer,
-    )
-    watch = _Watch(spec, inbox, has_result)
-    participants: list[RunningParticipant] = []
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        try:
-            prepared = [pool.submit(slot.prepare, participant, inbox, labels) for participant in spec.participants]
-            errors = [error for future in prepared if (error := future.exception()) is not None]
-            participants = [future.result() for future in prepared if future.exception() is None]
-            if errors:
-                raise errors[0]
-            slot.coordinator.begin(inbox.events.put, bridge=spec.bridge)
-            inbox.started = time.monotonic()
-            list(pool.map(lambda participant: participant.start(), participants))
-
-            ending = watch.wait(cancelled)
-            elapsed = inbox.now()
-            # News that raced with the end of the dialer: was the address published, did it ask?
-            _sync(watch, slot)
-            ended_alone = set(watch.exits)
-            evidence = Evidence(
-                ending=ending,
-                exits=dict(watch.exits),
-                streams=inbox.streams,
-                published=tuple(watch.published),
-                published_by=tuple(watch.published_by),
-                asked=watch.asked,
-                received=watch.received,
-                elapsed=elapsed,
-            )
-            if observer.over(evidence):
-                participants = []
-                return evidence
-            list(pool.map(lambda participant: participant.stop(STOP_GRACE_SECONDS), participants))
-            watch.drain(STOP_GRACE_SECONDS + 15)
-        finally:
-            slot.coordinator.end()
-            list(pool.map(lambda participant: participant.remove(), participants))
-    exits = {role: end if role in ended_alone else replace(end, stopped=True) for role, end in watch.exits.items()}
-    return replace(
-        evidence,
-        exits=exits,
-        published=tuple(watch.published),
-        published_by=tuple(watch.published_by),
-        asked=watch.asked,
-        received=watch.received,
-    )
-
-
-def _sync(watch: _Watch, slot: Slot) -> None:
-    """Take everything Redis has already been told."""
-    slot.coordinator.sync()
-    while True:
-        try:
-            watch.take(watch.inbox.events.get_nowait())
-        except queue.Empty:
-            return

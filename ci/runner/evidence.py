@@ -1,92 +1,87 @@
-"""What one attempt leaves on disk: one file per role and stream, both sides interleaved, and `case.json`."""
+"""What one attempt leaves on disk: each stream, all of them interleaved, what was gathered, and `case.json`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
 from ci.spec.attempt import REDIS_PASSWORD
 from ci.spec.capture import interleave
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from ci.images.base import Image
-    from ci.model import Verdict
-    from ci.spec.attempt import AttemptSpec, Evidence
+    from ci.model import Case, Verdict
+    from ci.results.records import EvidenceFile
+    from ci.runner.base import AttemptContext
+    from ci.suites.base import CaseRun, Repetition
+    from ci.util.json_document import Json
 
-__all__ = ["write_evidence"]
+__all__ = ["keep_evidence"]
 
 
-def write_evidence(
-    root: Path,
-    spec: AttemptSpec,
-    evidence: Evidence,
+def keep_evidence(
+    folder: EvidenceFolder | None,
+    case: Case,
+    run: CaseRun,
+    repetitions: Sequence[Repetition],
     verdict: Verdict,
-    *,
-    attempt: int,
+    context: AttemptContext,
     images: Mapping[str, Image],
-    started_at: str,
     durations: Mapping[str, float],
-) -> EvidenceFolder:
-    """Write everything into the case's folder.
+) -> tuple[EvidenceFile, ...]:
+    """Write what is known besides what was gathered already, and drop what nobody will ask for.
 
-    :param root: the shard's folder
+    :param folder: of the attempt, where something was gathered; else it is made
     :raises OSError: the disk is full or not ours
     """
-    folder = EvidenceFolder(root, case_folder(spec.case), attempt=attempt)
-    for (role, stream), capture in evidence.streams.items():
-        folder.write(f"{role}.{stream}.txt", capture.data(), role=role, stream=stream, truncated=capture.truncated)
-    both = {f"{role}/{stream}": capture for (role, stream), capture in evidence.streams.items()}
-    folder.write("output.txt", interleave(both).encode(), role="both", stream="output")
+    if folder is None:
+        folder = EvidenceFolder(context.folder, case_folder(case), attempt=context.number)
+    for repetition in repetitions:
+        _write_streams(folder, repetition)
+    facts = run.facts(folder.path, [(it, _participants(it, images)) for it in repetitions])
     folder.write_json(
         "case.json",
-        _facts(spec, evidence, verdict, images=images, attempt=attempt, started_at=started_at, durations=durations),
-    )
-    return folder
-
-
-def _facts(
-    spec: AttemptSpec,
-    evidence: Evidence,
-    verdict: Verdict,
-    *,
-    images: Mapping[str, Image],
-    attempt: int,
-    started_at: str,
-    durations: Mapping[str, float],
-) -> dict[str, Any]:
-    return {
-        "case": spec.case.name,
-        "key": spec.case.key,
-        "attempt": attempt,
-        "startedAt": started_at,
-        "durations": dict(durations),
-        "deadlineSeconds": spec.deadline,
-        "outcome": verdict.outcome.value,
-        "reason": None if verdict.reason is None else asdict(verdict.reason),
-        "warnings": list(verdict.warnings),
-        "metrics": verdict.metrics,
-        "negotiated": verdict.negotiated,
-        "published": list(evidence.published),
-        "publishedBy": list(evidence.published_by),
-        "asked": evidence.asked,
-        "received": evidence.received,
-        "ending": evidence.ending.value,
-        "redisKeys": {"listener": spec.listener_key, "dialer": spec.dialer_key},
-        "roles": {
-            participant.role: {
-                "version": participant.version,
-                "image": images[participant.version].digest,
-                "buildKey": images[participant.version].build_key,
-                "environment": {
-                    name: value for name, value in participant.environment.items() if name != REDIS_PASSWORD
-                },
-                "limits": asdict(participant.limits),
-                "end": asdict(evidence.exits[participant.role]) if participant.role in evidence.exits else None,
-            }
-            for participant in spec.participants
+        {
+            "case": case.name,
+            "key": case.key,
+            "attempt": context.number,
+            "startedAt": context.started_at,
+            "durations": dict(durations),
+            "outcome": verdict.outcome.value,
+            "reason": None if verdict.reason is None else asdict(verdict.reason),
+            "warnings": list(verdict.warnings),
+            "metrics": dict(verdict.metrics),
+            "negotiated": verdict.negotiated,
+            **facts,
         },
+    )
+    folder.note_rest(run.owner)
+    return folder.files
+
+
+def _write_streams(folder: EvidenceFolder, repetition: Repetition) -> None:
+    where, streams = repetition.where, repetition.evidence.streams
+    for (role, stream), capture in streams.items():
+        data = capture.data()
+        folder.write(f"{where}{role}.{stream}.txt", data, role=role, stream=stream, truncated=capture.truncated)
+    everyone = {f"{role}/{stream}": capture for (role, stream), capture in streams.items()}
+    folder.write(f"{where}output.txt", interleave(everyone).encode(), role="both", stream="output")
+
+
+def _participants(repetition: Repetition, images: Mapping[str, Image]) -> dict[str, Json]:
+    """Who took part, by role: with which image, variables and limits, and how they ended."""
+    exits = repetition.evidence.exits
+    return {
+        participant.role: {
+            "version": participant.version,
+            "image": images[participant.version].digest,
+            "buildKey": images[participant.version].build_key,
+            "environment": {name: it for name, it in participant.environment.items() if name != REDIS_PASSWORD},
+            "limits": asdict(participant.limits),
+            "end": asdict(exits[participant.role]) if participant.role in exits else None,
+        }
+        for participant in repetition.spec.participants
     }

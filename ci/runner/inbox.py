@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ci.model import Role
     from ci.spec.attempt import Evidence, Stream
 
-__all__ = ["NOBODY", "AttemptObserver", "Cancelled", "Ended", "Inbox", "Lost", "Output", "OutputObserver", "lost_sight"]
+__all__ = ["UNOBSERVED", "AttemptObserver", "Cancelled", "Ended", "Inbox", "Lost", "Output", "lost_sight"]
 
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
@@ -25,25 +25,28 @@ class Cancelled(Exception):  # noqa: N818 -- not an error: the user asked for it
     """The run was interrupted while this attempt was under way."""
 
 
-class OutputObserver:
-    """Sees what is written while it is. This one looks away; others override what they want to see."""
+class AttemptObserver:
+    """Sees an attempt while it happens. This one looks away; others override what they want to see."""
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
-        """One side has written something, `at` seconds after the start. Called from the engine's threads."""
-
-
-class AttemptObserver(OutputObserver):
-    """Sees an attempt while it happens."""
+        """Somebody has written something, `at` seconds after the start. Called from the engine's threads."""
 
     def over(self, evidence: Evidence) -> bool:  # noqa: ARG002
-        """The waiting is over: what is known by now. Whoever still runs is stopped and removed when this returns.
+        """The waiting is over: what is known by now. Whoever still runs is stopped when this returns.
 
-        :return: True to leave both sides as they are
+        :return: True to leave everybody as they are
+        """
+        return False
+
+    def gathered(self, evidence: Evidence) -> bool:  # noqa: ARG002
+        """Everybody has ended, and what they leave was gathered. They are removed when this returns.
+
+        :return: True to leave them where they are
         """
         return False
 
 
-NOBODY: Final = AttemptObserver()
+UNOBSERVED: Final = AttemptObserver()
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Inbox:
         log_bytes: Mapping[Role, int],
         *,
         listened: tuple[Role, Stream] | None = None,
-        observer: OutputObserver = NOBODY,
+        observer: AttemptObserver = UNOBSERVED,
     ) -> None:
         self._bystander = observer
         self._listened = listened

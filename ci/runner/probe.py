@@ -1,7 +1,7 @@
 """Participants run by hand, one at a time or beside each other: what `attempt` does for a case, for anything else.
 
 A case always has two sides and ends with a verdict. To learn how an image behaves when it is alone, misled or
-stopped, a *stage* starts single participants with any environment at all and waits for whatever the caller asks.
+stopped, a *probe* starts single participants with any environment at all and waits for whatever the caller asks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ci.model import Role
     from ci.spec.attempt import Participant, Stream
 
-__all__ = ["Player", "Stage", "Trace", "stage"]
+__all__ = ["Probe", "ProbedParticipant", "Trace", "probe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class Trace:
     seconds: float
 
 
-class Player:
-    """One participant on a stage; also the sink its engine reports to."""
+class ProbedParticipant:
+    """One participant in a probe; also the sink its engine reports to."""
 
     def __init__(self, participant: Participant, changed: threading.Condition) -> None:
         self.role = participant.role
@@ -61,11 +61,11 @@ class Player:
         self._started = time.monotonic()
         running.start()
 
-    def stop(self, grace: float) -> float:
-        """Ask it to stop, kill it after `grace` seconds. Returns how many seconds it took to end."""
+    def stop(self, timeout: float) -> float:
+        """Ask it to stop, kill it after `timeout` seconds. Returns how many seconds it took to end."""
         asked = time.monotonic()
         if self._running is not None:
-            self._running.stop(grace)
+            self._running.stop(timeout)
         return time.monotonic() - asked
 
     def trace(self) -> Trace:
@@ -77,7 +77,7 @@ class Player:
             seconds=self._now() if self.end is None else self.end.at,
         )
 
-    def output(self, role: Role, stream: Stream, data: bytes) -> None:  # noqa: ARG002 -- a player has one role
+    def output(self, role: Role, stream: Stream, data: bytes) -> None:  # noqa: ARG002 -- it has one role
         self.streams[stream].write(self._now(), data)
 
     def ended(self, role: Role, exit_code: int, *, out_of_memory: bool) -> None:  # noqa: ARG002
@@ -94,28 +94,28 @@ class Player:
         return time.monotonic() - self._started
 
 
-class Stage:
-    """A slot with its keyspace emptied, for as many participants as the caller wants. Made by `stage`."""
+class Probe:
+    """A slot with its keyspace emptied, for as many participants as the caller wants. Made by `probe`."""
 
     def __init__(self, slot: Slot, labels: Mapping[str, str]) -> None:
         self._slot = slot
         self._labels = labels
         self._changed = threading.Condition()
-        self._players: list[Player] = []
+        self._players: list[ProbedParticipant] = []
         self._prepared: list[RunningParticipant] = []
         self._published: list[tuple[str, str]] = []
         self._asked: set[str] = set()
         self._redis_lost: str | None = None
 
-    def start(self, *participants: Participant) -> tuple[Player, ...]:
+    def start(self, *participants: Participant) -> tuple[ProbedParticipant, ...]:
         """Start participants, all prepared before the first one starts.
 
         :raises EngineError: the engine broke
         """
         players = []
         for participant in participants:
-            player = Player(participant, self._changed)
-            running = self._slot.prepare(participant, player, self._labels)
+            player = ProbedParticipant(participant, self._changed)
+            running = self._slot.prepare(participant, player, self._labels, {})
             self._prepared.append(running)
             players.append((player, running))
         for player, running in players:
@@ -154,7 +154,7 @@ class Stage:
             hint="look at `docker ps -a` and at the engine's log, then run the same command again",
         )
 
-    def wait_ended(self, players: Sequence[Player], seconds: float) -> bool:
+    def wait_ended(self, players: Sequence[ProbedParticipant], seconds: float) -> bool:
         """Wait until all of these have ended by themselves; False if some still run after `seconds`."""
         return self.wait(lambda: all(player.end is not None for player in players), seconds)
 
@@ -188,12 +188,12 @@ class Stage:
 
 
 @contextmanager
-def stage(slot: Slot, labels: Mapping[str, str]) -> Iterator[Stage]:
-    """A stage on this slot; every participant started there is gone when the block ends.
+def probe(slot: Slot, labels: Mapping[str, str]) -> Iterator[Probe]:
+    """A probe on this slot; every participant started there is gone when the block ends.
 
     :raises EngineError: Redis does not answer
     """
-    it = Stage(slot, labels)
+    it = Probe(slot, labels)
     slot.coordinator.begin(it.observe)
     try:
         yield it

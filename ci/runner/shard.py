@@ -2,7 +2,7 @@
 
 One case costs that case and nothing else: whatever comes up while it is run, judged or kept is its own error. What it
 ran on is made anew then, and a case that met engine trouble is tried again at the end. Trouble that follows one version
-around is that version's (`ci.runner.quarantine`). Only when no stage can be made, when everything that is tried breaks,
+around is that version's (`ci.runner.quarantine`). Only when no slot can be made, when everything that is tried breaks,
 or when no record can be written, the shard ends early and the rest of it stays not run.
 """
 
@@ -24,25 +24,26 @@ from ci.errors import EngineError
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.records import Attempt, EvidenceFile, Kind, RunStart, attempt_for, changed, timestamp
+from ci.runner.base import AttemptContext
 from ci.runner.case_errors import error_verdict, keep_traceback
 from ci.runner.inbox import Cancelled
 from ci.runner.quarantine import Quarantine
 from ci.runner.retry import retries
 from ci.runner.schedule import Ready, Schedule, Unrunnable
-from ci.runner.stage import AttemptContext
 
 if TYPE_CHECKING:
+    from ci.engines.base import Slot
     from ci.results.shard_file import ResultsWriter
-    from ci.runner.stage import AttemptResult, Stage, Stages
+    from ci.runner.base import AttemptResult, CaseRunner
     from ci.terminal.progress import Progress
     from ci.util.json_document import Json
 
 __all__ = ["Runner", "Settings", "Summary"]
 
-# In a row: stages that cannot be made, and cases that break theirs, whosever they are.
+# In a row: slots that cannot be made, and cases that break theirs, whosever they are.
 MOST_BROKEN_SLOTS: Final = 3
 MOST_BROKEN_CASES: Final = 16
-# What the harness may fail in because of what an image sent or left, without its stage being the worse for it.
+# What the harness may fail in because of what an image sent or left, without its slot being the worse for it.
 HARNESS_TROUBLE: Final = frozenset(
     {ReasonCode.SIMULATOR, ReasonCode.CAPTURE_UNREADABLE, ReasonCode.TSHARK_LATE, ReasonCode.NOT_JUDGED}
 )
@@ -84,7 +85,7 @@ class Runner:
     def __init__(
         self,
         *,
-        stages: Stages,
+        case_runner: CaseRunner,
         writer: ResultsWriter,
         start: RunStart,
         folder: Path,
@@ -92,14 +93,14 @@ class Runner:
         settings: Settings,
         cancelled: threading.Event,
     ) -> None:
-        self._stages = stages
+        self._case_runner = case_runner
         self._writer = writer
         self._start = start
         self._folder = folder
         self._progress = progress
         self._settings = settings
         self._cancelled = cancelled
-        self._described = stages.describe()
+        self._described = case_runner.describe()
         self._lock = threading.Lock()
         self._attempts: dict[str, int] = {}
         self._tried: Mapping[str, int] = {}
@@ -157,9 +158,9 @@ class Runner:
             try:
                 if not self._has_work(schedule):
                     return None
-                with self._stages.stage(number) as stage:
+                with self._case_runner.slot(number) as slot:
                     broken = 0
-                    if self._play_all(number, stage, schedule, kind):
+                    if self._run_all(number, slot, schedule, kind):
                         return None
             except Cancelled:
                 return None
@@ -172,32 +173,32 @@ class Runner:
                 raise
 
     def _has_work(self, schedule: Schedule) -> bool:
-        """Whether there is a case to play; of those that cannot be it is written down, which takes no stage."""
+        """Whether there is a case to run; of those that cannot be it is written down, which takes no slot."""
         while isinstance(item := schedule.take(self._is_over, look=True), Unrunnable):
             self._not_run(item)
         return item is not None
 
-    def _play_all(self, number: int, stage: Stage, schedule: Schedule, kind: Kind) -> bool:
-        """Play cases until there are none; False when the stage has to be made anew before."""
+    def _run_all(self, number: int, slot: Slot, schedule: Schedule, kind: Kind) -> bool:
+        """Run cases until there are none; False when the slot has to be made anew before."""
         while (item := schedule.take(self._is_over)) is not None:
             if isinstance(item, Unrunnable):
                 self._not_run(item)
-            elif not self._case(number, stage, item, kind):
+            elif not self._case(number, slot, item, kind):
                 return False
         return True
 
     def _is_over(self) -> bool:
         return self._cancelled.is_set() or self.summary.lost is not None
 
-    def _case(self, number: int, stage: Stage, ready: Ready, kind: Kind) -> bool:
-        """Play a case, unless it is not worth trying, and write down what came of it; whether its stage is whole."""
+    def _case(self, number: int, slot: Slot, ready: Ready, kind: Kind) -> bool:
+        """Run a case, unless it is not worth trying, and write down what came of it; whether its slot is whole."""
         case = ready.case
         with self._lock:
             count = self._attempts[case.key] = self._attempts.get(case.key, 0) + 1
         self._progress.started(number, case.name)
         begun = time.monotonic()
         attempt = self._tried.get(case.key, 0) + count
-        take = AttemptContext(
+        context = AttemptContext(
             number=attempt,
             identity=f"{self._start.run}/{self._start.shard}/{attempt}",
             folder=self._folder,
@@ -206,22 +207,22 @@ class Runner:
         )
         verdict = self._quarantine.verdict(case)
         if verdict is not None:
-            self._finish(number, ready, self._record(ready, verdict, take, kind), 0.0)
+            self._finish(number, ready, self._record(ready, verdict, context, kind), 0.0)
             return True
         began = self._quarantine.now()
         try:
-            performance = stage.play(ready, take, self._cancelled)
+            result = self._case_runner.run_case(slot, ready, context, self._cancelled)
         except Cancelled:
             raise
         except Exception as error:
-            record = self._error(ready, take, kind, error)
+            record = self._error(ready, context, kind, error)
             self._finish(number, ready, record, time.monotonic() - begun)
             if isinstance(error, EngineError):
                 self._broke(case, error, began)
             return False
-        self._look_for_trouble(case, performance.verdict, began)
+        self._look_for_trouble(case, result.verdict, began)
         total = time.monotonic() - begun
-        self._finish(number, ready, self._told(ready, performance, take, kind, total), total)
+        self._finish(number, ready, self._told(ready, result, context, kind, total), total)
         return True
 
     def _broke(self, case: Case, error: EngineError, began: float) -> None:
@@ -238,49 +239,47 @@ class Runner:
 
     # --- records --------------------------------------------------------------------------------------
 
-    def _told(
-        self, ready: Ready, performance: AttemptResult, take: AttemptContext, kind: Kind, total: float
-    ) -> Attempt:
-        """The record of a case that was played to its end, with its evidence."""
+    def _told(self, ready: Ready, result: AttemptResult, context: AttemptContext, kind: Kind, total: float) -> Attempt:
+        """The record of a case that was run to its end, with its evidence."""
         # Until it was decided, and with everything stopped, gathered and removed.
-        durations = {"verdict": round(performance.elapsed * 1000, 1), "total": round(total * 1000, 1)}
-        verdict, evidence = performance.verdict, self._traceback(ready, take, performance.error)
+        durations = {"verdict": round(result.elapsed * 1000, 1), "total": round(total * 1000, 1)}
+        verdict, evidence = result.verdict, self._traceback(ready, context, result.error)
         try:
-            evidence = (*performance.keep(durations), *evidence)
+            evidence = (*result.keep(durations), *evidence)
         except Exception as error:
             verdict = _unkept(error_verdict(ready.case, error), verdict)
-            evidence = self._traceback(ready, take, error)
+            evidence = self._traceback(ready, context, error)
         return changed(
-            self._record(ready, verdict, take, kind),
-            roles=performance.roles,
+            self._record(ready, verdict, context, kind),
+            roles=result.roles,
             durations=durations,
-            published=performance.published,
-            limits=performance.limits,
-            seed=performance.seed,
-            repro=_with_seed(self._settings.repro(ready.case.name), performance.seed),
+            published=result.published,
+            limits=result.limits,
+            seed=result.seed,
+            repro=_with_seed(self._settings.repro(ready.case.name), result.seed),
             evidence=evidence,
         )
 
-    def _error(self, ready: Ready, take: AttemptContext, kind: Kind, error: Exception) -> Attempt:
-        """The record of a case that was not played to its end."""
-        record = self._record(ready, error_verdict(ready.case, error), take, kind)
-        return changed(record, evidence=self._traceback(ready, take, error))
+    def _error(self, ready: Ready, context: AttemptContext, kind: Kind, error: Exception) -> Attempt:
+        """The record of a case that was not run to its end."""
+        record = self._record(ready, error_verdict(ready.case, error), context, kind)
+        return changed(record, evidence=self._traceback(ready, context, error))
 
-    def _traceback(self, ready: Ready, take: AttemptContext, error: Exception | None) -> tuple[EvidenceFile, ...]:
+    def _traceback(self, ready: Ready, context: AttemptContext, error: Exception | None) -> tuple[EvidenceFile, ...]:
         """An engine's error says all there is to say; of any other it must be seen where it came from."""
         if error is None or isinstance(error, EngineError):
             return ()
-        return keep_traceback(self._folder, f"{ready.case.key}-{take.number}", error)
+        return keep_traceback(self._folder, f"{ready.case.key}-{context.number}", error)
 
-    def _record(self, ready: Ready, verdict: Verdict, take: AttemptContext, kind: Kind) -> Attempt:
+    def _record(self, ready: Ready, verdict: Verdict, context: AttemptContext, kind: Kind) -> Attempt:
         case = ready.case
         return changed(
             attempt_for(self._start, case, verdict.outcome, verdict.reason),
-            inputs=_digest(self._stages.inputs(ready)),
-            attempt=take.number,
+            inputs=_digest(self._case_runner.inputs(ready)),
+            attempt=context.number,
             of=self._tried.get(case.key, 0) + 1 + self._settings.retries,
             kind=kind,
-            started_at=take.started_at,
+            started_at=context.started_at,
             metrics=verdict.metrics,
             negotiated=verdict.negotiated,
             warnings=(*verdict.warnings, *_notes(case, ready.images)),

@@ -1,14 +1,15 @@
 """What a suite asks of an engine, and what it gets back: plain data, no behaviour.
 
-A suite describes a case as a `AttemptSpec`; an engine turns it into running programs; the runner gathers `Evidence`
-and gives it back to the suite for judgement. Neither side learns the other's business.
+A suite describes an attempt as an `AttemptSpec`; an engine turns it into running programs; the runner gathers
+`Evidence` and gives it back to the suite for judgement. Neither side learns the other's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ci.model import Case, Role
@@ -21,6 +22,7 @@ __all__ = [
     "Address",
     "AttemptSpec",
     "Bridge",
+    "Coordination",
     "End",
     "Ending",
     "Evidence",
@@ -100,24 +102,19 @@ class Bridge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttemptSpec:
-    """A case ready to be run: both participants, the keys they meet at, and how long it may take.
+class Coordination:
+    """How dialer and listener meet: at a Redis, each with a key of its own.
 
     :param listener_key: list to which the listener pushes its address
     :param dialer_key: list from which the dialer pops it
-    :param deadline: seconds from the start of both sides to the verdict
-    :param linger: seconds a dialer may stay alive after its result (contract, T10)
-    :param farewell: seconds a dialer gets when the listener has left first (contract, T12)
+    :param dialer_exit_timeout: seconds a dialer may stay alive after its result (contract, T10)
+    :param dialer_alone_timeout: seconds a dialer gets when the listener has left first (contract, T12)
     """
 
-    case: Case
-    dialer: Participant
-    listener: Participant
     listener_key: str
     dialer_key: str
-    deadline: float
-    linger: float = 10.0
-    farewell: float = 10.0
+    dialer_exit_timeout: float = 10.0
+    dialer_alone_timeout: float = 10.0
 
     @property
     def bridge(self) -> Bridge | None:
@@ -125,9 +122,47 @@ class AttemptSpec:
             return None
         return Bridge(source=self.listener_key, target=self.dialer_key)
 
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptSpec:
+    """One attempt, ready to be run: who takes part, how they meet, what they are given, and how long it may take.
+
+    :param participants: in the order in which their lines are shown
+    :param deadline: seconds from the start of the endpoints until the runner stops waiting
+    :param stop_timeout: seconds that whoever still runs then has to end by itself
+    :param coordination: where both sides meet at a Redis. Without it the first end, whoever's it is, ends the attempt
+    :param outer: of the participants, who is started before the others and stopped after them: what stands between the
+        endpoints, so that what it has recorded outlives them
+    :param inputs: per role, folders of this machine by where in the container their content is put before the start
+    :param outputs: per role, folders of the container and where their content is kept after the end, relative to the
+        folder of the attempt
+    :param output_bytes: what is kept of each of these
+    :param delivered: pairs of the name of an input and the name of an output that hold the same files where all has
+        arrived
+    """
+
+    case: Case
+    participants: tuple[Participant, ...]
+    deadline: float
+    stop_timeout: float
+    coordination: Coordination | None = None
+    outer: tuple[Role, ...] = ()
+    inputs: Mapping[Role, Mapping[str, Path]] = field(default_factory=dict)
+    outputs: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)
+    output_bytes: int = 512 * MIB
+    delivered: tuple[tuple[str, str], ...] = ()
+
     @property
-    def participants(self) -> tuple[Participant, Participant]:
-        return (self.listener, self.dialer)
+    def roles(self) -> tuple[Role, ...]:
+        return tuple(participant.role for participant in self.participants)
+
+    def participant(self, role: Role) -> Participant:
+        return next(participant for participant in self.participants if participant.role == role)
+
+    def changed(self, *participants: Participant) -> AttemptSpec:
+        """The same with these participants in the place of those in their roles."""
+        new = {participant.role: participant for participant in participants}
+        return replace(self, participants=tuple(new.get(it.role, it) for it in self.participants))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,9 +189,12 @@ class End:
 class Ending(str, Enum):
     """Why the runner stopped waiting."""
 
+    # Where both sides meet at a Redis.
     DIALER_ENDED = "dialer-ended"
     LISTENER_DIED = "listener-died"
     LINGERED = "lingered"  # the result was there, the dialer stayed
+    # Where the first end is the end of the attempt.
+    FIRST_ENDED = "first-ended"
     DEADLINE = "deadline"
 
     __str__ = str.__str__
@@ -164,25 +202,30 @@ class Ending(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Everything one attempt left behind.
+    """Everything one attempt left behind, beside the folders that were gathered.
 
     :param ending: why the runner stopped waiting
-    :param exits: how each side ended, by itself or stopped by the runner
-    :param streams: what both sides wrote, by role and stream
+    :param first: who had ended first by then, if anybody had
+    :param exits: how each ended, by itself or stopped by the runner
+    :param streams: what everybody wrote, by role and stream
+    :param elapsed: seconds until the runner stopped waiting
     :param published: the values the listener pushed, as seen in Redis, in order
     :param published_by: the commands of Redis by which it did so, each once; the contract has `RPUSH`
     :param asked: the dialer asked Redis for the address
     :param received: it was given one: there when it asked or while it waited, and of the kind it asked for
+    :param cut: outputs of which not everything could be kept, by role
     """
 
     ending: Ending
+    first: Role | None = None
     exits: Mapping[Role, End]
     streams: Mapping[tuple[Role, Stream], Capture]
-    published: tuple[str, ...]
-    asked: bool
     elapsed: float
+    published: tuple[str, ...] = ()
     published_by: tuple[str, ...] = ()
+    asked: bool = False
     received: bool = False
+    cut: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
 
     def own_end(self, role: Role) -> End | None:
         """How this side ended by itself; None if it ran until the runner stopped it."""

@@ -1,23 +1,15 @@
-"""What a suite over a simulated network asks of an engine, and what it gets back: plain data.
-
-Addresses and names are those of the quic-interop contract, section 1.
-"""
+"""Where participants stand in a simulated network: the addresses and names of the quic-interop contract, section 1."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.spec.attempt import MIB, Participant
-
 if TYPE_CHECKING:
-    from ci.model import Case, Role
-    from ci.spec.attempt import End, Stream
-    from ci.spec.capture import Capture
+    from ci.model import Role
 
-__all__ = ["HOSTS", "PLACES", "SIDES_OF_SIMULATOR", "NetworkAttemptSpec", "NetworkEvidence", "Place"]
+__all__ = ["HOSTS", "PLACES", "SIDES_OF_SIMULATOR", "Place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,45 +65,3 @@ HOSTS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("client46", _CLIENT6),
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkAttemptSpec:
-    """A case ready to be run.
-
-    :param participants: who takes part, the simulator among them
-    :param brings: per role, folders of this machine and where their content is put before the start
-    :param leaves: per role, folders of the container and where their content is kept after the end, relative to
-        the folder of the attempt
-    :param deadline: seconds from the start of the endpoints to the end of the first of all containers
-    :param grace: seconds that whoever still runs then has to end by itself (section 1.6)
-    :param most_bytes: what is kept of each folder that is left
-    """
-
-    case: Case
-    participants: tuple[Participant, ...]
-    brings: Mapping[Role, Mapping[str, Path]]
-    leaves: Mapping[Role, Mapping[str, str]]
-    deadline: float
-    grace: float = 10.0
-    most_bytes: int = 512 * MIB
-
-    def participant(self, role: Role) -> Participant:
-        return next(participant for participant in self.participants if participant.role == role)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkEvidence:
-    """What one attempt left behind, beside the folders that were gathered.
-
-    :param first: whose end was the end of the attempt; None where the deadline was
-    :param exits: how each ended, by itself or stopped by the runner
-    :param cut: folders of which not everything could be kept, by role
-    :param elapsed: seconds until the first end or the deadline
-    """
-
-    first: Role | None
-    exits: Mapping[Role, End]
-    streams: Mapping[tuple[Role, Stream], Capture]
-    cut: Mapping[Role, tuple[str, ...]]
-    elapsed: float

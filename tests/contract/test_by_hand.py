@@ -24,7 +24,7 @@ def test_the_same_by_hand(
 ) -> None:
     with engine.slot(6) as slot:
         played = Play(slot, peer_image)(dialer, contracts=contracts)
-        lines = engine.reproduction(played.spec, slot, names={})
+        lines = engine.reproduction(played.spec, slot, names={}, folder=None)
     # The slot is gone: the commands have to make everything they need.
     done = subprocess.run(
         ["sh"], input="\n".join([*lines, ""]), capture_output=True, text=True, check=False, timeout=120

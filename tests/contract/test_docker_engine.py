@@ -168,7 +168,7 @@ def test_by_hand_a_side_is_restricted_as_it_is_by_the_engine(
         return True
 
     played = docker_play("stays", has_result=look)
-    lines = engine.reproduction(played.spec, docker_play.slot, names={})
+    lines = engine.reproduction(played.spec, docker_play.slot, names={}, folder=None)
     *run, removal, network = [line.partition("; echo")[0] for line in lines]
     try:
         # What stays does so until it is removed: in the background, or this would wait for it.
@@ -188,7 +188,7 @@ def test_volumes_of_an_image_are_no_way_round_the_limit_for_its_disk(
     image = docker_peers("litter", dockerfile="USER root\nENV TMPDIR=/litter\nVOLUME /litter")
 
     def limited(spec: AttemptSpec) -> AttemptSpec:
-        return replace(spec, dialer=replace(spec.dialer, limits=Limits(disk_bytes=200 * MIB)))
+        return spec.changed(replace(spec.participant("dialer"), limits=Limits(disk_bytes=200 * MIB)))
 
     played = docker_play("litter", images={"dialing": image}, change=limited)
 
@@ -315,8 +315,8 @@ class Nobody:
 
 
 def test_a_pod_that_dies_in_between_is_the_engines_trouble_and_not_the_images(own_play: Play, daemon: Daemon) -> None:
-    participant = own_play("good").spec.dialer
-    running = own_play.slot.prepare(participant, Nobody(), {})
+    participant = own_play("good").spec.participant("dialer")
+    running = own_play.slot.prepare(participant, Nobody(), {}, {})
     try:
         daemon.api.kill(pods_of(own_play)["dialer"])
 

@@ -17,9 +17,8 @@ from fake_peers import DockerPeers, Play
 from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.engines.docker.networks import NetworkEngine
-from ci.runner.network_attempt import attempt as network_attempt
+from ci.runner.attempt import attempt
 from ci.spec.attempt import AttemptSpec, Participant
-from ci.spec.network import NetworkAttemptSpec
 from ci.suites.registry import SUITES
 from ci.suites.transport.words import TRANSPORT
 
@@ -108,9 +107,10 @@ def test_by_the_sides_of_a_case(daemon: Daemon, helper_image: str, service: int)
 
         def ask(spec: AttemptSpec) -> AttemptSpec:
             listener, dialer = (
-                replace(it, environment={**it.environment, "OUTSIDE": asked}) for it in (spec.listener, spec.dialer)
+                replace(it, environment={**it.environment, "OUTSIDE": asked})
+                for it in (spec.participant("listener"), spec.participant("dialer"))
             )
-            return replace(spec, listener=listener, dialer=dialer)
+            return spec.changed(listener, dialer)
 
         played = Play(slot, peers)("report", "report", change=ask, deadline=60)
     peers.close()
@@ -128,7 +128,7 @@ def test_by_participants_that_set_their_own_addresses_and_routes(
         networks = networks_of(daemon, slot.pods["client"])
         places = [*addresses(networks=bridges(networks)), *gateways(daemon, networks)]
         own = [f"{it.rpartition('.')[0]}.77/16" for it in gateways(daemon, networks)]
-        spec = NetworkAttemptSpec(
+        spec = AttemptSpec(
             case=SUITES["quic"].words.case("a", "b", "handshake"),
             participants=tuple(
                 Participant(
@@ -143,13 +143,12 @@ def test_by_participants_that_set_their_own_addresses_and_routes(
                 )
                 for role in ("simulator", "server", "client")
             ),
-            brings={},
-            leaves={},
             deadline=90,
-            grace=3,
-            most_bytes=1,
+            stop_timeout=3,
+            outer=("simulator",),
         )
-        evidence = network_attempt(slot, spec, tmp_path, labels={}, cancelled=threading.Event())
+        slot.restore(*spec.roles)
+        evidence = attempt(slot, spec, labels={}, cancelled=threading.Event(), folder=tmp_path)
 
     said = evidence.streams["client", "stdout"].text().splitlines()
     assert said[-1] == "tried", evidence.streams["client", "stderr"].text()

@@ -30,9 +30,12 @@ from ci.engines.programs import Program
 from ci.errors import EngineError
 from ci.images.base import Image
 from ci.model import Outcome, ReasonCode
-from ci.runner.evidence import write_evidence
-from ci.runner.evidence_folder import EvidenceFolder
+from ci.runner.base import AttemptContext
+from ci.runner.evidence import keep_evidence
+from ci.runner.evidence_folder import case_folder
 from ci.spec.attempt import MIB, AttemptSpec, Limits
+from ci.suites.base import Repetition
+from ci.suites.transport.running import TransportRun
 from ci.suites.transport.words import TRANSPORT
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +65,7 @@ def python(peers: LocalPeers, code: str) -> str:
 
 def play_dialer(play: Play, image: str, *, limits: Limits | None = None) -> Played:
     def change(spec: AttemptSpec) -> AttemptSpec:
-        return spec if limits is None else replace(spec, dialer=replace(spec.dialer, limits=limits))
+        return spec if limits is None else spec.changed(replace(spec.participant("dialer"), limits=limits))
 
     return play("good", "silent", images={"dialing": image}, change=change)
 
@@ -90,24 +93,20 @@ def test_redis_asks_for_the_password_and_no_command_line_tells_it(local_slot: Lo
     assert password not in repr(local_slot.coordinator)
 
 
-def keep(root: Path, played: Played) -> EvidenceFolder:
+def keep(root: Path, played: Played) -> Path:
+    """The folder of the kept evidence."""
     images = {side: Image(digest="local:0") for side in ("dialing", "listening")}
-    return write_evidence(
-        root,
-        played.spec,
-        played.evidence,
-        played.verdict,
-        attempt=1,
-        images=images,
-        started_at="2026-01-01T00:00:00Z",
-        durations={},
-    )
+    run = TransportRun({}).case_run(played.case, {}, identity="run/1/1", number=1)
+    repetition = Repetition(where="", seed=None, spec=played.spec, evidence=played.evidence, verdict=played.verdict)
+    context = AttemptContext(number=1, identity="", folder=root, started_at="2026-01-01T00:00:00Z", labels={})
+    keep_evidence(None, played.case, run, [repetition], played.verdict, context, images, {})
+    return root / case_folder(played.case)
 
 
 def test_every_key_of_case_json_is_documented(local_play: Play, tmp_path: Path) -> None:
     played = local_play("good")
     folder = keep(tmp_path, played)
-    facts = json.loads((folder.path / "case.json").read_text())
+    facts = json.loads((folder / "case.json").read_text())
     assert facts.keys() <= case_json_keys()
     assert "redisKeys" in facts
 
@@ -116,7 +115,7 @@ def test_the_password_is_not_kept_as_evidence(local_play: Play, tmp_path: Path) 
     password = local_play.slot.surroundings.redis_password
     assert password is not None
     played = local_play("good")
-    assert played.spec.dialer.environment["REDIS_PASSWORD"] == password
+    assert played.spec.participant("dialer").environment["REDIS_PASSWORD"] == password
 
     keep(tmp_path, played)
 
@@ -194,7 +193,7 @@ def test_the_environment_is_clean(
     assert given == {
         "LANG": "C.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        **played.spec.dialer.environment,
+        **played.spec.participant("dialer").environment,
     }
 
 

@@ -17,13 +17,11 @@ from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.networks import UNSTARTABLE, NetworkEngine, NetworkSlot
 from ci.errors import EngineError
 from ci.model import Outcome, ReasonCode, Role, Verdict
-from ci.runner.compliance import COMPLIANCE_FILE, Compliance
+from ci.runner.attempt import attempt
 from ci.runner.inbox import Cancelled
-from ci.runner.network_attempt import attempt
-from ci.runner.stage import AttemptContext
-from ci.spec.attempt import MIB, End, Participant
-from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
-from ci.suites.quic.suite import Cast
+from ci.spec.attempt import MIB, AttemptSpec, End, Evidence, Participant
+from ci.suites.quic.attempt_specs import Cast
+from ci.suites.quic.compliance import COMPLIANCE_FILE, Compliance
 from ci.suites.registry import SUITES
 
 CLAIMS = "ENV CLAIMS=handshake"
@@ -55,15 +53,15 @@ class Play:
         behaviours: Mapping[Role, str] | None = None,
         *,
         images: Mapping[Role, str] | None = None,
-        brings: Mapping[Role, Mapping[str, Path]] | None = None,
+        inputs: Mapping[Role, Mapping[str, Path]] | None = None,
         environment: Mapping[str, str] | None = None,
         deadline: float = 20,
         most_bytes: int = 10 * MIB,
         more: tuple[Role, ...] = (),
         cancelled: threading.Event | None = None,
-    ) -> NetworkEvidence:
+    ) -> Evidence:
         roles: tuple[Role, ...] = ("simulator", "server", "client", *more)
-        spec = NetworkAttemptSpec(
+        spec = AttemptSpec(
             case=CASE,
             participants=tuple(
                 Participant(
@@ -74,13 +72,18 @@ class Play:
                 )
                 for role in roles
             ),
-            brings=brings or {},
-            leaves={"client": {"/logs": "client", "/downloads": "client_downloads"}},
+            inputs=inputs or {},
+            outputs={"client": {"/logs": "client", "/downloads": "client_downloads"}},
             deadline=deadline,
-            grace=3,
-            most_bytes=most_bytes,
+            stop_timeout=3,
+            outer=("simulator",),
+            output_bytes=most_bytes,
         )
-        return attempt(self.slot, spec, self.folder, labels={}, cancelled=cancelled or threading.Event())
+        return self.run(spec, self.folder, cancelled)
+
+    def run(self, spec: AttemptSpec, folder: Path, cancelled: threading.Event | None = None) -> Evidence:
+        self.slot.restore(*spec.roles)
+        return attempt(self.slot, spec, labels={}, cancelled=cancelled or threading.Event(), folder=folder)
 
 
 @pytest.fixture
@@ -88,11 +91,11 @@ def network_play(network_slot: NetworkSlot, endpoints: DockerPeers, tmp_path: Pa
     return Play(network_slot, endpoints, tmp_path)
 
 
-def said(evidence: NetworkEvidence, role: Role) -> str:
+def said(evidence: Evidence, role: Role) -> str:
     return evidence.streams[role, "stdout"].text()
 
 
-def lines(evidence: NetworkEvidence, role: Role, kind: str) -> set[str]:
+def lines(evidence: Evidence, role: Role, kind: str) -> set[str]:
     return {" ".join(line.split()[1:]) for line in said(evidence, role).splitlines() if line.startswith(f"{kind}:")}
 
 
@@ -163,10 +166,10 @@ def test_slots_do_not_see_each_other(
         assert "reached" in said(elsewhere({"client": "asks"}, environment=ask), "client")
         daemon.api.stop(network_play.slot.pods["simulator"], timeout=0)
         try:
-            other.reset("client", "simulator", "server")
+            other.restore("client", "simulator", "server")
             daemon.api.stop(other.pods["simulator"], timeout=0)
             daemon.api.start(network_play.slot.pods["simulator"])
-            network_play.slot.reset("simulator")
+            network_play.slot.restore("simulator")
             # The address exists in the first slot alone: the second one's client must not find it.
             assert "193.167.0.2" in _addresses(daemon, network_play.slot.pods["simulator"])
             assert not _reaches(daemon, other.pods["client"], "193.167.0.2")
@@ -272,7 +275,7 @@ def test_files_go_in_and_come_out(network_play: Play, tmp_path: Path) -> None:
     (certs / "priv.key").chmod(0o600)
     evidence = network_play(
         {"client": "writes"},
-        brings={"client": {"/www": www, "/certs": certs, "/downloads": tmp_path / "downloads"}},
+        inputs={"client": {"/www": www, "/certs": certs, "/downloads": tmp_path / "downloads"}},
     )
     assert evidence.exits["client"].exit_code == 0
     assert evidence.cut == {}
@@ -314,14 +317,13 @@ def test_an_endpoint_that_claims_everything_is_found_out(
     network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     client: bool, server: bool, side: Role | None,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("ci.runner.compliance.LIMIT_SECONDS", 2.0)
+    monkeypatch.setattr("ci.suites.quic.compliance.LIMIT_SECONDS", 2.0)
     cast = cast_of(
         endpoints,
         client=endpoints("stays", dockerfile=CLAIMS if client else ""),
         server=endpoints("fails", dockerfile=CLAIMS if server else ""),
     )
-    take = AttemptContext(number=1, identity="x", folder=tmp_path, started_at="", labels={})
-    objection = Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event())
+    objection = Compliance(tmp_path).objection(CASE, cast, network_play.run)
     if side is None:
         assert objection is None
     else:
@@ -334,13 +336,10 @@ def test_an_endpoint_that_claims_everything_is_found_out(
     if side == "client":
         return  # it did not end, which is no answer: whoever goes on with the run asks it again
 
-    class Nobody:
-        """A slot that must not be used any more: the answers are known."""
+    def run_nothing(spec: AttemptSpec, folder: Path) -> Evidence:
+        raise AssertionError(spec, folder)  # the answers are known
 
-        def __getattr__(self, name: str) -> object:
-            raise AssertionError(name)
-
-    again = Compliance(tmp_path).objection(Nobody(), CASE, cast, take, threading.Event())  # type: ignore[arg-type]
+    again = Compliance(tmp_path).objection(CASE, cast, run_nothing)
     assert again == objection
 
 
@@ -348,11 +347,10 @@ def test_a_slow_start_is_no_answer(
     network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The host is busy for longer than the first question lasts."""
-    monkeypatch.setattr("ci.runner.compliance.LIMIT_SECONDS", 2.0)
+    monkeypatch.setattr("ci.suites.quic.compliance.LIMIT_SECONDS", 2.0)
     image = endpoints("stays", dockerfile=CLAIMS)
-    take = AttemptContext(number=1, identity="x", folder=tmp_path, started_at="", labels={})
     cast = cast_of(endpoints, client=image, server=image, CLIENT_PARAMS=f"{time.time() + 5:.0f}")
-    assert Compliance(tmp_path).objection(network_play.slot, CASE, cast, take, threading.Event()) is None
+    assert Compliance(tmp_path).objection(CASE, cast, network_play.run) is None
 
 
 @pytest.mark.parametrize(
@@ -369,20 +367,17 @@ def test_an_endpoint_that_does_nothing_at_all_is_an_error(
     network_play: Play, endpoints: DockerPeers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     behaviour: str, dockerfile: str, said: str | None,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("ci.runner.compliance.PROGRAM_LIMIT_SECONDS", 2.0)
+    monkeypatch.setattr("ci.suites.quic.compliance.PROGRAM_LIMIT_SECONDS", 2.0)
     client, server = endpoints(behaviour, dockerfile=dockerfile), endpoints("stays", dockerfile=CLAIMS)
-    given = (
-        cast_of(endpoints, client=client, server=server),
-        AttemptContext(number=1, identity="x", folder=tmp_path, started_at="", labels={}),
-    )
-    compliance, cancelled = Compliance(tmp_path), threading.Event()
-    assert compliance.objection(network_play.slot, CASE, *given, cancelled) is None
+    cast = cast_of(endpoints, client=client, server=server)
+    compliance = Compliance(tmp_path)
+    assert compliance.objection(CASE, cast, network_play.run) is None
     exits: dict[Role, End] = {"client": End(at=0.1, exit_code=127), "server": End(at=0.1, exit_code=143, stopped=True)}
     unsupported = Verdict(outcome=Outcome.UNSUPPORTED)
 
-    found = compliance.reconsidered(network_play.slot, CASE, *given, cancelled, exits, unsupported)
+    found = compliance.reconsidered(CASE, cast, network_play.run, exits, unsupported)
     # It is known from then on, also to whoever goes on with the run.
-    known = Compliance(tmp_path).objection(network_play.slot, CASE, *given, cancelled)
+    known = Compliance(tmp_path).objection(CASE, cast, network_play.run)
     if said is None:
         assert (found, known) == (unsupported, None)
         return

@@ -18,9 +18,9 @@ from ci.images.base import Image, Unavailable
 from ci.model import Case, Contract, Outcome, PublishedImage, ReasonCode, Transport, Version
 from ci.results.records import Attempt, RunStart
 from ci.results.shard_file import ResultsWriter, finished_cases, read_shard
+from ci.runner.case import EngineCases
 from ci.runner.shard import Runner, Settings, Summary
-from ci.runner.transport_stage import TransportStages
-from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.running import TransportRun
 from ci.terminal.console import Console
 from ci.terminal.progress import Progress
 
@@ -59,7 +59,7 @@ def run(
     console = Console(io.StringIO(), terminal=False, colour=False, github=False, environment={})
     with ResultsWriter(folder, START) as writer, Progress(console, total=len(cases), workers=workers) as progress:
         runner = Runner(
-            stages=TransportStages(engine, TransportSuite(versions, deadline=20)),
+            case_runner=EngineCases(engine=engine, suite=TransportRun(versions, deadline=20), versions=versions),
             writer=writer,
             start=START,
             folder=folder,

@@ -349,8 +349,8 @@ def test_what_a_side_leaves_running_goes_with_it(play: Play, role: Role) -> None
 def limited(role: Role, limits: Limits) -> Callable[[AttemptSpec], AttemptSpec]:
     def change(spec: AttemptSpec) -> AttemptSpec:
         if role == "dialer":
-            return replace(spec, dialer=replace(spec.dialer, limits=limits))
-        return replace(spec, listener=replace(spec.listener, limits=limits))
+            return spec.changed(replace(spec.participant("dialer"), limits=limits))
+        return spec.changed(replace(spec.participant("listener"), limits=limits))
 
     return change
 
@@ -443,9 +443,8 @@ def test_nobody_changes_redis_for_those_after_it(play: Play) -> None:
     """A dialer that took the right to push from everybody painted others red and stayed green itself."""
 
     def told(spec: AttemptSpec) -> AttemptSpec:
-        return replace(
-            spec, dialer=replace(spec.dialer, environment={**spec.dialer.environment, "VANDALISM": VANDALISM})
-        )
+        dialer = spec.participant("dialer")
+        return spec.changed(replace(dialer, environment={**dialer.environment, "VANDALISM": VANDALISM}))
 
     played = play("vandal", change=told)
 
@@ -514,4 +513,4 @@ def test_redis_is_reached_by_the_classic_name(play: Play) -> None:
     """Images of the classic generation are never told where Redis is: the engine has to put it there."""
     if play.slot.surroundings.redis != CLASSIC_REDIS:
         pytest.skip("this engine tells them")
-    assert "redis_addr" not in play("good", contracts=(CLASSIC, UNIFIED)).spec.dialer.environment
+    assert "redis_addr" not in play("good", contracts=(CLASSIC, UNIFIED)).spec.participant("dialer").environment

@@ -10,26 +10,28 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from test_retries import Scripted, quic, run
 
 from ci.commands.run_shard import exit_code
+from ci.engines.base import Slot
 from ci.errors import EngineError, ExitCode
 from ci.model import Outcome, Reason, ReasonCode, Verdict
 from ci.results.records import EvidenceFile
 from ci.results.shard_file import ResultsWriter, read_shard
+from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
 from ci.runner.case_errors import error_verdict, judged, keep_traceback
 from ci.runner.evidence_folder import EvidenceFolder
 from ci.runner.schedule import Ready
 from ci.runner.shard import HARNESS_TROUBLE, MOST_BROKEN_CASES, MOST_BROKEN_SLOTS, Summary
-from ci.runner.stage import AttemptContext, AttemptResult, CaseObserver
 
 CASES = quic("client-v1", "handshake", "transfer", "retry", "http3", "ipv6")
 
 
 class Stumbling(Scripted):
-    """Stages on which some cases end in an exception: when they are played, judged or kept."""
+    """A runner of cases with which some cases end in an exception: when they are played, judged or kept."""
 
     def __init__(self, errors: Mapping[str, Exception], *, where: str) -> None:
         super().__init__([])
@@ -38,33 +40,38 @@ class Stumbling(Scripted):
         self.made = 0
 
     @contextmanager
-    def stage(self, _number: int) -> Iterator[Scripted]:
+    def slot(self, _number: int) -> Iterator[Slot]:
         self.made += 1
-        yield self
+        yield cast("Slot", self)
 
-    def play(
-        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+    def run_case(
+        self,
+        slot: Slot,
+        ready: Ready,
+        context: AttemptContext,
+        cancelled: threading.Event,
+        observer: CaseObserver | None = None,
     ) -> AttemptResult:
-        performance = super().play(ready, take, cancelled, observer)
+        result = super().run_case(slot, ready, context, cancelled, observer)
         error = self.errors.get(ready.case.words[0])
 
         def stumble(*_: object) -> Verdict:
             if error is not None:
                 raise error
-            return performance.verdict
+            return result.verdict
 
         def keep(_: Mapping[str, float]) -> tuple[EvidenceFile, ...]:
             stumble()
-            folder = EvidenceFolder(take.folder, ready.case.key, attempt=take.number)
+            folder = EvidenceFolder(context.folder, ready.case.key, attempt=context.number)
             folder.write("output.txt", b"said", role="both", stream="output")
             return folder.files
 
         if self.where == "play":
             stumble()
         if self.where == "judge":
-            result = judged(ready.case, stumble)
-            return AttemptResult(verdict=result.verdict, error=result.error, roles={}, elapsed=0.0, keep=lambda _: ())
-        return AttemptResult(verdict=performance.verdict, roles={}, elapsed=0.0, keep=keep)
+            told = judged(ready.case, stumble)
+            return AttemptResult(verdict=told.verdict, error=told.error, roles={}, elapsed=0.0, keep=lambda _: ())
+        return AttemptResult(verdict=result.verdict, roles={}, elapsed=0.0, keep=keep)
 
 
 @pytest.mark.parametrize("where", ["play", "judge", "keep"])
@@ -103,8 +110,8 @@ def test_what_the_host_refuses_a_case_is_said_as_it_is(
     tmp_path: Path, where: str, number: int, code: ReasonCode
 ) -> None:
     errors = {it.words[0]: OSError(number, os.strerror(number), "/some/file") for it in CASES[:-1]}
-    stages = Stumbling(errors, where=where)
-    summary = run(tmp_path, stages, CASES)
+    runner = Stumbling(errors, where=where)
+    summary = run(tmp_path, runner, CASES)
 
     assert (summary.lost, summary.left) == (None, 0)
     attempts = read_shard(tmp_path).attempts
@@ -119,12 +126,12 @@ def test_what_the_host_refuses_a_case_is_said_as_it_is(
     assert exit_code(summary, accept_red=True) is ExitCode.INCOMPLETE
 
 
-def test_a_judgement_that_fails_does_not_cost_the_stage(tmp_path: Path) -> None:
+def test_a_judgement_that_fails_does_not_cost_the_slot(tmp_path: Path) -> None:
     late = {it.words[0]: EngineError("tshark-late", "tshark was not through after 300 s") for it in CASES[:-1]}
-    stages = Stumbling(late, where="judge")
-    summary = run(tmp_path, stages, CASES, retries=0)
+    runner = Stumbling(late, where="judge")
+    summary = run(tmp_path, runner, CASES, retries=0)
 
-    assert (summary.lost, summary.left, stages.made) == (None, 0, 1)
+    assert (summary.lost, summary.left, runner.made) == (None, 0, 1)
     *failed, last = read_shard(tmp_path).attempts
     codes = {it.reason.code for it in failed if it.reason is not None}
     # After the second time it is the version's trouble; nothing else is there to be tried before.
@@ -133,19 +140,24 @@ def test_a_judgement_that_fails_does_not_cost_the_stage(tmp_path: Path) -> None:
 
 
 class Spoilt(Scripted):
-    """Stages on which the harness fails whenever a version takes part."""
+    """A runner of cases with which the harness fails whenever a version takes part."""
 
     def __init__(self, version: str, code: ReasonCode) -> None:
         super().__init__([])
         self.version = version
         self.code = code
 
-    def play(
-        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+    def run_case(
+        self,
+        slot: Slot,
+        ready: Ready,
+        context: AttemptContext,
+        cancelled: threading.Event,
+        observer: CaseObserver | None = None,
     ) -> AttemptResult:
-        performance = super().play(ready, take, cancelled, observer)
+        result = super().run_case(slot, ready, context, cancelled, observer)
         if self.version not in ready.case.versions.values():
-            return performance
+            return result
         reason = Reason(code=self.code, text="not as it should be", side="harness")
         return AttemptResult(
             verdict=Verdict(outcome=Outcome.ERROR, reason=reason), roles={}, elapsed=0.0, keep=lambda _: ()
@@ -161,8 +173,8 @@ def test_a_version_that_spoils_the_simulator_or_its_captures_is_set_aside(tmp_pa
         for server in versions
         for case in CASES[:2]
     ]
-    stages = Spoilt("evil", code)
-    summary = run(tmp_path, stages, cases)
+    runner = Spoilt("evil", code)
+    summary = run(tmp_path, runner, cases)
 
     assert (summary.lost, summary.left) == (None, 0)
     codes = Counter(it.reason.code for it in read_shard(tmp_path).attempts if it.reason is not None)
@@ -171,7 +183,7 @@ def test_a_version_that_spoils_the_simulator_or_its_captures_is_set_aside(tmp_pa
     innocent = {case.key for case in cases if "evil" not in case.versions.values()}
     assert {key for key, outcome in summary.outcomes.items() if outcome is Outcome.PASSED} == innocent
     # What cannot go well is not tried again.
-    assert {number for _, number in stages.played} == {1}
+    assert {number for _, number in runner.played} == {1}
 
 
 def test_errors_are_no_outage_of_the_versions(tmp_path: Path) -> None:
@@ -182,25 +194,30 @@ def test_errors_are_no_outage_of_the_versions(tmp_path: Path) -> None:
     in_trouble = [case for number, case in enumerate(cases) if number % 2]
 
     class Troubled(Scripted):
-        def play(
-            self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
+        def run_case(
+            self,
+            slot: Slot,
+            ready: Ready,
+            context: AttemptContext,
+            cancelled: threading.Event,
+            observer: CaseObserver | None = None,
         ) -> AttemptResult:
-            if ready.case in in_trouble and take.number == 1:
+            if ready.case in in_trouble and context.number == 1:
                 raise EngineError("redis-lost", "Redis does not answer")
-            return super().play(ready, take, cancelled, observer)
+            return super().run_case(slot, ready, context, cancelled, observer)
 
-    stages = Troubled([cases[0]])
-    summary = run(tmp_path, stages, cases)
+    runner = Troubled([cases[0]])
+    summary = run(tmp_path, runner, cases)
     assert set(summary.outcomes.values()) == {Outcome.PASSED}
-    assert (cases[0].name, 2) in stages.played
+    assert (cases[0].name, 2) in runner.played
 
 
-def test_a_stage_that_breaks_is_made_anew_until_everything_breaks(tmp_path: Path) -> None:
+def test_a_slot_that_breaks_is_made_anew_until_everything_breaks(tmp_path: Path) -> None:
     cases = [
         dataclasses.replace(CASES[0], first=f"client-v{number}", second=f"server-v{number}") for number in range(30)
     ]
-    stages = Stumbling({"handshake": EngineError("redis-lost", "Redis does not answer")}, where="play")
-    summary = run(tmp_path, stages, cases)
+    runner = Stumbling({"handshake": EngineError("redis-lost", "Redis does not answer")}, where="play")
+    summary = run(tmp_path, runner, cases)
 
     assert summary.lost is not None
     assert summary.left == len(cases) - MOST_BROKEN_CASES
@@ -209,7 +226,7 @@ def test_a_stage_that_breaks_is_made_anew_until_everything_breaks(tmp_path: Path
 
 
 class Unmade(Scripted):
-    """No stage can be made any more after the first few."""
+    """No slot can be made any more after the first few."""
 
     def __init__(self, few: int) -> None:
         super().__init__([])
@@ -217,22 +234,22 @@ class Unmade(Scripted):
         self.tries = 0
 
     @contextmanager
-    def stage(self, _number: int) -> Iterator[Scripted]:
+    def slot(self, _number: int) -> Iterator[Slot]:
         self.tries += 1
         if self.tries > self.few:
             raise EngineError("engine-lost", "no Docker engine answers")
-        yield self
+        yield cast("Slot", self)
 
 
-def test_a_stage_that_cannot_be_made_ends_the_shard_and_nothing_is_left_uncounted(tmp_path: Path) -> None:
-    stages = Unmade(0)
-    summary = run(tmp_path, stages, CASES)
+def test_a_slot_that_cannot_be_made_ends_the_shard_and_nothing_is_left_uncounted(tmp_path: Path) -> None:
+    runner = Unmade(0)
+    summary = run(tmp_path, runner, CASES)
     assert summary.lost is not None
-    assert (stages.tries, summary.left) == (MOST_BROKEN_SLOTS, len(CASES))
+    assert (runner.tries, summary.left) == (MOST_BROKEN_SLOTS, len(CASES))
     assert exit_code(summary, accept_red=True) is ExitCode.ENGINE
 
 
-def test_one_worker_without_a_stage_is_no_lost_shard(tmp_path: Path) -> None:
+def test_one_worker_without_a_slot_is_no_lost_shard(tmp_path: Path) -> None:
     summary = run(tmp_path, Unmade(1), CASES, workers=2)
     assert (summary.lost, summary.left) == (None, 0)
     assert exit_code(summary, accept_red=False) is ExitCode.GREEN
@@ -250,11 +267,11 @@ def test_a_record_that_cannot_be_written_ends_the_shard(tmp_path: Path) -> None:
         os.close(full)
         original(writer, *_)  # type: ignore[arg-type]
 
-    stages = Scripted([])
+    runner = Scripted([])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ResultsWriter, "append", fill)
-        summary = run(tmp_path, stages, CASES)
-    assert len(stages.played) == 1
+        summary = run(tmp_path, runner, CASES)
+    assert len(runner.played) == 1
     assert summary.lost is not None
     assert (summary.lost.reference, summary.left) == ("disk-full", len(CASES))
 

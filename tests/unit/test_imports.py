@@ -34,7 +34,7 @@ ROOMS = {
     # Results are read and merged on machines that have no engine, and shown without knowing how they came about.
     "results": ("spec", "terminal", "config", "images", "engines", "engines.docker", "engines.local"),
     "reports": ("spec", "terminal", "config", "images", "engines", "engines.docker", "engines.local"),
-    "suites.base": ("spec", "terminal", "config", "images", "engines", "engines.docker", "engines.local"),
+    "suites.base": ("terminal", "config", "images", "engines", "engines.docker", "engines.local"),
     "suites.transport": ("config", "images", "engines", "engines.docker", "engines.local"),
     "suites.quic": ("terminal", "config", "images", "engines", "engines.docker", "engines.local", "suites.transport"),
     "suites": ("images", "engines", "engines.docker", "engines.local"),

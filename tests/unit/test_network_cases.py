@@ -16,9 +16,9 @@ from ci.plan.cover import covering
 from ci.plan.plan import make_plan
 from ci.results.aggregate import CaseVerdict, Result, aggregate_run, verdict
 from ci.results.plan_file import Plan, read_plan
+from ci.suites.quic.attempt_specs import test_case as find_test_case
 from ci.suites.quic.auxiliary_images import IPERF, SIMULATOR, simulator_of
 from ci.suites.quic.cases import shown_by
-from ci.suites.quic.suite import test_case as find_test_case
 from ci.suites.quic.testcases.registry import cases_of
 from ci.suites.registry import SUITES, known_suites
 from ci.suites.transport.words import Stack

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ci.engines.docker.network_by_hand import long_values, network_lines
 from ci.model import Role
-from ci.runner.network_by_hand import long_values, network_lines
-from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, NetworkAttemptSpec
-from ci.suites.quic.materials.supplies import Supplies, prepare
-from ci.suites.quic.suite import Cast, attempt_spec
-from ci.suites.quic.suite import test_case as the_test_case
+from ci.spec.attempt import AttemptSpec
+from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR
+from ci.suites.quic.attempt_specs import Cast, attempt_spec
+from ci.suites.quic.attempt_specs import test_case as the_test_case
+from ci.suites.quic.materials.supplies import prepare
 from ci.suites.registry import SUITES
 
 # Stands in for the real one: writes its words down, each one behind a mark, lines within a word joined.
@@ -32,7 +33,7 @@ PLAYERS: dict[Role, tuple[str, str]] = {
 NAMES = {"sha256:c": "interop/aioquic-v1:1", "sha256:s": "interop/quic-go-v1:1", "sha256:n": "interop/simulator:1"}
 
 
-def described(folder: Path, name: str, suite: str = "quic") -> tuple[NetworkAttemptSpec, Supplies]:
+def described(folder: Path, name: str, suite: str = "quic") -> AttemptSpec:
     case = SUITES[suite].words.case("aioquic-v1", "quic-go-v1", name)
     test = the_test_case(case)
     supplies = test.supplies(7)
@@ -40,7 +41,7 @@ def described(folder: Path, name: str, suite: str = "quic") -> tuple[NetworkAtte
     played = attempt_spec(case, test, supplies, Cast(PLAYERS, seeded=True), folder)
     for file, value in long_values(played).items():
         (folder / file).write_text(value)
-    return played, supplies
+    return played
 
 
 def shell(folder: Path, lines: list[str]) -> list[str]:
@@ -51,11 +52,9 @@ def shell(folder: Path, lines: list[str]) -> list[str]:
     return log.read_text().splitlines()
 
 
-def play(
-    folder: Path, name: str, suite: str = "quic", *, locks_memory: bool = False
-) -> tuple[NetworkAttemptSpec, list[str]]:
-    played, supplies = described(folder, name, suite)
-    lines = network_lines(played, supplies, folder, helper="helper:1", images=NAMES, locks_memory=locks_memory)
+def play(folder: Path, name: str, suite: str = "quic", *, locks_memory: bool = False) -> tuple[AttemptSpec, list[str]]:
+    played = described(folder, name, suite)
+    lines = network_lines(played, folder, helper="helper:1", images=NAMES, locks_memory=locks_memory)
     return played, shell(folder, lines)
 
 
@@ -84,7 +83,7 @@ def test_everybody_gets_what_the_scene_says(tmp_path: Path, name: str, suite: st
 def test_two_thousand_urls_are_read_from_a_file(tmp_path: Path) -> None:
     played, said = play(tmp_path, "multiplexing")
     requests = played.participant("client").environment["REQUESTS"]
-    lines = network_lines(played, Supplies(seed=7), tmp_path, helper="h", images={}, locks_memory=False)
+    lines = network_lines(played, tmp_path, helper="h", images={}, locks_memory=False)
 
     assert len(requests) > 50_000
     assert all(len(line) < 4000 for line in lines)
@@ -156,8 +155,8 @@ def test_what_arrived_is_compared_where_files_are_sent(tmp_path: Path) -> None:
     ):
         folder = tmp_path / name
         folder.mkdir()
-        played, supplies = described(folder, name, suite)
-        lines = network_lines(played, supplies, folder, helper="h", images={}, locks_memory=False)
+        played = described(folder, name, suite)
+        lines = network_lines(played, folder, helper="h", images={}, locks_memory=False)
         found = [line for line in lines if line.startswith("diff ")]
         assert len(found) == bool(compared)
         assert all(word in found[0] for word in compared.split())

@@ -16,7 +16,7 @@ from ci.engines.by_hand import REDIS_SERVER, docker_lines, process_lines
 from ci.engines.programs import Program
 from ci.model import Contract, PublishedImage, Role, Transport, Version
 from ci.spec.attempt import Address, AttemptSpec, Limits, Surroundings
-from ci.suites.transport.suite import TransportSuite
+from ci.suites.transport.running import TransportRun
 from ci.suites.transport.words import Stack
 
 PEER = Path(__file__).resolve().parents[1] / "peers" / "peer.sh"
@@ -38,7 +38,7 @@ def spec_of(contracts: tuple[Contract, Contract] = SAME, surroundings: Surroundi
         )
         for name, contract in zip(("dialing", "listening"), contracts, strict=True)
     }
-    return TransportSuite(versions).attempt_spec(
+    return TransportRun(versions).attempt_spec(
         CASE,
         images={"dialing": "sha256:d", "listening": "sha256:l"},
         surroundings=surroundings or Surroundings(),
@@ -65,12 +65,12 @@ def options(line: str, name: str) -> list[str]:
 
 def test_both_sides_get_what_the_scene_says() -> None:
     spec = spec_of()
-    limited = replace(spec.dialer, limits=Limits(memory_bytes=300 * 1024 * 1024, processes=7))
-    said = shell(DOCKER + "\n".join(lines_of(replace(spec, dialer=limited))))
+    limited = replace(spec.participant("dialer"), limits=Limits(memory_bytes=300 * 1024 * 1024, processes=7))
+    said = shell(DOCKER + "\n".join(lines_of(spec.changed(limited))))
     (dialer,) = [line for line in said if "-dialer><--network>" in line]
     (listener,) = [line for line in said if "-listener><--network>" in line]
 
-    for line, participant in ((dialer, spec.dialer), (listener, spec.listener)):
+    for line, participant in ((dialer, spec.participant("dialer")), (listener, spec.participant("listener"))):
         assert options(line, "-e") == [f"{name}={value}" for name, value in participant.environment.items()]
         assert options(line, "--cap-drop") == ["ALL"]
     assert dialer.endswith("<dialing:1>")
@@ -108,11 +108,13 @@ def test_redis_is_started_as_the_engine_starts_it_and_before_anybody_asks() -> N
 )
 def test_only_two_generations_need_somebody_to_carry_the_address(contracts: tuple[Contract, Contract]) -> None:
     spec = spec_of(contracts)
+    keys = spec.coordination
+    assert keys is not None
     carrying = [line for line in lines_of(spec) if " lmove " in line]
 
     assert len(carrying) == len(set(contracts)) - 1
     for line in carrying:
-        assert f"lmove {spec.listener_key} {spec.dialer_key} " in line
+        assert f"lmove {keys.listener_key} {keys.dialer_key} " in line
 
 
 @given(
@@ -124,7 +126,7 @@ def test_only_two_generations_need_somebody_to_carry_the_address(contracts: tupl
 )
 def test_any_value_survives_the_shell(variables: Mapping[str, str]) -> None:
     spec = spec_of()
-    spec = replace(spec, dialer=replace(spec.dialer, environment=variables))
+    spec = spec.changed(replace(spec.participant("dialer"), environment=variables))
     script = DOCKER + next(line for line in lines_of(spec) if "-dialer --network" in line)
     done = subprocess.run(["sh", "-c", script], capture_output=True, check=True, timeout=60)
 
@@ -168,7 +170,7 @@ def test_processes_started_by_hand(
             environment={"BEHAVIOUR": how, "PATH": f"{tools}:{BASICS['PATH']}"},
             folder=str(folder) if participant.role == "listener" else None,
         )
-        for participant, how in ((spec.dialer, dialer), (spec.listener, listener))
+        for participant, how in ((spec.participant("dialer"), dialer), (spec.participant("listener"), listener))
     }
     lines = process_lines(
         spec,
@@ -193,7 +195,7 @@ def test_a_process_sees_nothing_of_the_shell_it_is_started_from(role: Role) -> N
     env = Program(command=("/usr/bin/env",))
     programs = {participant.image: env for participant in spec.participants}
     lines = process_lines(spec, surroundings(), programs, environment=BASICS, redis_server="redis-server")
-    participant = spec.dialer if role == "dialer" else spec.listener
+    participant = spec.participant("dialer") if role == "dialer" else spec.participant("listener")
     line = next(it for it in lines if ("listener=$!" in it) == (role == "listener") and "env -i" in it)
     seen = shell("export STRAY=1; home=/\n" + line + ("\nwait" if role == "listener" else ""))
     values = dict(it.split("=", 1) for it in seen if "=" in it)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -16,12 +17,13 @@ from hypothesis import strategies as st
 from record_strategies import unhurried
 from runs import RED, attempt, start, write_shard
 
+from ci.engines.base import Slot
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
+from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
 from ci.runner.schedule import Ready
 from ci.runner.shard import Runner, Settings, Summary
-from ci.runner.stage import AttemptContext, AttemptResult, CaseObserver
 from ci.suites.registry import SUITES
 from ci.terminal.console import Console
 from ci.terminal.progress import Progress
@@ -34,7 +36,7 @@ def quic(client: str, *tests: str) -> list[Case]:
 
 
 class Scripted:
-    """Stages on which everything passes but what is named, as often as it is named."""
+    """A runner of cases with which everything passes but what is named, as often as it is named."""
 
     def __init__(self, red: Sequence[Case]) -> None:
         self.left = Counter(red)
@@ -47,13 +49,18 @@ class Scripted:
         return {"case": ready.case.name}
 
     @contextmanager
-    def stage(self, _number: int) -> Iterator[Scripted]:
-        yield self
+    def slot(self, _number: int) -> Iterator[Slot]:
+        yield cast("Slot", self)
 
-    def play(
-        self, ready: Ready, take: AttemptContext, _cancelled: threading.Event, _audience: CaseObserver | None = None
+    def run_case(
+        self,
+        slot: Slot,  # noqa: ARG002
+        ready: Ready,
+        context: AttemptContext,
+        cancelled: threading.Event,  # noqa: ARG002
+        observer: CaseObserver | None = None,  # noqa: ARG002
     ) -> AttemptResult:
-        self.played.append((ready.case.name, take.number))
+        self.played.append((ready.case.name, context.number))
         red = self.left[ready.case] > 0
         self.left[ready.case] -= 1
         reason = Reason(code=ReasonCode.CLIENT_EXIT, text="no", side="client")
@@ -78,7 +85,7 @@ def run(
     console = Console(io.StringIO(), terminal=False, colour=False, github=False, environment={})
     with ResultsWriter(folder, start()) as writer, Progress(console, total=len(cases), workers=1) as progress:
         runner = Runner(
-            stages=stages,
+            case_runner=stages,
             writer=writer,
             start=start(),
             folder=folder,

@@ -6,8 +6,8 @@ import hashlib
 import pytest
 
 from ci.model import Contract, PublishedImage, Transport, Version
-from ci.spec.attempt import Address, AttemptSpec, Bridge, Limits, Surroundings
-from ci.suites.transport.suite import TransportSuite
+from ci.spec.attempt import Address, AttemptSpec, Bridge, Coordination, Limits, Surroundings
+from ci.suites.transport.running import TransportRun
 from ci.suites.transport.words import Stack
 
 LAYERED = Stack("tcp", "noise", "yamux")
@@ -26,6 +26,11 @@ def version(name: str, contract: Contract = CLASSIC, timeout: int | None = None)
     )
 
 
+def meet(spec: AttemptSpec) -> Coordination:
+    assert spec.coordination is not None
+    return spec.coordination
+
+
 def spec_of(
     dialer: Version,
     listener: Version,
@@ -36,7 +41,7 @@ def spec_of(
     deadline: float | None = None,
     factor: float = 1.0,
 ) -> AttemptSpec:
-    suite = TransportSuite({dialer.id: dialer, listener.id: listener}, deadline=deadline, factor=factor)
+    suite = TransportRun({dialer.id: dialer, listener.id: listener}, deadline=deadline, factor=factor)
     images = {dialer.id: f"sha256:{dialer.id}", listener.id: f"sha256:{listener.id}"}
     return suite.attempt_spec(
         stack.case(dialer.id, listener.id),
@@ -57,16 +62,16 @@ def test_classic_layered() -> None:
     spec = spec_of(A, B)
     common = {"transport": "tcp", "security": "noise", "muxer": "yamux", "ip": "0.0.0.0"}  # noqa: S104
 
-    assert spec.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
-    assert spec.listener.environment == {**common, "version": "b", "is_dialer": "false"}
+    assert spec.participant("dialer").environment == {**common, "version": "a", "is_dialer": "true"}
+    assert spec.participant("listener").environment == {**common, "version": "b", "is_dialer": "false"}
 
 
 def test_classic_standalone_has_neither_security_nor_muxer() -> None:
     spec = spec_of(A, B, stack=STANDALONE)
     common = {"transport": "quic-v1", "ip": "0.0.0.0"}  # noqa: S104
 
-    assert spec.dialer.environment == {**common, "version": "a", "is_dialer": "true"}
-    assert spec.listener.environment == {**common, "version": "b", "is_dialer": "false"}
+    assert spec.participant("dialer").environment == {**common, "version": "a", "is_dialer": "true"}
+    assert spec.participant("listener").environment == {**common, "version": "b", "is_dialer": "false"}
 
 
 def test_unified_layered() -> None:
@@ -82,13 +87,13 @@ def test_unified_layered() -> None:
         "LISTENER_IP": "0.0.0.0",  # noqa: S104
     }
 
-    assert spec.dialer.environment == {**common, "IS_DIALER": "true"}
-    assert spec.listener.environment == {**common, "IS_DIALER": "false"}
-    assert spec.dialer_key == spec.listener_key == f"{key}_listener_multiaddr"
+    assert spec.participant("dialer").environment == {**common, "IS_DIALER": "true"}
+    assert spec.participant("listener").environment == {**common, "IS_DIALER": "false"}
+    assert meet(spec).dialer_key == meet(spec).listener_key == f"{key}_listener_multiaddr"
 
 
 def test_unified_standalone_has_neither_secure_channel_nor_muxer() -> None:
-    environment = spec_of(UA, UB, stack=STANDALONE).dialer.environment
+    environment = spec_of(UA, UB, stack=STANDALONE).participant("dialer").environment
 
     assert environment["TRANSPORT"] == "quic-v1"
     assert not {"SECURE_CHANNEL", "MUXER"} & set(environment)
@@ -110,10 +115,10 @@ def test_a_redis_elsewhere_is_told_to_both_generations() -> None:
     elsewhere = Surroundings(redis=Address(host="127.0.0.1", port=40001), listen_ip="127.0.0.1", shared_loopback=True)
     spec = spec_of(A, UB, surroundings=elsewhere)
 
-    assert spec.dialer.environment["redis_addr"] == "127.0.0.1:40001"
-    assert spec.dialer.environment["ip"] == "127.0.0.1"
-    assert spec.listener.environment["REDIS_ADDR"] == "127.0.0.1:40001"
-    assert spec.listener.environment["LISTENER_IP"] == "127.0.0.1"
+    assert spec.participant("dialer").environment["redis_addr"] == "127.0.0.1:40001"
+    assert spec.participant("dialer").environment["ip"] == "127.0.0.1"
+    assert spec.participant("listener").environment["REDIS_ADDR"] == "127.0.0.1:40001"
+    assert spec.participant("listener").environment["LISTENER_IP"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("contract", Contract)
@@ -144,7 +149,9 @@ def test_both_sides_get_the_longer_limit_and_the_runner_waits_longer(
 ) -> None:
     spec = spec_of(version("a", contract, dialer), version("b", contract, listener))
 
-    assert spec.dialer.environment.get(name) == spec.listener.environment.get(name) == told
+    assert (
+        spec.participant("dialer").environment.get(name) == spec.participant("listener").environment.get(name) == told
+    )
     assert spec.deadline == deadline
 
 
@@ -159,7 +166,7 @@ def test_on_a_slow_host_both_sides_and_the_runner_wait_longer(
     spec = spec_of(dialer, listener, factor=factor)
 
     assert spec.deadline == deadline
-    for participant in (spec.dialer, spec.listener):
+    for participant in (spec.participant("dialer"), spec.participant("listener")):
         assert participant.environment.get("TEST_TIMEOUT_SECS") == told
 
 
@@ -175,20 +182,20 @@ def test_a_deadline_may_be_given_and_changes_nothing_else() -> None:
 
 @pytest.mark.parametrize("sides", [(A, B), (UA, UB)])
 def test_the_same_generation_needs_no_bridge(sides: tuple[Version, Version]) -> None:
-    assert spec_of(*sides).bridge is None
+    assert meet(spec_of(*sides)).bridge is None
 
 
 def test_different_generations_are_bridged_from_listener_to_dialer() -> None:
-    key = spec_of(UA, B).dialer.environment["TEST_KEY"]
+    key = spec_of(UA, B).participant("dialer").environment["TEST_KEY"]
 
-    assert spec_of(UA, B).bridge == Bridge(source="listenerAddr", target=f"{key}_listener_multiaddr")
-    key = spec_of(A, UB).listener.environment["TEST_KEY"]
-    assert spec_of(A, UB).bridge == Bridge(source=f"{key}_listener_multiaddr", target="listenerAddr")
+    assert meet(spec_of(UA, B)).bridge == Bridge(source="listenerAddr", target=f"{key}_listener_multiaddr")
+    key = spec_of(A, UB).participant("listener").environment["TEST_KEY"]
+    assert meet(spec_of(A, UB)).bridge == Bridge(source=f"{key}_listener_multiaddr", target="listenerAddr")
 
 
 def test_t2_every_attempt_and_every_case_has_a_key_of_its_own() -> None:
     keys = {
-        spec_of(dialer, listener, stack=stack, attempt=attempt).dialer_key
+        meet(spec_of(dialer, listener, stack=stack, attempt=attempt)).dialer_key
         for dialer, listener in ((UA, UB), (UB, UA), (UA, UA))
         for stack in (LAYERED, STANDALONE)
         for attempt in ("1", "2")
@@ -204,13 +211,13 @@ def test_sides_images_and_limits() -> None:
     spec = spec_of(A, B)
 
     assert [participant.role for participant in spec.participants] == ["listener", "dialer"]
-    assert (spec.dialer.version, spec.dialer.image) == ("a", "sha256:a")
-    assert (spec.listener.version, spec.listener.image) == ("b", "sha256:b")
-    assert spec.dialer.limits == spec.listener.limits == Limits()
+    assert (spec.participant("dialer").version, spec.participant("dialer").image) == ("a", "sha256:a")
+    assert (spec.participant("listener").version, spec.participant("listener").image) == ("b", "sha256:b")
+    assert spec.participant("dialer").limits == spec.participant("listener").limits == Limits()
 
 
 def test_a_version_may_talk_to_itself() -> None:
     spec = spec_of(A, A)
 
-    assert spec.dialer.environment["is_dialer"] != spec.listener.environment["is_dialer"]
+    assert spec.participant("dialer").environment["is_dialer"] != spec.participant("listener").environment["is_dialer"]
     assert spec.case.name == "a x a (tcp, noise, yamux)"

@@ -17,26 +17,23 @@ from ci.runner.attempt import (
     _Watch,
 )
 from ci.runner.inbox import Cancelled, Ended, Inbox, Lost
-from ci.spec.attempt import AttemptSpec, Ending, Participant
+from ci.spec.attempt import AttemptSpec, Coordination, Ending, Participant
 from ci.suites.transport.words import TRANSPORT, Stack
 
 KEY = "listenerAddr"
 
 
 def watch_of(
-    *events: object, deadline: float = 60, farewell: float = 60, has_result: Callable[[str], bool] = bool
+    *events: object, deadline: float = 60, alone: float = 60, has_result: Callable[[str], bool] = bool
 ) -> _Watch:
     """A watch over a case in which this has happened already."""
     participants = {role: Participant(role=role, version="a", image="a", environment={}) for role in TRANSPORT.roles}
     spec = AttemptSpec(
         case=Stack("tcp", "noise", "yamux").case("a", "a"),
-        dialer=participants["dialer"],
-        listener=participants["listener"],
-        listener_key=KEY,
-        dialer_key=KEY,
+        participants=tuple(participants.values()),
+        coordination=Coordination(listener_key=KEY, dialer_key=KEY, dialer_exit_timeout=0, dialer_alone_timeout=alone),
         deadline=deadline,
-        linger=0,
-        farewell=farewell,
+        stop_timeout=2,
     )
     inbox = Inbox(dict.fromkeys(TRANSPORT.roles, 1000), listened=("dialer", "stdout"))
     for event in events:
@@ -64,10 +61,10 @@ def test_a_dialer_that_has_ended_is_no_deadline_even_if_it_is_read_late() -> Non
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_t12_a_listener_that_published_leaves_the_dialer_its_full_farewell(late: bool) -> None:
+def test_t12_a_listener_that_published_leaves_the_dialer_its_full_time(late: bool) -> None:
     """Also where the news of its address comes after the news of its end."""
     events: list[object] = [Published(KEY, ("address",)), ended("listener")]
-    watch = watch_of(*(reversed(events) if late else events), ended("dialer"), farewell=60)
+    watch = watch_of(*(reversed(events) if late else events), ended("dialer"), alone=60)
 
     assert wait(watch) is Ending.DIALER_ENDED
     assert watch._until[Ending.LISTENER_DIED] > 60
@@ -81,7 +78,7 @@ def test_t13_a_listener_that_leaves_without_publishing_ends_it(exit_code: int) -
     assert watch.inbox.now() < NEWS_SECONDS + 30
 
 
-def test_t10_a_result_starts_the_grace_of_the_dialer() -> None:
+def test_t10_a_result_starts_the_time_the_dialer_has_to_end() -> None:
     watch = watch_of()
     watch.inbox.output("dialer", "stdout", b"result")
 

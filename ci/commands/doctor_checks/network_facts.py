@@ -12,7 +12,7 @@ from ci.commands.doctor_checks.finding import Finding, State
 from ci.engines.docker.conflicting_networks import CONTRACT_SUBNETS, Rival, rivals
 from ci.engines.docker.daemon import TROUBLE, Daemon, connect
 from ci.engines.docker.helper_image import helper_tag
-from ci.engines.docker.networks import MEMLOCK, POD_SYSCTLS
+from ci.engines.docker.places import MEMLOCK, POD_SYSCTLS
 from ci.spec.attempt import MIB
 from ci.spec.network import PLACES
 

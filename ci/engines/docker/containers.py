@@ -21,7 +21,7 @@ from ci.errors import EngineError
 from ci.model import Role
 from ci.spec.attempt import Limits, Participant
 
-__all__ = ["CPU_SHARES", "DockerParticipant", "Pod", "create_participant"]
+__all__ = ["CPU_SHARES", "UNSTARTABLE", "DockerParticipant", "Pod", "create_participant"]
 
 # How the engine's own init says that it was given a program it cannot start; it then exits with 127.
 INIT_FAILED: Final = b"[FATAL tini "
@@ -268,14 +268,14 @@ class DockerParticipant:
         self._sink.output(self._role, "stderr", f"\n{why}\n".encode())
         self._daemon.quietly(self._api.kill, self.container, "SIGKILL")
 
-    def stop(self, grace: float) -> None:
+    def stop(self, timeout: float) -> None:
         self._asked.set()
         self._disk.stop()
         if self._reader is None:
             return
         if self._reader.is_alive():
             self._daemon.quietly(self._api.kill, self.container, "SIGTERM")
-            self._reader.join(grace)
+            self._reader.join(timeout)
         if self._reader.is_alive():
             self._daemon.quietly(self._api.kill, self.container, "SIGKILL")
             self._reader.join(10)

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from docker.types import LogConfig
@@ -19,9 +20,10 @@ from docker.types import LogConfig
 from ci.engines.base import RunningParticipant, Sink, Slot
 from ci.engines.by_hand import REDIS_SERVER, docker_lines
 from ci.engines.coordination import RedisCoordinator
-from ci.engines.docker.containers import CPU_SHARES, DockerParticipant, Pod, create_participant
+from ci.engines.docker.containers import CPU_SHARES
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.sealed_network import create_network, seal
+from ci.engines.docker.slot import ContainerSlot
 from ci.engines.redis_rights import RUNNER, runner_rules
 from ci.engines.restrictions import Restrictions, of_participant
 from ci.errors import EngineError
@@ -75,29 +77,27 @@ class DockerEngine:
             if self.daemon.keep:
                 stack.pop_all()
 
-    def reproduction(self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
-        del slot  # everything is made anew
+    def reproduction(
+        self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None
+    ) -> list[str]:
+        del slot, folder  # everything is made anew
         called = {
             participant.image: names.get(participant.image, participant.image) for participant in spec.participants
         }
         return docker_lines(spec, helper=self.helper, images=called)
 
 
-class DockerSlot:
+class DockerSlot(ContainerSlot):
     """Where one case at a time runs."""
 
     surroundings = Surroundings()
 
     def __init__(self, daemon: Daemon, helper: str, number: str) -> None:
+        super().__init__(daemon, helper, daemon.name(number))
         self._daemon = daemon
         self._api = daemon.api
-        self._helper = helper
         self._number = number
         self._stack = ExitStack()
-        self._count = 0
-        self.pods: dict[Role, str] = {}
-        # Of the attempt prepared last.
-        self.containers: dict[Role, str] = {}
 
     def open(self) -> None:
         """Make everything, under names that nothing has had.
@@ -140,7 +140,7 @@ class DockerSlot:
     def close(self) -> None:
         self._stack.close()
 
-    def restore(self) -> None:
+    def restore(self, *roles: Role) -> None:  # noqa: ARG002 -- both sides have their pods from the start
         """See that everything is as it was made, and make all of it anew where it is not.
 
         :raises EngineError: the engine breaks
@@ -149,20 +149,11 @@ class DockerSlot:
             self.close()
             self.open()
 
-    def prepare(self, participant: Participant, sink: Sink, labels: Mapping[str, str]) -> RunningParticipant:
+    def prepare(
+        self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
+    ) -> RunningParticipant:
         """Create the participant's container, not started, its output attached."""
-        self._count += 1
-        running = create_participant(
-            Pod(daemon=self._daemon, container=self.pods[participant.role], helper=self._helper),
-            participant,
-            sink,
-            name=f"{self._prefix}-{self._count}-{participant.role}",
-            labels=labels,
-            restrictions=of_participant(participant.limits),
-        )
-        if isinstance(running, DockerParticipant):
-            self.containers[participant.role] = running.container
-        return running
+        return self.create(participant, sink, labels, inputs, restrictions=of_participant(participant.limits))
 
     @property
     def _parts(self) -> tuple[str, ...]:

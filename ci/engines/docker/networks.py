@@ -19,44 +19,25 @@ from typing import Final
 
 from docker.types import LogConfig
 
-from ci.engines.base import RunningParticipant, Sink
+from ci.engines.base import RunningParticipant, Sink, Slot
+from ci.engines.coordination import RedisCoordinator
 from ci.engines.docker.conflicting_networks import rivals
-from ci.engines.docker.containers import DockerParticipant, Pod, create_participant
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.engine import describe
-from ci.engines.docker.files import put_folders, take_folder
+from ci.engines.docker.network_by_hand import long_values, network_lines
+from ci.engines.docker.places import MEMLOCK, POD_RESTRICTIONS, POD_SYSCTLS, addressing, restrictions_of
 from ci.engines.docker.sealed_network import create_network, seal
-from ci.engines.restrictions import Restrictions, of_participant
+from ci.engines.docker.slot import ContainerSlot
+from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
 from ci.model import Role
-from ci.spec.attempt import MIB, Participant
+from ci.spec.attempt import AttemptSpec, Participant, Surroundings
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
 
-__all__ = [
-    "MEMLOCK",
-    "POD_RESTRICTIONS",
-    "POD_SYSCTLS",
-    "UNSTARTABLE",
-    "NetworkEngine",
-    "NetworkSlot",
-    "addressing",
-    "restrictions_of",
-]
+__all__ = ["UNSTARTABLE", "NetworkEngine", "NetworkSlot"]
 
 # What Docker itself says of an image that cannot be started. 127 has a meaning of its own in this contract.
 UNSTARTABLE: Final = 125
-# Section 1.3: QUIC stacks lock memory for their rings.
-MEMLOCK: Final = 64 * MIB
-# Who configures the interfaces of its namespace, and waits.
-POD_RESTRICTIONS: Final = Restrictions(add=("NET_ADMIN",), memory_bytes=64 * MIB, processes=64)
-SUBNETS: Final = ("/24", "/64")
-ENDPOINTS: Final[tuple[Role, ...]] = ("client", "server")
-POD_SYSCTLS: Final = {
-    "net.ipv6.conf.all.disable_ipv6": "0",
-    "net.ipv6.conf.default.disable_ipv6": "0",
-    # Nobody else is on these networks, so nobody has to be asked whether an address is free.
-    "net.ipv6.conf.default.accept_dad": "0",
-}
 
 
 class NetworkEngine:
@@ -73,6 +54,15 @@ class NetworkEngine:
 
     def describe(self) -> dict[str, str | int]:
         return describe(self.daemon)
+
+    def reproduction(
+        self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None
+    ) -> list[str]:
+        del slot  # everything is made anew
+        assert folder is not None, "the inputs of a case over a network are files"  # noqa: S101
+        for name, value in long_values(spec).items():
+            (folder / name).write_text(value, encoding="utf-8")
+        return network_lines(spec, folder.resolve(), helper=self.helper, images=names, locks_memory=self.locks_memory)
 
     @contextmanager
     def slot(self, number: int) -> Iterator[NetworkSlot]:
@@ -95,7 +85,7 @@ class NetworkEngine:
             seal(daemon, self.helper, networks.values())
             slot = NetworkSlot(self, prefix, networks)
             stack.callback(slot.close)
-            slot.open("simulator", *ENDPOINTS)
+            slot.open("simulator", "client", "server")
             yield slot
             if daemon.keep:
                 stack.pop_all()
@@ -133,31 +123,14 @@ class NetworkEngine:
         return True
 
 
-def restrictions_of(participant: Participant, *, locks_memory: bool) -> Restrictions:
-    """What the contract gives a participant (section 1.3): the engine's own capabilities, and the network's.
-
-    :param locks_memory: this host lets containers have the contract's limit for locked memory
-    """
-    return of_participant(
-        participant.limits,
-        drop=(),
-        add=("NET_ADMIN", "NET_RAW") if participant.role == "simulator" else ("NET_ADMIN",),
-        locked_bytes=MEMLOCK if locks_memory and participant.role in ENDPOINTS else None,
-    )
-
-
-class NetworkSlot:
+class NetworkSlot(ContainerSlot):
     """Where one case at a time runs."""
 
     def __init__(self, engine: NetworkEngine, prefix: str, networks: Mapping[str, str]) -> None:
+        super().__init__(engine.daemon, engine.helper, prefix)
         self._engine = engine
         self._daemon = engine.daemon
-        self._prefix = prefix
         self._networks = networks
-        self._count = 0
-        self.pods: dict[Role, str] = {}
-        # Of the attempt prepared last.
-        self.containers: dict[Role, str] = {}
 
     def open(self, *roles: Role) -> None:
         """Make the pods of these roles where they are not there, or not what they were.
@@ -216,7 +189,21 @@ class NetworkSlot:
         for side in sides[1:]:
             self._daemon.call(api.connect_container_to_network, pod, self._networks[side.network])
 
-    def reset(self, *roles: Role) -> None:
+    @property
+    def coordinator(self) -> RedisCoordinator:
+        raise EngineError(
+            "no-coordination",
+            "there is no Redis in a simulated network",
+            why="the contract of its suites has none",
+            hint="take a slot of `DockerEngine`",
+        )
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """Nothing that the contract does not say."""
+        return Surroundings()
+
+    def restore(self, *roles: Role) -> None:
         """Give the pods of these roles the contract's addresses and nothing else: no route, no rule of a case before.
 
         :raises EngineError: the engine or the kernel refuses
@@ -245,31 +232,17 @@ class NetworkSlot:
         return [by_network[self._networks[side.network]] for side in sides]
 
     def prepare(
-        self, participant: Participant, sink: Sink, labels: Mapping[str, str], brings: Mapping[str, Path]
+        self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
     ) -> RunningParticipant:
         """Create the participant's container, not started, with what it is given in it."""
-        self._count += 1
-        running = create_participant(
-            Pod(daemon=self._daemon, container=self.pods[participant.role], helper=self._engine.helper),
+        return self.create(
             participant,
             sink,
-            name=f"{self._prefix}-{self._count}-{participant.role.replace('_', '-')}",
-            labels=labels,
+            labels,
+            inputs,
             restrictions=restrictions_of(participant, locks_memory=self._engine.locks_memory),
             unstartable=UNSTARTABLE,
         )
-        if isinstance(running, DockerParticipant):
-            self.containers[participant.role] = running.container
-            if brings:
-                put_folders(self._daemon, running.container, brings)
-        return running
-
-    def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool:
-        """Copy a folder out of the container of this role, which has ended; whether all of it was copied."""
-        container = self.containers.get(role)
-        if container is None:
-            return True
-        return take_folder(self._daemon, container, source, target, most_bytes=most_bytes)
 
 
 def _sides(role: Role) -> tuple[Place, ...]:
@@ -296,17 +269,3 @@ def _addressing(macs: list[str], sides: tuple[Place, ...]) -> str:
             *addressing(device, side),
         ]
     return "\n".join(lines)
-
-
-def addressing(device: str, side: Place) -> list[str]:
-    """The commands that give an interface the contract's addresses, and take away whatever it had."""
-    v4, v6 = SUBNETS
-    return [
-        f"ip address flush dev {device}",
-        f"ip route flush dev {device}",
-        f"ip -6 route flush dev {device}",
-        f"ip link set {device} up",
-        f"ip address add {side.ipv4}{v4} dev {device}",
-        f"ip -6 address add {side.ipv6}{v6} dev {device} nodad",
-        f"ip neighbour flush dev {device}",
-    ]

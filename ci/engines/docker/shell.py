@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from ci.engines.docker.daemon import Daemon
-    from ci.model import Role
+    from ci.engines.docker.slot import ContainerSlot
     from ci.spec.attempt import Participant
 
 __all__ = ["NO_SHELL", "open_shell", "shell_command"]
@@ -22,17 +22,7 @@ __all__ = ["NO_SHELL", "open_shell", "shell_command"]
 NO_SHELL = (126, 127)
 
 
-class Slot(Protocol):
-    """Whatever has containers by role, and pods in whose network namespaces they are."""
-
-    @property
-    def containers(self) -> Mapping[Role, str]: ...
-
-    @property
-    def pods(self) -> Mapping[Role, str]: ...
-
-
-def open_shell(daemon: Daemon, slot: Slot, participant: Participant, *, capabilities: tuple[str, ...] = ()) -> int:
+def open_shell(slot: ContainerSlot, participant: Participant, *, capabilities: tuple[str, ...] = ()) -> int:
     """Give the terminal to a shell on this participant's side of the slot, and return its exit status.
 
     A container that has ended lets nobody in; then a new one with its files and variables, in the same network
@@ -41,7 +31,7 @@ def open_shell(daemon: Daemon, slot: Slot, participant: Participant, *, capabili
     :param capabilities: that a new container is given, by name, such as `NET_ADMIN`
     :raises EngineError: the engine does not answer, or there is no `docker` program to do it
     """
-    container = slot.containers[participant.role]
+    daemon, container = slot.daemon, slot.containers[participant.role]
     running = bool(daemon.call(daemon.api.inspect_container, container)["State"]["Running"])
     with nullcontext(participant.image) if running else _with_files_of(daemon, container) as image:
         command = shell_command(

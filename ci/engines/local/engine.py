@@ -65,8 +65,10 @@ class LocalEngine:
             "redis": redis_version(self._redis_server),
         }
 
-    def reproduction(self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str]) -> list[str]:
-        del names  # a program's command line speaks for itself
+    def reproduction(
+        self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None
+    ) -> list[str]:
+        del names, folder  # a program's command line speaks for itself
         programs = {participant.image: self._programs(participant.image) for participant in spec.participants}
         there = {image: program for image, program in programs.items() if program is not None}
         if len(there) < len(programs):
@@ -119,7 +121,7 @@ class LocalSlot:
     def close(self) -> None:
         self._stack.close()
 
-    def restore(self) -> None:
+    def restore(self, *roles: Role) -> None:  # noqa: ARG002 -- processes need no place of their own
         """See that Redis is as it was made, and start another one where it is not.
 
         :raises EngineError: it does not start
@@ -132,9 +134,13 @@ class LocalSlot:
             self.close()
             self.open()
 
-    def prepare(self, participant: Participant, sink: Sink, labels: Mapping[str, str]) -> RunningParticipant:
+    def prepare(
+        self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
+    ) -> RunningParticipant:
         """Start the participant's supervisor, which waits for the word to start the program."""
         del labels  # processes bear none
+        if inputs:
+            raise _no_files("given")
         program = self._programs(participant.image)
         if program is None:
             return AbsentParticipant(f"there is no program {participant.image} any more", participant.role, sink)
@@ -144,6 +150,20 @@ class LocalSlot:
         return LocalParticipant(
             participant, program, Path(tempfile.mkdtemp(prefix=f"{participant.role}-", dir=self._folder)), sink
         )
+
+    def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool:
+        """Nothing: a process has no folders of its own that a suite could name."""
+        del role, source, target, most_bytes
+        raise _no_files("asked for")
+
+
+def _no_files(what: str) -> EngineError:
+    return EngineError(
+        "no-files",
+        f"local processes cannot be {what} files",
+        why="their folders are this machine's, where a path of a container means nothing",
+        hint="run the suite with Docker",
+    )
 
 
 class LocalParticipant:
@@ -179,9 +199,9 @@ class LocalParticipant:
         self._process.start()
         self._disk.start()
 
-    def stop(self, grace: float) -> None:
+    def stop(self, timeout: float) -> None:
         self._disk.stop()
-        self._process.stop(grace)
+        self._process.stop(timeout)
 
     def remove(self) -> None:
         self._disk.stop()

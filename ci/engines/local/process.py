@@ -90,13 +90,13 @@ class Process:
         self._reader.start()
         self._say(b"s")
 
-    def stop(self, grace: float) -> None:
-        """SIGTERM for the program, `grace` seconds, SIGKILL for it and all its descendants. Returns once they ended."""
+    def stop(self, timeout: float) -> None:
+        """SIGTERM for the program, then SIGKILL for it and all its descendants. Returns once they have ended."""
         if self._reader is None:
             return
         if self._reader.is_alive():
             self._say(b"t")
-            self._reader.join(grace)
+            self._reader.join(timeout)
         self.kill()
 
     def kill(self) -> None:

@@ -30,6 +30,7 @@ TRANSPORT_SUITE: Final = Suite(
     definition=_definition,
     shown_by=shown_by,
     why_excluded=why_excluded,
+    opener="ci.suites.transport.running:open_run",
     publication="ci.suites.transport.publication:PUBLICATION",
     matrix_table="ci.suites.transport.terminal:matrix_table",
 )

@@ -28,12 +28,12 @@ from ci.engines.docker.daemon import Daemon, connect  # noqa: E402
 from ci.engines.docker.helper_image import helper_image  # noqa: E402
 from ci.engines.docker.networks import NetworkEngine, NetworkSlot  # noqa: E402
 from ci.model import Outcome, Role  # noqa: E402
-from ci.runner.network_attempt import attempt  # noqa: E402
+from ci.runner.attempt import attempt  # noqa: E402
+from ci.suites.quic.attempt_specs import Cast, attempt_spec, exchange_of  # noqa: E402
 from ci.suites.quic.captures.key_logs import key_logs  # noqa: E402
 from ci.suites.quic.captures.packets import Sender  # noqa: E402
 from ci.suites.quic.judge import judge  # noqa: E402
 from ci.suites.quic.materials.supplies import prepare  # noqa: E402
-from ci.suites.quic.suite import Cast, attempt_spec, exchange_of  # noqa: E402
 from ci.suites.quic.testcases import losses, measurements, paths, transfer  # noqa: E402
 from ci.suites.quic.testcases.base import KIB, TestCase  # noqa: E402
 from ci.suites.quic.testcases.checks import handshakes, only_version_1  # noqa: E402
@@ -164,7 +164,8 @@ def record(recording: Recording, slot: NetworkSlot, image: Callable[[str], str],
     supplies = test.supplies(SEED)
     prepare(supplies, folder)
     played = attempt_spec(case, test, supplies, Cast(roles, seeded=True), folder)
-    evidence = attempt(slot, played, folder, labels={}, cancelled=threading.Event())
+    slot.restore(*played.roles)
+    evidence = attempt(slot, played, labels={}, cancelled=threading.Event(), folder=folder)
     verdict = judge(test, supplies, exchange_of(evidence, folder))
     if verdict.outcome is not Outcome.PASSED:
         sys.exit(f"{case.name}: {verdict.reason}")

@@ -27,7 +27,7 @@ from ci.suites.quic.captures.files import UnreadableCaptureError
 from ci.suites.quic.captures.old_tshark import Moved
 from ci.suites.quic.captures.packets import Datagram
 
-__all__ = ["MATURE", "MINIMUM", "dissect", "inject_secrets", "tshark_version"]
+__all__ = ["MATURE", "MINIMUM", "check_tshark", "dissect", "inject_secrets", "tshark_version"]
 
 MINIMUM: Final = (4, 0, 17)
 # Earlier ones are given copies, see `old_tshark`; 4.4 is known not to need them.
@@ -98,6 +98,18 @@ def tshark_version() -> tuple[int, int, int]:
 
 
 @lru_cache
+def check_tshark() -> None:
+    """Before anything runs: without it no case could be judged."""
+    found = tshark_version()
+    if found < MINIMUM:
+        raise EngineError(
+            "tshark-old",
+            f"tshark {'.'.join(map(str, found))} is too old to judge captures with",
+            why=f"the oldest that will do is {'.'.join(map(str, MINIMUM))}",
+            hint="take it from a newer release of your distribution",
+        )
+
+
 def _version_of(program: str) -> tuple[int, int, int]:
     """Asked once: it takes tshark as long to say as to read a small capture."""
     command = [program, "--version"]

@@ -11,9 +11,8 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from ci.model import Case, Role, SuiteWords
-from ci.spec.attempt import Limits, Participant
+from ci.spec.attempt import AttemptSpec, Evidence, Limits, Participant
 from ci.spec.last_words import last_line
-from ci.spec.network import NetworkAttemptSpec, NetworkEvidence
 from ci.suites.quic.exchange import Ending, Exchange
 from ci.suites.quic.exchange import Participant as Part
 from ci.suites.quic.materials.supplies import Supplies
@@ -33,17 +32,18 @@ __all__ = [
 ]
 
 SERVER_PORT: Final = "server:443"
+STOP_TIMEOUT_SECONDS: Final = 10.0  # section 1.6
 # What whoever runs the matrix may say to the images, in the environment of the runner (section 1.4).
 OPERATOR_VARIABLES: Final = ("CLIENT_PARAMS", "SERVER_PARAMS", "CRON")
 # Chromium takes more than anything else that has been tried.
 MEMORY: Final = Limits(memory_bytes=2048 * 1024 * 1024, processes=2048)
 
 # Where the folders of a run are in a container, and where a container's own are kept (section 1.5).
-_BRINGS: Final[Mapping[Role, Mapping[str, str]]] = {
+_INPUTS: Final[Mapping[Role, Mapping[str, str]]] = {
     "client": {"/certs": "certs", "/www": "client_www", "/downloads": "client_downloads"},
     "server": {"/certs": "certs", "/www": "server_www", "/downloads": "server_downloads"},
 }
-_LEAVES: Final[Mapping[Role, Mapping[str, str]]] = {
+_OUTPUTS: Final[Mapping[Role, Mapping[str, str]]] = {
     "client": {"/logs": "client", "/downloads": "client_downloads"},
     "server": {"/logs": "server", "/downloads": "server_downloads"},
     "simulator": {"/logs": "sim"},
@@ -81,7 +81,7 @@ class Cast:
         return Participant(role=role, version=version, image=image, environment=environment, limits=MEMORY)
 
 
-def attempt_spec(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Path) -> NetworkAttemptSpec:
+def attempt_spec(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Path) -> AttemptSpec:
     """One run of a test case.
 
     :param folder: what `prepare` has filled; what the endpoints leave is kept there too
@@ -106,32 +106,36 @@ def attempt_spec(case: Case, test: TestCase, supplies: Supplies, cast: Cast, fol
     for role in test.participants:
         more = {"CLIENT": "client4", "ROLE": "server"} if role == "iperf_server" else {"ROLE": "client"}
         participants.append(cast.participant(role, {**more, **dict(test.environment)}))
-    return NetworkAttemptSpec(
+    return AttemptSpec(
         case=case,
         participants=tuple(participants),
-        brings={role: {there: folder / here for there, here in places.items()} for role, places in _BRINGS.items()},
-        leaves=_LEAVES,
+        inputs={role: {there: folder / here for there, here in places.items()} for role, places in _INPUTS.items()},
+        outputs=_OUTPUTS,
         deadline=test.limit,
+        stop_timeout=STOP_TIMEOUT_SECONDS,
+        outer=("simulator",),
+        delivered=((f"{supplies.sender}_www", f"{supplies.receiver}_downloads"),) if supplies.files else (),
     )
 
 
 def probe_spec(
     case: Case, role: Role, name: str, cast: Cast, folder: Path, *, limit: float, protocols: str = ""
-) -> NetworkAttemptSpec:
+) -> AttemptSpec:
     """Whether an endpoint answers 127 to a test case, mostly one that does not exist (section 1.8).
 
     :param name: of that test case
     :param protocols: not empty makes it one of WebTransport (section 1.4)
     """
-    return NetworkAttemptSpec(
+    return AttemptSpec(
         case=case,
         participants=(
             cast.participant("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
             cast.participant(role, _endpoint(role, name, requests="", protocols=protocols, operator=cast.operator)),
         ),
-        brings={role: {there: folder / here for there, here in _BRINGS[role].items()}},
-        leaves={},
+        inputs={role: {there: folder / here for there, here in _INPUTS[role].items()}},
         deadline=limit,
+        stop_timeout=STOP_TIMEOUT_SECONDS,
+        outer=("simulator",),
     )
 
 
@@ -166,7 +170,7 @@ def words_of(suite: SuiteWords, role: Role) -> list[str]:
     return list(dict.fromkeys(test.testcase(side) for test in cases_of(suite)))
 
 
-def exchange_of(evidence: NetworkEvidence, folder: Path) -> Exchange:
+def exchange_of(evidence: Evidence, folder: Path) -> Exchange:
     """What judgement looks at, out of what the attempt left behind.
 
     :param folder: where the attempt's folders were gathered

@@ -11,16 +11,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.engines.docker.networks import POD_RESTRICTIONS, POD_SYSCTLS, addressing, restrictions_of
+from ci.engines.docker.places import POD_RESTRICTIONS, POD_SYSCTLS, addressing, restrictions_of
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ci.model import Role
-    from ci.spec.attempt import Participant
-    from ci.spec.network import NetworkAttemptSpec
-    from ci.suites.quic.materials.supplies import Supplies
+    from ci.spec.attempt import AttemptSpec, Participant
 
 __all__ = ["long_values", "network_lines"]
 
@@ -29,7 +27,7 @@ LONG: Final = 400
 _CONTINUED: Final = " \\\n    "
 
 
-def long_values(spec: NetworkAttemptSpec) -> dict[str, str]:
+def long_values(spec: AttemptSpec) -> dict[str, str]:
     """Variables that are too long for a command, by the name of the file they are read from."""
     return {
         _file(participant, name): value
@@ -40,8 +38,7 @@ def long_values(spec: NetworkAttemptSpec) -> dict[str, str]:
 
 
 def network_lines(
-    spec: NetworkAttemptSpec,
-    supplies: Supplies,
+    spec: AttemptSpec,
     folder: Path,
     *,
     helper: str,
@@ -50,8 +47,7 @@ def network_lines(
 ) -> list[str]:
     """The case with nothing but `docker`: networks, pods, participants, what came of it, and their removal.
 
-    :param folder: holds what `prepare` has made of the supplies, and the files of `long_values`; what the
-        participants leave is put there too
+    :param folder: holds the inputs by their names, and the files of `long_values`; the outputs are put there too
     :param helper: reference of the image that holds `ip` and `sleep`
     :param images: what to call the image of each participant, by the name the spec has for it
     :param locks_memory: this host lets containers have the contract's limit for locked memory
@@ -68,7 +64,7 @@ def network_lines(
         lines.append(
             _container(name, participant, images.get(participant.image, participant.image), locks_memory=locks_memory)
         )
-        for target, source in spec.brings.get(participant.role, {}).items():
+        for target, source in spec.inputs.get(participant.role, {}).items():
             lines.append(f'docker cp "$here"/{source.name}/. {name}-{_dashed(participant.role)}:{target} > /dev/null')
     lines += [
         f"docker start {simulator} {' '.join(f'{name}-{_dashed(role)}' for role in others)} > /dev/null",
@@ -79,11 +75,11 @@ def network_lines(
         'rm -rf "$here"/evidence',
         'mkdir "$here"/evidence',
     ]
-    for role, folders in spec.leaves.items():
+    for role, folders in spec.outputs.items():
         for inside, outside in folders.items():
             lines.append(f'docker cp {name}-{_dashed(role)}:{inside} "$here"/evidence/{outside} > /dev/null')
     lines += [
-        *_compare(supplies),
+        *_compare(spec),
         f"docker rm -f -v {' '.join((*names, *pods))} > /dev/null",
         f"docker network rm {name}-left {name}-right > /dev/null",
         'ls "$here"/evidence/sim/*.pcap',
@@ -139,11 +135,10 @@ def _variable(participant: Participant, name: str, value: str) -> str:
     return shlex.quote(f"{name}={value}")
 
 
-def _compare(supplies: Supplies) -> Iterator[str]:
-    """Whether what one side had is what the other one has now; an empty folder stands for nothing."""
-    if supplies.files:
-        had, has = f'"$here"/{supplies.sender}_www', f'"$here"/evidence/{supplies.receiver}_downloads'
-        yield f"diff -r {had} {has} && echo 'every file has arrived, and nothing else'"
+def _compare(spec: AttemptSpec) -> Iterator[str]:
+    """Whether what one side had is what the other one has now."""
+    for had, has in spec.delivered:
+        yield f'diff -r "$here"/{had} "$here"/evidence/{has} && echo \'every file has arrived, and nothing else\''
 
 
 def _file(participant: Participant, name: str) -> str:

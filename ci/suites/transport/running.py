@@ -9,35 +9,56 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from ci.model import Case, Contract, Role, Verdict, Version
-from ci.spec.attempt import CLASSIC_REDIS, REDIS_PASSWORD, AttemptSpec, Evidence, Participant, Surroundings
+from ci.spec.attempt import (
+    CLASSIC_REDIS,
+    REDIS_PASSWORD,
+    AttemptSpec,
+    Coordination,
+    Evidence,
+    Participant,
+    Surroundings,
+)
 from ci.suites.transport.judge import has_result, judge
-from ci.suites.transport.words import Stack
+from ci.suites.transport.words import TRANSPORT, Stack
 
-__all__ = ["TransportSuite"]
+if TYPE_CHECKING:
+    from ci.suites.base import Repetition, RunOptions, TryOut
+    from ci.util.json_document import Json
+
+__all__ = ["TransportCaseRun", "TransportRun", "open_run"]
 
 CLASSIC_KEY: Final = "listenerAddr"
 
 # What existing applications give themselves when nothing is said (contract, section 1.1).
 DEFAULT_TIMEOUT_SECONDS: Final = 180
 # The runner waits longer than the applications do, so that their own last words are not cut off.
-PATIENCE_SECONDS: Final = 10
+APPLICATION_EXIT_SECONDS: Final = 10
+STOP_TIMEOUT_SECONDS: Final = 2.0  # contract, T14
 
 
-class TransportSuite:
-    """Describes and judges transport cases.
+def open_run(options: RunOptions) -> TransportRun:
+    return TransportRun(
+        options.versions,
+        deadline=options.timeout,
+        factor=options.timeout_factor,
+        strict_exit=options.strict_exit,
+    )
+
+
+class TransportRun:
+    """Describes and judges transport cases. A `SuiteRun`.
 
     :param versions: by id
     :param deadline: seconds, instead of what the two versions of a case declare
     :param factor: for slow hosts: what is declared, and told the two sides, times this
     :param strict_exit: fail a dialer that stays after its result, instead of warning (T10)
     """
-
-    name = "transport"
-    has_result = staticmethod(has_result)
 
     def __init__(
         self,
@@ -51,6 +72,21 @@ class TransportSuite:
         self._deadline = deadline
         self._factor = factor
         self._strict_exit = strict_exit
+
+    def describe(self) -> Mapping[str, Json]:
+        return {}
+
+    def inputs(self, case: Case, images: Mapping[str, str]) -> Mapping[str, Json]:
+        return {
+            "suite": case.suite.name,
+            **{role: images[version] for role, version in case.versions.items()},
+            "stack": list(case.words),
+            "contracts": [self.versions[version].contract.value for version in case.pair],
+        }
+
+    def case_run(self, case: Case, images: Mapping[str, str], *, identity: str, number: int) -> TransportCaseRun:
+        del number  # the identity tells one attempt from another
+        return TransportCaseRun(run=self, case=case, images=images, identity=identity)
 
     def attempt_spec(
         self, case: Case, *, images: Mapping[str, str], surroundings: Surroundings, attempt: str
@@ -77,15 +113,86 @@ class TransportSuite:
 
         return AttemptSpec(
             case=case,
-            dialer=participant("dialer", dialer),
-            listener=participant("listener", listener),
-            dialer_key=_address_key(dialer.contract, test_key),
-            listener_key=_address_key(listener.contract, test_key),
-            deadline=self._deadline or (timeout or DEFAULT_TIMEOUT_SECONDS) + PATIENCE_SECONDS,
+            participants=(participant("listener", listener), participant("dialer", dialer)),
+            coordination=Coordination(
+                listener_key=_address_key(listener.contract, test_key),
+                dialer_key=_address_key(dialer.contract, test_key),
+            ),
+            stop_timeout=STOP_TIMEOUT_SECONDS,
+            deadline=self._deadline or (timeout or DEFAULT_TIMEOUT_SECONDS) + APPLICATION_EXIT_SECONDS,
         )
 
     def judge(self, case: Case, evidence: Evidence, surroundings: Surroundings) -> Verdict:
         return judge(case, evidence, shared_loopback=surroundings.shared_loopback, strict_exit=self._strict_exit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransportCaseRun:
+    """See `ci.suites.base.CaseRun`: two programs that meet at a Redis, once, without files or chance."""
+
+    run: TransportRun
+    case: Case
+    images: Mapping[str, str]
+    identity: str
+    roles: tuple[Role, ...] = TRANSPORT.roles
+    repetitions: tuple[str, ...] = ("",)
+    has_files: bool = False
+    seed: None = None
+
+    @property
+    def limits(self) -> Mapping[str, Json]:
+        spec = self.spec(0, None, Surroundings())
+        return {"deadlineSeconds": spec.deadline, "memoryBytes": spec.participant("dialer").limits.memory_bytes}
+
+    def objection(self, try_out: TryOut) -> None:
+        """None: what the rows say of their images is believed until it is run."""
+
+    def write_inputs(self, number: int, folder: Path) -> None:
+        """Nothing: there are no files."""
+
+    def drop_inputs(self, folder: Path) -> None:
+        """Nothing."""
+
+    def spec(self, number: int, folder: Path | None, surroundings: Surroundings) -> AttemptSpec:
+        del number, folder
+        return self.run.attempt_spec(self.case, images=self.images, surroundings=surroundings, attempt=self.identity)
+
+    def has_result(self, stdout: str) -> bool:
+        return has_result(stdout)
+
+    def early_verdict(
+        self, number: int, evidence: Evidence, folder: Path | None, surroundings: Surroundings
+    ) -> Verdict:
+        return self.judge(number, evidence, folder, surroundings)
+
+    def judge(self, number: int, evidence: Evidence, folder: Path | None, surroundings: Surroundings) -> Verdict:
+        del number, folder
+        return self.run.judge(self.case, evidence, surroundings)
+
+    def concluded(self, verdicts: Sequence[Verdict]) -> Verdict:
+        return verdicts[-1]
+
+    def reconsidered(self, verdict: Verdict, evidence: Evidence, try_out: TryOut) -> Verdict:
+        del evidence, try_out
+        return verdict
+
+    def facts(self, folder: Path, run: Sequence[tuple[Repetition, Mapping[str, Json]]]) -> Mapping[str, Json]:
+        del folder
+        (repetition, participants), *_ = run
+        evidence, meet = repetition.evidence, repetition.spec.coordination
+        return {
+            "deadlineSeconds": repetition.spec.deadline,
+            "published": list(evidence.published),
+            "publishedBy": list(evidence.published_by),
+            "asked": evidence.asked,
+            "received": evidence.received,
+            "ending": evidence.ending.value,
+            "redisKeys": None if meet is None else {"listener": meet.listener_key, "dialer": meet.dialer_key},
+            "roles": participants,
+        }
+
+    def owner(self, name: str) -> str:
+        return name.partition(".")[0]
 
 
 def _test_key(text: str) -> str:

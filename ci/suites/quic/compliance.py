@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
 from ci.model import Outcome, Reason, ReasonCode, Verdict
-from ci.runner.network_attempt import attempt
 from ci.spec.last_words import last_line
+from ci.suites.quic.attempt_specs import probe_spec, words_of
 from ci.suites.quic.materials.seeded import Draw
 from ci.suites.quic.materials.supplies import Supplies, prepare
-from ci.suites.quic.suite import probe_spec, words_of
 from ci.suites.quic.words import WEBTRANSPORT
 from ci.util.atomic import write_atomically
 from ci.util.text import strip_ansi
@@ -30,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ci.model import Case, Role
-    from ci.runner.network_attempt import NetworkSlot
-    from ci.runner.stage import AttemptContext
     from ci.spec.attempt import End
     from ci.spec.capture import Capture
-    from ci.suites.quic.suite import Cast
+    from ci.suites.base import TryOut
+    from ci.suites.quic.attempt_specs import Cast
 
 __all__ = ["COMPLIANCE_FILE", "Compliance"]
 
@@ -94,16 +92,14 @@ class Compliance:
                 if isinstance(answer, dict) and isinstance(answer.get("exit"), int)
             }
 
-    def objection(
-        self, slot: NetworkSlot, case: Case, cast: Cast, take: AttemptContext, cancelled: threading.Event
-    ) -> Verdict | None:
+    def objection(self, case: Case, cast: Cast, try_out: TryOut) -> Verdict | None:
         """Why a case with these two endpoints would say nothing; None if it is worth playing.
 
         :raises EngineError: the engine or the simulator broke
-        :raises OSError, Cancelled: see `ci.runner.network_attempt.attempt`
+        :raises OSError, Cancelled: see `ci.runner.attempt.attempt`
         """
         for role in case.suite.roles[::-1]:
-            answer = self._answer(slot, case, cast, role, take, cancelled)
+            answer = self._answer(case, cast, role, try_out)
             exit_code = answer.get("exit")
             if exit_code in UNSTARTABLE:
                 text = f"{answer['version']} cannot be started as {role}: exit code {exit_code}{_words(answer)}"
@@ -118,11 +114,9 @@ class Compliance:
 
     def reconsidered(
         self,
-        slot: NetworkSlot,
         case: Case,
         cast: Cast,
-        take: AttemptContext,
-        cancelled: threading.Event,
+        try_out: TryOut,
         exits: Mapping[Role, End],
         verdict: Verdict,
     ) -> Verdict:
@@ -132,29 +126,27 @@ class Compliance:
         :raises EngineError, OSError, Cancelled: see `objection`
         """
         for role in case.suite.roles:
-            answer, key = self._answer(slot, case, cast, role, take, cancelled), _key(cast, role)
+            answer, key = self._answer(case, cast, role, try_out), _key(cast, role)
             end = exits.get(role)
             own = None if end is None or end.stopped else end.exit_code
             if own == UNSUPPORTED:
                 with self._lock_of(key):
                     if "does" not in answer:
-                        self._note(key, self._does(slot, case, cast, role, take, cancelled))
+                        self._note(key, self._does(case, cast, role, try_out))
                 if answer["does"] == NOTHING:
                     return _without_program(answer, role)
             elif "does" not in answer and (own is not None or verdict.outcome is Outcome.PASSED):
                 self._note(key, {"does": case.words[0]})
         return verdict
 
-    def _answer(
-        self, slot: NetworkSlot, case: Case, cast: Cast, role: Role, take: AttemptContext, cancelled: threading.Event
-    ) -> dict[str, object]:
+    def _answer(self, case: Case, cast: Cast, role: Role, try_out: TryOut) -> dict[str, object]:
         key = _key(cast, role)
         # Whoever needs the same answer waits for it; others go on.
         with self._lock_of(key):
             if key not in self._answers:
                 name = Draw(0, f"{case.first}/{case.second}/{role}").slug()
                 for _ in range(MOST_TRIES):
-                    answer = self._ask(slot, case, cast, role, name, LIMIT_SECONDS, take, cancelled)
+                    answer = self._ask(case, cast, role, name, LIMIT_SECONDS, try_out)
                     if answer.exit_code is not None:
                         break
                 participant = cast.participant(role, {})
@@ -163,15 +155,13 @@ class Compliance:
                 self._note(key, {**known, "lastWords": answer.words, "lastLines": answer.lines})
             return self._answers[key]
 
-    def _does(
-        self, slot: NetworkSlot, case: Case, cast: Cast, role: Role, take: AttemptContext, cancelled: threading.Event
-    ) -> dict[str, object]:
+    def _does(self, case: Case, cast: Cast, role: Role, try_out: TryOut) -> dict[str, object]:
         """The first test case that an endpoint does not answer with 127; if it is none, what it wrote last."""
         protocols = "probe" if case.suite is WEBTRANSPORT else ""
         said = None
         for name in words_of(case.suite, role):
             limit = PROGRAM_LIMIT_SECONDS
-            answer = self._ask(slot, case, cast, role, name, limit, take, cancelled, protocols=protocols)
+            answer = self._ask(case, cast, role, name, limit, try_out, protocols=protocols)
             if answer.exit_code != UNSUPPORTED:
                 return {"does": name}
             # What it refuses, it may refuse in silence; what it cannot do, it complains about.
@@ -180,14 +170,12 @@ class Compliance:
 
     def _ask(
         self,
-        slot: NetworkSlot,
         case: Case,
         cast: Cast,
         role: Role,
         name: str,
         limit: float,
-        take: AttemptContext,
-        cancelled: threading.Event,
+        try_out: TryOut,
         *,
         protocols: str = "",
     ) -> _Answer:
@@ -197,7 +185,7 @@ class Compliance:
         try:
             prepare(Supplies(seed=0), scratch)
             spec = probe_spec(case, role, name, cast, scratch, limit=limit * self.factor, protocols=protocols)
-            evidence = attempt(slot, spec, scratch, labels=take.labels, cancelled=cancelled)
+            evidence = try_out(spec, scratch)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if evidence.first == "simulator":

@@ -1,8 +1,4 @@
-"""What the runner needs in order to play a case, whatever it is played on.
-
-A suite describes and judges, an engine runs, and neither knows the other; a stage is where both come together for one
-kind of case. The runner sees stages alone.
-"""
+"""What a shard needs in order to run its cases, and what it is told of each attempt."""
 
 from __future__ import annotations
 
@@ -16,13 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from ci.engines.base import Slot
     from ci.model import Role, Verdict
     from ci.results.records import EvidenceFile, RoleRecord
     from ci.runner.schedule import Ready
     from ci.spec.attempt import Participant, Stream
     from ci.util.json_document import Json
 
-__all__ = ["After", "AttemptContext", "AttemptResult", "CaseObserver", "Stage", "Stages"]
+__all__ = ["After", "AttemptContext", "AttemptResult", "CaseObserver", "CaseRunner"]
 
 
 class After(Enum):
@@ -34,7 +31,7 @@ class After(Enum):
 
 
 class CaseObserver:
-    """Sees a case being played. This one looks away; others override what they want to see."""
+    """Sees a case being run. This one looks away; others override what they want to see."""
 
     def output(self, at: float, role: Role, stream: Stream, data: bytes) -> None:
         """Somebody has written something, `at` seconds after the start. Called from the engine's threads."""
@@ -46,7 +43,7 @@ class CaseObserver:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptContext:
-    """One attempt, as the stage has to know it.
+    """What an attempt is called, and where it belongs.
 
     :param number: 1-based, within this run
     :param identity: unique to it, so that nothing of an earlier attempt can be taken for its own
@@ -64,13 +61,13 @@ class AttemptContext:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptResult:
-    """What came of one attempt.
+    """What one attempt came to.
 
     :param elapsed: seconds until it was decided
     :param keep: writes the evidence, given all durations in milliseconds; raises `OSError`
     :param error: what kept it from being judged, where the verdict says no more than that
     :param seed: what chance there was came from it
-    :param by_hand: commands that play the same once more without us, for a person to paste into a shell, given what
+    :param by_hand: commands that run the same once more without us, for a person to paste into a shell, given what
         people call an image by what the engine calls it; raises `OSError`
     """
 
@@ -85,27 +82,29 @@ class AttemptResult:
     by_hand: Callable[[Mapping[str, str]], list[str]] | None = None
 
 
-class Stage(Protocol):
-    """A place where one case at a time is played."""
-
-    def play(
-        self, ready: Ready, take: AttemptContext, cancelled: threading.Event, observer: CaseObserver | None = None
-    ) -> AttemptResult:
-        """Play a case once.
-
-        :raises EngineError: the engine broke, and this stage with it; says nothing about the implementations
-        :raises OSError: files cannot be written
-        :raises Cancelled: `cancelled` was set
-        """
-
-
-class Stages(Protocol):
-    """Makes stages: as many as cases are to be under way at once."""
+class CaseRunner(Protocol):
+    """What a shard needs in order to run its cases."""
 
     def describe(self) -> Mapping[str, Json]:
         """Name, version, processors, memory of the engine: what a reader of the results wants to know."""
 
-    def stage(self, number: int) -> AbstractContextManager[Stage]: ...
-
     def inputs(self, ready: Ready) -> Mapping[str, Json]:
         """What decides about the result of a case: equal inputs mean the same experiment."""
+
+    def slot(self, number: int) -> AbstractContextManager[Slot]:
+        """A place for one case at a time; as many as cases are to be under way at once."""
+
+    def run_case(
+        self,
+        slot: Slot,
+        ready: Ready,
+        context: AttemptContext,
+        cancelled: threading.Event,
+        observer: CaseObserver | None = None,
+    ) -> AttemptResult:
+        """Run a case once.
+
+        :raises EngineError: the engine broke, and this slot with it; says nothing about the implementations
+        :raises OSError: files cannot be written
+        :raises Cancelled: `cancelled` was set
+        """

@@ -1,0 +1,104 @@
+"""How a command runs the cases of a suite: its arguments, and the engine and the suite brought together."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, get_args
+
+from ci.errors import BuildError
+from ci.images.base import Unavailable
+from ci.runner.case import EngineCases
+from ci.suites.base import Captures, RunOptions
+from ci.util.arguments import factor, seconds, whole_number
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from ci.commands.backends import Backend
+    from ci.commands.workspace import Workspace
+    from ci.images.base import Image
+    from ci.model import Case
+
+__all__ = ["add_case_arguments", "add_time_arguments", "open_cases"]
+
+
+def add_time_arguments(group: argparse._ArgumentGroup) -> None:
+    """How long a case may take."""
+    limits = group.add_mutually_exclusive_group()
+    limits.add_argument(
+        "--timeout", type=seconds("--timeout"), metavar="SECONDS", help="per case, instead of what is declared for it"
+    )
+    limits.add_argument(
+        "--timeout-factor",
+        type=factor("--timeout-factor"),
+        default=1.0,
+        metavar="FACTOR",
+        help="for slow hosts: what is declared for a case, times this",
+    )
+
+
+def add_case_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--strict-exit", action="store_true", help="transport: fail a dialer that stays after its result"
+    )
+    group.add_argument(
+        "--seed",
+        type=whole_number("--seed", minimum=0, maximum=2**31 - 1),
+        metavar="N",
+        help="quic, webtransport: files, names and losses are made from it, instead of one per case",
+    )
+    group.add_argument(
+        "--captures",
+        choices=get_args(Captures),
+        default="red",
+        help="quic, webtransport: keep the captures of red cases only (default), or of all",
+    )
+
+
+def open_cases(
+    arguments: argparse.Namespace,
+    workspace: Workspace,
+    backend: Backend,
+    cases: Sequence[Case],
+    images: Mapping[str, Future[Image | Unavailable]],
+    folder: Path,
+) -> EngineCases:
+    """What runs cases of the workspace's suite.
+
+    :param images: of everybody who takes part, the auxiliary ones among them
+    :param folder: of the shard
+    :raises BuildError: an auxiliary image is not there
+    :raises EngineError: the engine has no simulated network, or the suite misses something
+    """
+    suite = workspace.suite
+    suite.check_machine()
+    engine = backend.network() if suite.simulated_network else backend.engine()
+    auxiliary: dict[str, Image] = {}
+    for version in suite.auxiliary_images.needed(cases, workspace.simulator):
+        image = images[version.id].result()
+        if isinstance(image, Unavailable):
+            raise BuildError(
+                "no-network",
+                f"the image of the {version.id} is not there: {image.text}",
+                why="cases of this suite cannot be run without it",
+                hint=f"build it with `nox -s build-images -- --suite {suite}`",
+            )
+        auxiliary[version.id] = image
+    run = suite.open_run(
+        RunOptions(
+            versions=workspace.versions,
+            auxiliary={name: image.digest for name, image in auxiliary.items()},
+            folder=folder,
+            timeout=arguments.timeout,
+            timeout_factor=arguments.timeout_factor,
+            strict_exit=arguments.strict_exit,
+            seed=arguments.seed,
+            captures=arguments.captures,
+            foreign_simulator=workspace.simulator is not None,
+            environment=os.environ,
+        )
+    )
+    return EngineCases(engine=engine, suite=run, versions=workspace.versions, auxiliary=auxiliary)
