@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ci.commands.backends import Backend, add_engine_argument, open_backend
+from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
 from ci.commands.workspace import Workspace, add_selection_arguments, folders_of, selection_words
-from ci.engines.docker.archives import ArchiveFolder
+from ci.engines.backend import Backend
 from ci.errors import BuildError, ConfigurationError, ExitCode
 from ci.images.base import Image, ImageReport, ImageStatus, Unavailable
 from ci.model import BuildRecipe, ReasonCode, Version
@@ -22,19 +20,7 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["add_archive_argument", "archives", "build", "configure", "found_or_built", "print_report", "run"]
-
-ARCHIVES_VARIABLE: Final = "INTEROP_ARCHIVES"
-
-
-def add_archive_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--archives",
-        type=Path,
-        metavar="FOLDER",
-        default=os.environ.get(ARCHIVES_VARIABLE) or None,
-        help=f"keep images there as files too, and take them from there (default: ${ARCHIVES_VARIABLE})",
-    )
+__all__ = ["build", "configure", "found_or_built", "print_report", "run"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,16 +40,12 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     versions = workspace.versions_named(arguments.selection) if arguments.selection else workspace.needed
     if arguments.folder:
         versions = _built_in(arguments.folder, versions)
-    backend = open_backend(arguments.engine, workspace, console, run="images", archives=archives(arguments))
+    backend = backend_for(arguments.engine, workspace, console, run="images", archives=archives(arguments))
     console.info(backend.why)
     code = build(backend, versions, console)
     if code is ExitCode.GREEN:
         say_next(console, "interop", *selection_words(arguments))
     return code
-
-
-def archives(arguments: argparse.Namespace) -> ArchiveFolder | None:
-    return ArchiveFolder(Path(arguments.archives)) if arguments.archives else None
 
 
 def build(backend: Backend, versions: tuple[Version, ...], console: Console) -> ExitCode:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from ci.commands.backends import Backend
     from ci.commands.workspace import Workspace
+    from ci.engines.backend import Backend
     from ci.images.base import Image
     from ci.model import Case
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ci.commands.backends import open_backend
 from ci.commands.build_images import found_or_built
+from ci.commands.engine_choice import backend_for
 from ci.commands.workspace import VERSIONS, Workspace, add_suite_argument
 from ci.conformance.check_endpoint import Surroundings, check_endpoint
 from ci.conformance.check_image import add_arguments, check, stacks_from
@@ -19,6 +19,7 @@ from ci.conformance.report import as_data, render
 from ci.engines.docker.daemon import Daemon, connect, sweep
 from ci.engines.docker.engine import DockerEngine
 from ci.engines.docker.helper_image import helper_image
+from ci.engines.docker.networks import NetworkEngine
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import BuildRecipe, Contract
 from ci.suites.quic.auxiliary_images import SIMULATOR, simulator_of
@@ -100,7 +101,7 @@ def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
     SUITES[arguments.suite].check_machine()
     workspace = Workspace.at(arguments.versions)
     simulator = simulator_of(arguments.simulator)
-    backend = open_backend("docker", workspace, console, run="check")
+    backend = backend_for("docker", workspace, console, run="check")
     versions = () if arguments.peer else _counterparts(workspace, suite)
     found = found_or_built((simulator, *versions), backend, console, purpose="the image cannot be checked")
     peers = tuple((it.id, found[it.id].digest) for it in versions)
@@ -110,6 +111,7 @@ def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
         seeded=simulator is SIMULATOR,
     )
     engine = backend.network()
+    assert isinstance(engine, NetworkEngine)  # noqa: S101 -- Docker was asked for
     roles: tuple[EndpointRole, ...] = ("client", "server")
     if arguments.role in roles:
         roles = (arguments.role,)

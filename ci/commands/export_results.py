@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.commands.workspace import Workspace, add_selection_arguments
 from ci.errors import ConfigurationError, ExitCode
+from ci.reports.base import ReportOptions
+from ci.reports.registry import REPORTS, load_report
 from ci.reports.site import Site, lay_out
 from ci.results.merged import read_merged
-from ci.suites.quic.reports.export import interop_export
 from ci.suites.registry import known_suites
 from ci.util.atomic import write_atomically
-from ci.util.suggest import did_you_mean, shown
 from ci.util.text import counted
 
 if TYPE_CHECKING:
     from ci.results.merged import Merged
     from ci.terminal.console import Console
-    from ci.util.json_document import Json
 
-__all__ = ["FORMATS", "configure", "run"]
+__all__ = ["configure", "run"]
 
 # A folder's name that is nothing else in a URL either.
 RUN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")
@@ -38,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = "example: nox -s export-results -- --suite quic --run nightly --format quic-interop-runner"
     parser.add_argument("merged", nargs="?", type=Path, metavar="MERGED.JSON", help="default: the run's")
-    parser.add_argument("--format", choices=tuple(FORMATS), required=True)
+    parser.add_argument("--format", choices=tuple(REPORTS), required=True)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="default: result.json beside the merged results"
     )
@@ -69,18 +65,31 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         path = arguments.results / workspace.finished_run(arguments.run_name, arguments.results) / "merged.json"
         console.info(f"results: {path}")
     merged = read_merged(path, known_suites())
-    document = FORMATS[arguments.format](merged, workspace, arguments)
+    report = load_report(arguments.format)
+    runs = [shard.run for shard in merged.shards if shard.run is not None]
+    log_dir: str = arguments.log_dir or next(iter(runs), "logs")
+    urls = {name: version.url for name, version in workspace.versions.items() if version.url is not None}
+    options = ReportOptions(urls=urls, log_dir=log_dir, never_automatic=arguments.no_auto_unsupported)
+    rendered = report.render(merged, options)
+    content = rendered if isinstance(rendered, bytes) else rendered.encode()
     if arguments.site is None:
-        output: Path = arguments.output or path.with_name("result.json")
-        _write(output, document)
+        output: Path = arguments.output or path.with_name(report.file_name)
+        _write(output, content)
         console.info(f"{arguments.format}: {output}")
-        console.info("next: the same with --site FOLDER lays out what the web page reads, the logs with it")
+        if report.has_page:
+            console.info("next: the same with --site FOLDER lays out what the web page reads, the logs with it")
         return ExitCode.GREEN
     if arguments.output is not None:
         raise ConfigurationError(
             "export-file", "--output and --site both say where to write", hint="leave one of them out"
         )
-    site = _lay_out(merged, document, path.parent, arguments.site)
+    if not report.has_page:
+        raise ConfigurationError(
+            "export-file",
+            f"the format {arguments.format} has no web page",
+            hint="leave out --site, or name a format that has",
+        )
+    site = _lay_out(merged, content, path.parent, arguments.site, log_dir)
     console.info(f"{arguments.format}: {site.folder}")
     if site.without_logs:
         cases = counted(len(site.without_logs), "case")
@@ -89,8 +98,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     return ExitCode.GREEN
 
 
-def _lay_out(merged: Merged, document: dict[str, Json], results: Path, folder: Path) -> Site:
-    log_dir = str(document["log_dir"])
+def _lay_out(merged: Merged, content: bytes, results: Path, folder: Path, log_dir: str) -> Site:
     if not RUN.fullmatch(log_dir):
         raise ConfigurationError(
             "run-name",
@@ -98,7 +106,7 @@ def _lay_out(merged: Merged, document: dict[str, Json], results: Path, folder: P
             hint="give --log-dir letters, digits, `.`, `:`, `_` and `-`, and no `.` or `-` at its beginning",
         )
     try:
-        return lay_out(merged, document, results=results, site=folder, log_dir=log_dir)
+        return lay_out(merged, content, results=results, site=folder, log_dir=log_dir)
     except OSError as error:
         raise ConfigurationError(
             "export-file",
@@ -107,44 +115,10 @@ def _lay_out(merged: Merged, document: dict[str, Json], results: Path, folder: P
         ) from error
 
 
-def _quic_interop_runner(merged: Merged, workspace: Workspace, arguments: argparse.Namespace) -> dict[str, Json]:
-    runs = [shard.run for shard in merged.shards if shard.run is not None]
-    return interop_export(
-        merged,
-        urls={name: version.url for name, version in workspace.versions.items() if version.url is not None},
-        log_dir=arguments.log_dir or next(iter(runs), "logs"),
-        exempt=None if arguments.no_auto_unsupported is None else _named(arguments.no_auto_unsupported, merged),
-    )
-
-
-# How a format's document is made of merged results; more may come, so none is the default.
-FORMATS: Final[Mapping[str, Callable[[Merged, Workspace, argparse.Namespace], dict[str, Json]]]] = {
-    "quic-interop-runner": _quic_interop_runner,
-}
-
-
-def _named(words: str, merged: Merged) -> frozenset[str]:
-    """The versions of this run that a comma-separated list names; `*` and `?` stand for any characters."""
-    known = {name for case in merged.cases for name in case.pair}
-    found: set[str] = set()
-    for word in filter(None, (word.strip() for word in words.split(","))):
-        matches = {name for name in known if fnmatchcase(name, word)}
-        if not matches:
-            raise ConfigurationError(
-                "unknown-version",
-                f"--no-auto-unsupported names `{shown(word)}`, which is no version of this run"
-                f"{did_you_mean(word, known)}",
-                hint=f"the versions are {', '.join(sorted(known))}",
-            )
-        found |= matches
-    return frozenset(found)
-
-
-def _write(path: Path, document: dict[str, Json]) -> None:
-    text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode())
+        write_atomically(path, content)
     except OSError as error:
         raise ConfigurationError(
             "export-file",

@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.commands.backends import Backend, open_backend
-from ci.commands.build_images import archives, print_report
+from ci.commands.build_images import print_report
+from ci.commands.engine_choice import archives, backend_for
 from ci.commands.merge_results import add_proof_argument, merge_run, report
 from ci.commands.run_shard import (
     Images,
@@ -25,6 +25,7 @@ from ci.commands.run_shard import (
     run_one_shard,
 )
 from ci.commands.workspace import Workspace, add_selection_arguments
+from ci.engines.backend import Backend
 from ci.errors import ExitCode
 from ci.images.base import Image, ImageReport, Unavailable
 from ci.plan.shard import Shard
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, arguments.run_name, "1/1"), console)
-    backend = open_backend(engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
+    backend = backend_for(engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
     console.info(backend.why)
     workspace = _cut_to_size(workspace, backend, arguments, console)
     if arguments.write and not arguments.partial:

@@ -12,12 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.commands.backends import Backend, add_engine_argument, open_backend
-from ci.commands.build_images import add_archive_argument, archives, found_or_built
+from ci.commands.build_images import found_or_built
 from ci.commands.case_runs import add_time_arguments, open_cases
+from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
 from ci.commands.repro_loop import Repeat, Try, pass_rate
 from ci.commands.repro_output import LiveOutput
 from ci.commands.workspace import Workspace, add_version_arguments, version_words
+from ci.engines.backend import Backend
 from ci.engines.docker.daemon import LABEL
 from ci.engines.docker.engine import DockerEngine, DockerSlot
 from ci.engines.docker.images import Images
@@ -32,10 +33,8 @@ from ci.plan.case_lookup import find_case
 from ci.runner.base import After
 from ci.runner.inbox import Cancelled
 from ci.runner.schedule import Ready
-from ci.suites.quic.attempt_specs import test_case
 from ci.suites.quic.decrypted import captures_below, decrypted_copies
 from ci.suites.registry import SUITES
-from ci.suites.transport.words import TRANSPORT
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import OUTCOME_STYLES
 from ci.terminal.spelling import say_next
@@ -43,7 +42,6 @@ from ci.util.arguments import whole_number
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
-    from ci.model import Case, Role
     from ci.runner.case import EngineCases
     from ci.spec.attempt import Participant
     from ci.terminal.console import Console
@@ -105,7 +103,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     arguments.captures = "all" if arguments.pcap else "red"
     folder = _new_folder(arguments.results)
     try:
-        backend = open_backend(
+        backend = backend_for(
             arguments.engine,
             workspace,
             console,
@@ -142,7 +140,7 @@ class _Session:
     def play(self, ready: Ready, names: Mapping[str, str]) -> ExitCode:
         """:param names: what people call an image, by its digest"""
         arguments, console = self._arguments, self._console
-        roles = _roles(ready.case)
+        roles = self._case_runner.roles(ready)
         done: list[Try] = []
         by_hand: list[str] = []
         cut_short = False
@@ -185,7 +183,7 @@ class _Session:
         engine = self._case_runner.engine
         if self._arguments.pcap and isinstance(engine, DockerEngine):
             assert isinstance(slot, DockerSlot)  # noqa: S101 -- its own
-            files = {role: scratch / f"{role}.pcap" for role in TRANSPORT.roles}
+            files = {role: scratch / f"{role}.pcap" for role in slot.pods}
             return packets(engine.daemon, slot, helper=engine.helper, files=files, warn=self._console.warn)
         return nullcontext()  # over a simulated network the simulator records them itself
 
@@ -202,8 +200,9 @@ class _Session:
         reason = verdict.reason
         by_role = {participant.role: participant for participant in participants}
         # Where nobody in particular failed: on the side that begins.
-        first = next(role for role in (*TRANSPORT.roles, "client") if role in by_role and role != "listener")
-        participant = next((it for it in participants if reason is not None and it.role == reason.side), by_role[first])
+        roles = SUITES[self._arguments.suite].words.roles
+        blamed = reason.side if reason is not None and reason.side in by_role else roles[0]
+        participant = by_role[blamed]
         if not (self._console.terminal and sys.stdin.isatty()):
             self._console.warn("no shell: --shell needs a terminal to give it to")
             return
@@ -318,27 +317,21 @@ def _check_flags(arguments: argparse.Namespace, backend: Backend) -> None:
     """Processes share this host's network and end with their slot: there is nothing to record, enter or leave."""
     given = [flag for flag in NEED_DOCKER if getattr(arguments, flag.removeprefix("--"))]
     # A simulated network takes Docker anyway, and says so by itself.
-    if given and backend.small and SUITES[arguments.suite].words.implied:
+    simulated = SUITES[arguments.suite].simulated_network
+    if given and backend.small and not simulated:
         raise ConfigurationError(
             "needs-docker",
             f"{' and '.join(given)} cannot be had with local processes: that needs Docker",
             why=backend.why,
             hint="leave it out, or start Docker and use --engine docker",
         )
-    if arguments.seed is not None and SUITES[arguments.suite].words is TRANSPORT:
+    if arguments.seed is not None and not simulated:
         raise ConfigurationError(
             "no-seed",
             f"--seed means nothing in the suite {arguments.suite}",
             why="its cases have no files, and no network that loses packets",
             hint="leave it out, or name the suite: `--suite quic`",
         )
-
-
-def _roles(case: Case) -> tuple[Role, ...]:
-    """Whose lines there will be."""
-    if case.suite is TRANSPORT:
-        return TRANSPORT.roles
-    return (*case.suite.roles, "simulator", *test_case(case).participants)
 
 
 def _done(image: Image) -> Future[Image | Unavailable]:

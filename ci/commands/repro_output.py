@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -19,16 +20,8 @@ __all__ = ["SHOWN_BYTES", "LiveOutput"]
 # Of each stream. A flood would be throttled by the terminal, and so behave differently from the case it repeats.
 SHOWN_BYTES: Final = 1024 * 1024
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
-# Of two that meet, the one that begins and the one that answers; what is between them, and beside them, in others.
-_COLOURS: Final[Mapping[Role, str]] = {
-    "dialer": "cyan",
-    "listener": "magenta",
-    "client": "cyan",
-    "server": "magenta",
-    "simulator": "yellow",
-    "iperf_client": "blue",
-    "iperf_server": "green",
-}
+# Of the one that begins, the one that answers, and whoever else takes part, in turn.
+_COLOURS: Final = ("cyan", "magenta", "yellow", "blue", "green")
 
 
 class LiveOutput:
@@ -36,12 +29,13 @@ class LiveOutput:
 
     What goes to standard output is bold: it is little, and it is the result.
 
-    :param roles: whose lines
+    :param roles: whose lines, the one that begins first
     """
 
     def __init__(self, console: Console, roles: Sequence[Role]) -> None:
         self._console = console
         self._lock = threading.Lock()
+        self._colours = dict(zip(roles, itertools.cycle(_COLOURS), strict=False))
         self._lines = {(role, stream): Lines() for role in roles for stream in _STREAMS}
         self._left = dict.fromkeys(self._lines, SHOWN_BYTES)
         self._width = max(len(f"{role}/{stream}") for role, stream in self._lines)
@@ -93,7 +87,7 @@ class LiveOutput:
             self._console.labelled(
                 line_head(line.at, f"{role}/{stream}", self._width),
                 line.data.decode(errors="replace"),
-                label_style=_COLOURS[role],
+                label_style=self._colours[role],
                 style="bold" if stream == "stdout" else "",
             )
         except (OSError, SystemExit):  # the latter is how Rich takes a broken pipe

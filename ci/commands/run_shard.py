@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ci.commands.backends import CHOICES, Backend, EngineChoice, add_engine_argument, open_backend
-from ci.commands.build_images import add_archive_argument, archives
 from ci.commands.case_runs import add_case_arguments, add_time_arguments, open_cases
+from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
 from ci.commands.latest import mark_latest
 from ci.commands.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
+from ci.engines.backend import Backend
+from ci.engines.registry import AUTO, ENGINES
 from ci.errors import ExitCode, InteropError
 from ci.images.base import Image, Provider, Unavailable
 from ci.images.caches.folder import Stopped
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     name = workspace.run_name(arguments.run_name)
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, name, str(shard)), console)
-    backend = open_backend(engine, workspace, console, run=name, archives=archives(arguments))
+    backend = backend_for(engine, workspace, console, run=name, archives=archives(arguments))
     console.info(backend.why)
 
     def find(cases: Sequence[Case], pool: ThreadPoolExecutor, _: Progress) -> Images:
@@ -127,19 +128,19 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     return exit_code(summary, accept_red=arguments.accept_red)
 
 
-def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: Console) -> EngineChoice:
+def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: Console) -> str:
     """The engine asked for; where that is left to us, the one that a shard was begun with.
 
     A cell of local processes among those of containers would be of another experiment.
     """
-    if arguments.engine != "auto" or arguments.fresh:
-        return cast("EngineChoice", arguments.engine)
+    if arguments.engine != AUTO or arguments.fresh:
+        return str(arguments.engine)
     used = {attempt.engine.get("name") for attempt in read_shard(folder).attempts}
-    for name in CHOICES:
+    for name in ENGINES:
         if name in used:
             console.info(f"engine: {name}, with which this shard was begun; --engine takes another")
             return name
-    return "auto"
+    return AUTO
 
 
 def run_one_shard(

@@ -178,12 +178,18 @@ class Workspace:
             suite=self.suite,
             selects=self.selects,
             ignores=self.ignores,
-            weights=load_weights(weights_of(self.suite.words)),
+            weights=self._weights,
             fingerprints=self.content_keys(),
             auxiliary=self.auxiliary,
             quick=self.quick,
             unfit=self.unfit,
         )
+
+    @property
+    def _weights(self) -> Mapping[str, float]:
+        """What is recorded of the suite's cases; of one that is new nothing is yet."""
+        path = weights_of(self.suite.words)
+        return load_weights(path) if path.exists() else {}
 
     @property
     def versions(self) -> Mapping[str, Version]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,6 @@ from ci.util.atomic import write_atomically
 
 if TYPE_CHECKING:
     from ci.results.merged import Merged, MergedCase
-    from ci.util.json_document import Json
 
 __all__ = ["Site", "lay_out"]
 
@@ -37,10 +36,10 @@ class Site:
     without_logs: tuple[str, ...]
 
 
-def lay_out(merged: Merged, document: Mapping[str, Json], *, results: Path, site: Path, log_dir: str) -> Site:
+def lay_out(merged: Merged, content: bytes, *, results: Path, site: Path, log_dir: str) -> Site:
     """Put `result.json` and the evidence of each case below `site`, and name the run among the others there.
 
-    :param document: see `interop_export`; its names are those of the folders
+    :param content: of `result.json`; its names are those of the folders
     :param results: the run's folder, with its shards
     :param log_dir: of this run, in `site`; what is there already is replaced
     :raises OSError: something cannot be written
@@ -58,7 +57,7 @@ def lay_out(merged: Merged, document: Mapping[str, Json], *, results: Path, site
             shutil.copytree(source, target, dirs_exist_ok=True, ignore=_links)
         if case.result.outcome.conclusive and not found:
             missing.append(case.name)
-    _write(folder / "result.json", document)
+    write_atomically(folder / "result.json", content)
     _write(site / LOGS, [*(it for it in _earlier(site / LOGS) if it != log_dir), log_dir])
     fresh = site / f".{LATEST}"
     fresh.unlink(missing_ok=True)

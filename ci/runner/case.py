@@ -61,6 +61,11 @@ class EngineCases:
     def inputs(self, ready: Ready) -> Mapping[str, Json]:
         return self.suite.inputs(ready.case, {name: image.digest for name, image in ready.images.items()})
 
+    def roles(self, ready: Ready) -> tuple[Role, ...]:
+        """Who takes part in a case."""
+        digests = {name: image.digest for name, image in ready.images.items()}
+        return self.suite.case_run(ready.case, digests, identity="", number=1).roles
+
     def slot(self, number: int) -> AbstractContextManager[Slot]:
         return self.engine.slot(number)
 

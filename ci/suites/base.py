@@ -155,7 +155,7 @@ class CaseRun(Protocol):
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """Who takes part."""
+        """Who takes part, the one that begins first."""
 
     @property
     def repetitions(self) -> tuple[str, ...]:

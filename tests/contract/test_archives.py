@@ -16,11 +16,11 @@ import pytest
 import zstandard
 from engine_fronts import engine_front
 
-from ci.engines.docker.archives import ArchiveFolder
 from ci.engines.docker.daemon import Daemon, connect
 from ci.engines.docker.images import Images
 from ci.errors import EngineError
 from ci.images.base import Unavailable
+from ci.images.caches.archives import ArchiveFolder
 from ci.model import BuildRecipe, Transport, Version
 
 pytestmark = pytest.mark.docker
@@ -93,9 +93,9 @@ def shelf(daemon: Daemon, tmp_path: Path) -> Iterator[Shelf]:
 
 def test_what_was_kept_comes_back(shelf: Shelf) -> None:
     assert not shelf.has(shelf.tag)
-    assert shelf.archives.load(shelf.tag, shelf.daemon)
+    assert shelf.archives.restore(shelf.tag, shelf.daemon)
     assert shelf.has(shelf.tag)
-    assert shelf.archives.load(f"interop/none:{'b' * 16}", shelf.daemon) is False
+    assert shelf.archives.restore(f"interop/none:{'b' * 16}", shelf.daemon) is False
 
 
 def cut(content: bytes) -> bytes:
@@ -113,7 +113,7 @@ def test_a_damaged_archive_is_removed_and_never_reaches_the_engine(
 ) -> None:
     shelf.file.write_bytes(damage(shelf.file.read_bytes()))
     with pytest.raises(OSError, match="is damaged and was removed"):
-        shelf.archives.load(shelf.tag, shelf.daemon)
+        shelf.archives.restore(shelf.tag, shelf.daemon)
     assert not shelf.file.exists()
     assert not shelf.has(shelf.tag)
 
@@ -169,7 +169,7 @@ def test_an_archive_gives_no_image_a_name_but_its_own(
 ) -> None:
     forge(shelf, shelf.members())
     with pytest.raises(OSError, match="is damaged and was removed"):
-        shelf.archives.load(shelf.tag, shelf.daemon)
+        shelf.archives.restore(shelf.tag, shelf.daemon)
     assert not shelf.file.exists()
     assert not shelf.has(other(shelf))
     assert not shelf.has(shelf.tag)
@@ -182,7 +182,7 @@ def test_what_the_engine_does_not_take_is_no_hit_and_is_written_anew(shelf: Shel
     shelf.write(members | {config: b"{"})
     said: list[str] = []
     images = Images(
-        shelf.daemon, root=Path("/nowhere"), key_of=lambda _: "a" * 64, archives=shelf.archives, warn=said.append
+        shelf.daemon, root=Path("/nowhere"), key_of=lambda _: "a" * 64, cache=shelf.archives, warn=said.append
     )
     version = Version(
         id=f"shelf-{shelf.word}",
@@ -200,7 +200,7 @@ def test_what_the_engine_does_not_take_is_no_hit_and_is_written_anew(shelf: Shel
     shelf.make(shelf.tag)
     shelf.archives.save(shelf.tag, shelf.daemon)
     shelf.forget(shelf.tag)
-    assert ArchiveFolder(shelf.file.parent).load(shelf.tag, shelf.daemon)
+    assert ArchiveFolder(shelf.file.parent).restore(shelf.tag, shelf.daemon)
 
 
 def test_an_engine_in_trouble_costs_no_archive(shelf: Shelf, tmp_path: Path) -> None:
@@ -208,6 +208,6 @@ def test_an_engine_in_trouble_costs_no_archive(shelf: Shelf, tmp_path: Path) -> 
     host = shelf.daemon.address.host
     with engine_front(host, tmp_path / "engine.sock", hangs_up_on=b"/images/load") as front:
         with closing(connect({"DOCKER_HOST": front.host})) as client, pytest.raises(EngineError):
-            shelf.archives.load(shelf.tag, Daemon(client, run="tests"))
+            shelf.archives.restore(shelf.tag, Daemon(client, run="tests"))
         assert any(b"/images/load" in line for line in front.seen)
     assert shelf.file.read_bytes() == before

@@ -28,7 +28,7 @@ ROOMS = {
     "config": ("spec", "terminal"),
     "images": ("spec", "terminal", "config"),
     # An engine runs programs and a suite judges what they did: neither learns the other's business.
-    "engines": ("terminal", "config", "images"),
+    "engines": ("terminal", "config"),
     "engines.docker": ("terminal", "config"),
     "engines.local": ("terminal", "config", "engines.docker"),
     # Results are read and merged on machines that have no engine, and shown without knowing how they came about.
@@ -71,7 +71,7 @@ FENCES = {
         "reports.screen",
         "suites.transport.terminal",
     },
-    "zstandard": {"engines.docker.archives"},
+    "zstandard": {"images.caches.archives"},
     "pathspec": {"images.content_key"},
     "msgspec": {
         "model",

@@ -18,8 +18,8 @@ from stand_ins import tool
 from terminals import File
 from waiting import eventually
 
-from ci.commands.backends import Backend
 from ci.commands.build_images import found_or_built
+from ci.engines.backend import Backend
 from ci.engines.local.builds import Builds
 from ci.engines.local.recipes.base import Bench
 from ci.engines.local.recipes.python import PythonRecipe, pins, replacements

@@ -247,7 +247,7 @@ class DockerParticipant:
         noted: dict[str, str] = {}
         try:
             for event in stream:
-                noted.setdefault(event["Action"], event["Participant"]["Attributes"].get("signal", ""))
+                noted.setdefault(event["Action"], event["Actor"]["Attributes"].get("signal", ""))
                 if event["Action"] in ("die", "destroy") and not also_afterwards:
                     break
         finally:

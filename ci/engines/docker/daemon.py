@@ -7,7 +7,7 @@ import itertools
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -163,6 +163,16 @@ class Daemon:
         :raises EngineError: the engine does not answer
         """
         return self._said(lambda: self.api.pull(reference, stream=True, decode=True), stopped)
+
+    def export(self, tag: str) -> Iterator[bytes]:
+        """An image as an archive.
+
+        :raises EngineError: the engine does not answer, or has no such image
+        """
+        try:
+            yield from self.api.get_image(tag)
+        except TROUBLE as error:
+            raise self.trouble(str(error)) from error
 
     def load(self, archive: IO[bytes]) -> str | None:
         """Give the engine an archive of images; None once it has them, else why it does not take them, in its words.

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.engines.docker.address import require_docker_command
-from ci.engines.docker.daemon import TROUBLE, Daemon
+from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.helper_image import make_missing
-from ci.errors import BuildError
+from ci.errors import BuildError, EngineError
 from ci.images.base import Image, ImageReport, ImageStatus, Unavailable, Watch, unwatched
 from ci.images.build_commands import Commands
 from ci.images.caches.folder import Stopped
 from ci.model import BuildRecipe, PublishedImage, ReasonCode, Version
 
 if TYPE_CHECKING:
-    from ci.engines.docker.archives import ArchiveFolder
+    from ci.images.caches.base import ImageCache
 
 __all__ = ["Images"]
 
@@ -44,7 +44,7 @@ class Images:
 
     :param root: the checkout
     :param key_of: content key of a build folder (relative to `root`)
-    :param archives: where images are kept outside the engine, if anywhere
+    :param cache: where images are kept outside the engine, if anywhere
     :param warn: told about faults of a cache, and of a registry that is asked again
     :param pauses: seconds to wait before each further try of a pull that failed for a reason that may pass
     :param commands: what `make` is run with, and ended by `stop`
@@ -56,7 +56,7 @@ class Images:
         *,
         root: Path,
         key_of: Callable[[str], str],
-        archives: ArchiveFolder | None = None,
+        cache: ImageCache | None = None,
         warn: Callable[[str], None] = lambda _: None,
         pauses: Sequence[float] = PAUSES,
         commands: Commands | None = None,
@@ -64,7 +64,7 @@ class Images:
         self._daemon = daemon
         self._root = root
         self._key_of = key_of
-        self._archives = archives
+        self._cache = cache
         self._warn = warn
         self._pauses = pauses
         self._stopped = threading.Event()
@@ -78,7 +78,7 @@ class Images:
             return self._published(version.source.reference)
         key = self._key_of(version.source.folder)
         tag = self.tag(version, key)
-        digest = self._digest(tag) or self._from_archive(tag)
+        digest = self._digest(tag) or self._from_cache(tag)
         if digest is None:
             return Unavailable(
                 code=ReasonCode.BUILD_FAILED,
@@ -126,12 +126,12 @@ class Images:
         found = self._daemon.image(reference)
         return None if found is None else str(found["Id"])
 
-    def _from_archive(self, tag: str, *, then: str = "") -> str | None:
+    def _from_cache(self, tag: str, *, then: str = "") -> str | None:
         """:param then: what is done where it cannot be had from there, for the warning"""
-        if self._archives is None:
+        if self._cache is None:
             return None
         try:
-            loaded = self._archives.load(tag, self._daemon)
+            loaded = self._cache.restore(tag, self._daemon)
         except OSError as error:
             self._warn(f"cache: {tag} could not be loaded{then}: {error}")
             return None
@@ -189,7 +189,7 @@ class Images:
         digests = {version.id: self._digest(tags[version.id]) for version in members}
         statuses = {name: ImageStatus.HIT for name, digest in digests.items() if digest is not None}
         for name, digest in digests.items():
-            loaded = self._from_archive(tags[name], then=", it is built instead") if digest is None else None
+            loaded = self._from_cache(tags[name], then=", it is built instead") if digest is None else None
             if loaded is not None:
                 digests[name], statuses[name] = loaded, ImageStatus.LOADED
 
@@ -260,11 +260,11 @@ class Images:
         return self._line(version, ImageStatus.UNAVAILABLE, started, why)
 
     def _keep(self, tag: str) -> None:
-        if self._archives is None:
+        if self._cache is None:
             return
         try:
-            self._archives.save(tag, self._daemon)
-        except TROUBLE as error:
+            self._cache.save(tag, self._daemon)
+        except (OSError, EngineError) as error:
             self._warn(f"cache: {tag} could not be kept: {error}")
 
     def _line(self, version: Version, status: ImageStatus, started: float, image: Image | Unavailable) -> ImageReport:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
-from ci.spec.attempt import MIB, SIDES
+from ci.spec.attempt import MIB
 
 if TYPE_CHECKING:
     from ci.engines.docker.engine import DockerSlot
@@ -49,8 +49,8 @@ def packets(
     :raises EngineError: it cannot be recorded
     """
     with ExitStack() as stack:
-        for role in SIDES:
-            stack.enter_context(_recording(daemon, slot.pods[role], helper, files[role], warn))
+        for role, path in files.items():
+            stack.enter_context(_recording(daemon, slot.pods[role], helper, path, warn))
         yield
 
 

@@ -116,7 +116,7 @@ class NetworkCaseRun:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        return ("simulator", *self.case.suite.roles, *self.test.participants)
+        return (*self.case.suite.roles, "simulator", *self.test.participants)
 
     @property
     def repetitions(self) -> tuple[str, ...]:

@@ -7,24 +7,29 @@ are such that its page can select by them. They are sorted and what that format 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
+from ci.errors import ConfigurationError
 from ci.model import Outcome
 from ci.reports.order import by_code_unit
 from ci.reports.page_names import page_names
 from ci.suites.quic.reports.auto_unsupported import auto_unsupported, default_exemption
 from ci.suites.quic.reports.matrix import rate
 from ci.suites.quic.reports.planned_tests import planned_tests
+from ci.util.suggest import did_you_mean, shown
 
 if TYPE_CHECKING:
+    from ci.reports.base import ReportOptions
     from ci.results.merged import Merged, MergedCase
     from ci.results.records import Attempt
     from ci.suites.quic.testcases.base import TestCase
     from ci.util.json_document import Json
 
-__all__ = ["interop_export"]
+__all__ = ["QUIC_INTEROP_RUNNER", "interop_export"]
 
 # The established words. A case without one has no result: its pair was skipped, or the harness broke.
 _RESULTS: Final = {
@@ -130,3 +135,36 @@ def _images(merged: Merged) -> dict[str, Json]:
                 if role.image_digest is not None:
                     found.setdefault(role.version, set()).add(role.image_digest)
     return {version: sorted(digests) for version, digests in found.items()}
+
+
+class _QuicInteropRunner:
+    """The established runner's `result.json`. See `ci.reports.base.Report`."""
+
+    file_name = "result.json"
+    has_page = True
+
+    def render(self, merged: Merged, options: ReportOptions, /) -> str:
+        words = options.never_automatic
+        exempt = None if words is None else _named(words, merged)
+        document = interop_export(merged, urls=options.urls, log_dir=options.log_dir, exempt=exempt)
+        return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _named(words: str, merged: Merged) -> frozenset[str]:
+    """The versions of this run that a comma-separated list names; `*` and `?` stand for any characters."""
+    known = {name for case in merged.cases for name in case.pair}
+    found: set[str] = set()
+    for word in filter(None, (word.strip() for word in words.split(","))):
+        matches = {name for name in known if fnmatchcase(name, word)}
+        if not matches:
+            raise ConfigurationError(
+                "unknown-version",
+                f"--no-auto-unsupported names `{shown(word)}`, which is no version of this run"
+                f"{did_you_mean(word, known)}",
+                hint=f"the versions are {', '.join(sorted(known))}",
+            )
+        found |= matches
+    return frozenset(found)
+
+
+QUIC_INTEROP_RUNNER: Final = _QuicInteropRunner()

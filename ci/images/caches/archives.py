@@ -18,7 +18,7 @@ import zstandard
 from ci.util.given_files import open_given
 
 if TYPE_CHECKING:
-    from ci.engines.docker.daemon import Daemon
+    from ci.images.caches.base import ImageStore
 
 __all__ = ["ArchiveFolder"]
 
@@ -36,17 +36,21 @@ class ArchiveFolder:
     named for, is removed; what an engine will not take is written anew when that image is kept the next time.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
         self._refused: set[str] = set()
 
     def path(self, tag: str) -> Path:
         return self._folder / (tag.replace("/", "_").replace(":", "-") + ".tar.zst")
 
-    def save(self, tag: str, daemon: Daemon) -> None:
+    def describe(self) -> str:
+        return f"archives in {self._folder}"
+
+    def save(self, tag: str, store: ImageStore) -> None:
         """Keep an image.
 
         :raises OSError: the folder cannot be written
+        :raises EngineError: the engine does not answer
         """
         target = self.path(tag)
         if target.exists() and tag not in self._refused:
@@ -57,7 +61,7 @@ class ArchiveFolder:
             with os.fdopen(descriptor, "wb") as file:
                 compressor = zstandard.ZstdCompressor(level=3, write_checksum=True, threads=-1)
                 with compressor.stream_writer(file, closefd=False) as writer:
-                    for chunk in daemon.api.get_image(tag):
+                    for chunk in store.export(tag):
                         writer.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
@@ -69,7 +73,7 @@ class ArchiveFolder:
             raise
         self._refused.discard(tag)
 
-    def load(self, tag: str, daemon: Daemon) -> bool:
+    def restore(self, tag: str, store: ImageStore) -> bool:
         """Give an image to the engine; False if it is not kept here.
 
         :raises OSError: the archive is of no use and was removed, or cannot be read, or the engine does not take it
@@ -88,7 +92,7 @@ class ArchiveFolder:
             msg = f"the archive {source.name} is damaged and was removed: {error}"
             raise OSError(msg) from error
         with _content(source) as reader:
-            complaint = daemon.load(reader)
+            complaint = store.load(reader)
         if complaint is not None:
             # Its disk may be full, so this is no reason to throw the archive away.
             self._refused.add(tag)

@@ -1,0 +1,22 @@
+"""The formats that results are exported in, a line each. More may come, so none is the default."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from ci.reports.base import Report
+
+__all__ = ["REPORTS", "load_report"]
+
+# By the name that is asked for: `module:name` of the `Report`.
+REPORTS: Final[dict[str, str]] = {
+    "quic-interop-runner": "ci.suites.quic.reports.export:QUIC_INTEROP_RUNNER",
+}
+
+
+def load_report(name: str) -> Report:
+    """The format of this name in `REPORTS`."""
+    module, _, attribute = REPORTS[name].partition(":")
+    return cast("Report", getattr(importlib.import_module(module), attribute))

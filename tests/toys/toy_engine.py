@@ -1,0 +1,116 @@
+"""An engine in one file: participants are threads that do what their image is called."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ci.engines.backend import Backend, EngineOptions, no_network
+from ci.engines.base import RunningParticipant, Sink, Slot
+from ci.engines.coordination import RedisCoordinator
+from ci.errors import EngineError
+from ci.images.base import Image, ImageReport, ImageStatus, Watch, unwatched
+from ci.images.caches.base import ImageCache
+from ci.model import PublishedImage, Version
+from ci.spec.attempt import AttemptSpec, Participant, Surroundings
+
+
+class ToyParticipant:
+    def __init__(self, participant: Participant, sink: Sink) -> None:
+        self._participant = participant
+        self._sink = sink
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._live)
+
+    def _live(self) -> None:
+        role, word = self._participant.role, self._participant.environment["WORD"]
+        self._sink.output(role, "stdout", f"{word}\n".encode())
+        if role == "callee":
+            self._stopped.wait()
+        self._sink.ended(role, int("rude" in self._participant.image), out_of_memory=False)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        self._stopped.set()
+        self._thread.join(timeout)
+
+    def remove(self) -> None:
+        self.stop(1)
+
+
+class ToySlot:
+    surroundings = Surroundings()
+
+    @property
+    def coordinator(self) -> RedisCoordinator:
+        raise EngineError("no-coordination", "toys meet nowhere")
+
+    def restore(self, *roles: str) -> None: ...
+
+    def prepare(
+        self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
+    ) -> RunningParticipant:
+        return ToyParticipant(participant, sink)
+
+    def collect(self, role: str, source: str, target: Path, *, most_bytes: int) -> bool:
+        return True
+
+
+class ToyEngine:
+    name = "toy"
+
+    def describe(self) -> dict[str, str | int]:
+        return {"name": self.name}
+
+    @contextmanager
+    def slot(self, number: int) -> Iterator[Slot]:
+        yield ToySlot()
+
+    def reproduction(
+        self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None
+    ) -> list[str]:
+        return [f"echo {it.environment['WORD']}" for it in spec.participants]
+
+
+class ToyImages:
+    def __init__(self, cache: ImageCache | None) -> None:
+        self._cache = cache
+
+    def find(self, version: Version) -> Image:
+        assert isinstance(version.source, PublishedImage)
+        return Image(digest=version.source.reference)
+
+    def lack(self, version: Version) -> None: ...
+
+    def provide(
+        self, versions: Iterable[Version], report: Callable[[ImageReport], None], watch: Watch = unwatched
+    ) -> None:
+        for version in versions:
+            image = self.find(version)
+            status = ImageStatus.PULLED
+            if self._cache is not None:
+                status = ImageStatus.LOADED if self._cache.restore(image.digest, self) else status
+                self._cache.save(image.digest, self)
+            report(ImageReport(version=version.id, status=status, seconds=0.0, image=image))
+
+    def export(self, tag: str) -> Iterable[bytes]:
+        return [tag.encode()]
+
+    def load(self, archive: object) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def open_backend(options: EngineOptions, reason: str) -> Backend:
+    return Backend(
+        why=f"engine: toys, {reason}",
+        small=False,
+        provider=ToyImages(options.cache),
+        prepare=lambda *_: None,
+        engine=ToyEngine,
+        network=no_network,
+    )
