@@ -1,4 +1,4 @@
-# The Makefile of every family of endpoints written in Rust. An image is built in the version's own folder.
+# What concerns all versions of a family written in Rust: one source, but the lint has to hold against each. An image is built in the version's own folder.
 
 VERSIONS := $(sort $(wildcard v*))
 
