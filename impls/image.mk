@@ -6,6 +6,9 @@
 #
 # The folder is sent with its links followed, so sources shared by all versions of a family are links
 # here and files in exactly one place. Works with the classic builder and with BuildKit.
+#
+# How a program is built that is written in a language of several families stands before the family's own Dockerfile:
+# `head.Dockerfile`, a link to impls/<language>.Dockerfile.
 
 BASE       ?= interop/base:trixie
 BUILD_BASE ?= interop/build-base:trixie
@@ -18,9 +21,10 @@ define build
 sent=$$(mktemp -d) && trap 'rm -rf "$$sent" "$$sent.id"' EXIT && trap 'exit 1' HUP INT TERM \
   && tar -chf - --exclude='*image.json' --exclude=build.log --exclude='./node_modules' --exclude='./target' . \
    | tar -xf - -C "$$sent" \
+  && cat $(wildcard head.Dockerfile) $(1) >"$$sent/whole.Dockerfile" \
   && chmod -R u=rwX,go=rX "$$sent" \
   && tar -cf - -C "$$sent" . \
-   | docker build --iidfile "$$sent.id" -f $(1) --build-arg BASE=$(BASE) --build-arg BUILD_BASE=$(BUILD_BASE) \
+   | docker build --iidfile "$$sent.id" -f whole.Dockerfile --build-arg BASE=$(BASE) --build-arg BUILD_BASE=$(BUILD_BASE) \
      $(BUILD_ARGS) $(2) - >&2 \
   && cat "$$sent.id"
 endef

@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,6 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import BuildRecipe, Contract
 from ci.suites.quic.auxiliary_images import SIMULATOR, simulator_of
 from ci.suites.registry import SUITES
-from ci.suites.transport.words import TRANSPORT
 from ci.util.given_files import read_given
 from ci.util.suggest import shown_path
 
@@ -38,9 +38,11 @@ __all__ = ["configure", "image_named", "run"]
 # Families of counterparts that are known to work, in the order in which they are tried: of each the last version that
 # plays both roles in the suite.
 COUNTERPARTS: Final = ("quic-go", "webtransport-go", "aioquic")
-# Arguments that mean something in one kind of suite only.
-OF_TRANSPORT: Final = ("transport", "security", "muxer", "contract")
-OF_NETWORKS: Final = ("role", "simulator")
+# Arguments that mean something under one contract only.
+ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "transport-interop": ("transport", "security", "muxer", "contract"),
+    "quic-interop": ("role", "simulator"),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,14 +65,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
-    network: bool = SUITES[arguments.suite].words is not TRANSPORT
-    if foreign := [name for name in (OF_TRANSPORT if network else OF_NETWORKS) if getattr(arguments, name)]:
+    contract = SUITES[arguments.suite].words.contract
+    if contract not in CHECKS:
+        raise ConfigurationError(
+            "no-checks",
+            f"there are no checks of images for the suite {arguments.suite}",
+            why=f"nobody has written any of the contract {contract}",
+            hint="name another suite with --suite",
+        )
+    others = (name for other, names in ARGUMENTS.items() if other != contract for name in names)
+    if foreign := [name for name in others if getattr(arguments, name)]:
+        named = next(it for it in SUITES.values() if foreign[0] in ARGUMENTS.get(it.words.contract, ()))
+        hint = f", or name the suite: `{' '.join(named.words.option)}`" if named.words.option else ""
         raise ConfigurationError(
             "other-suite",
             f"{' and '.join(f'--{name}' for name in foreign)} means nothing in the suite {arguments.suite}",
-            hint="leave it out" if network else "leave it out, or name the suite: `--suite quic`",
+            hint=f"leave it out{hint}",
         )
-    return _endpoint(arguments, console) if network else _transport(arguments, console)
+    return CHECKS[contract](arguments, console)
 
 
 def _transport(arguments: argparse.Namespace, console: Console) -> ExitCode:
@@ -126,6 +138,13 @@ def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
             tell=(lambda _: None) if arguments.json else console.info,
         )
     return _show(arguments, console, endpoint_data(report), render_endpoint(report), passed=report.passed)
+
+
+# How an image is held to its contract, by the contract of its suite.
+CHECKS: Final[Mapping[str, Callable[[argparse.Namespace, Console], ExitCode]]] = {
+    "transport-interop": _transport,
+    "quic-interop": _endpoint,
+}
 
 
 def _show(

@@ -77,3 +77,18 @@ func (e *endpoint) quicConfig() *quic.Config {
 		Tracer:                  e.traces.tracer,
 	}
 }
+
+// ofAnotherSuite says why a run is none of this endpoint's, by its PROTOCOLS; nothing where it is.
+func ofAnotherSuite(protocols string) string {
+	if protocols == "" {
+		return ""
+	}
+	return "this endpoint does not do WebTransport"
+}
+
+// prepare sets up the process, once, for the test case.
+func (e *endpoint) prepare() {
+	if e.testCase == caseChaCha20 {
+		onlyChaCha20()
+	}
+}

@@ -1,5 +1,5 @@
-// Command endpoint is the client or the server of a QUIC interoperability run, built on quic-go. What it is to do it
-// learns from the environment the QUIC Interop Runner's contract defines: ROLE, TESTCASE, REQUESTS, SSLKEYLOGFILE and
+// Command endpoint is the client or the server of a run over a simulated network. What it is to do it learns from the
+// environment that the QUIC Interop Runner's contract defines: ROLE, TESTCASE, REQUESTS, PROTOCOLS, SSLKEYLOGFILE and
 // QLOGDIR. Which test cases it can be asked for is said in client.testcases and server.testcases.
 package main
 
@@ -20,9 +20,9 @@ func main() {
 }
 
 func run() int {
-	if os.Getenv("PROTOCOLS") != "" {
-		// The WebTransport suite has test cases of the same names.
-		log.Print("this endpoint does not do WebTransport")
+	// The suites quic and webtransport have test cases of the same names, and tell them apart by PROTOCOLS.
+	if why := ofAnotherSuite(os.Getenv("PROTOCOLS")); why != "" {
+		log.Print(why)
 		return exitUnsupported
 	}
 	roles := map[string]func(*endpoint, context.Context) error{"client": (*endpoint).client, "server": (*endpoint).server}
@@ -36,9 +36,7 @@ func run() int {
 	defer stop()
 	e, err := fromEnvironment(os.Getenv)
 	if err == nil {
-		if e.testCase == caseChaCha20 {
-			onlyChaCha20()
-		}
+		e.prepare()
 		err = role(e, ctx)
 		e.traces.flush()
 	}

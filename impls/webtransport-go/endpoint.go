@@ -91,3 +91,14 @@ func (e *endpoint) quicConfig() *quic.Config {
 		Tracer:                           e.traces.tracer,
 	}
 }
+
+// ofAnotherSuite says why a run is none of this endpoint's, by its PROTOCOLS; nothing where it is.
+func ofAnotherSuite(protocols string) string {
+	if protocols != "" {
+		return ""
+	}
+	return "this endpoint does WebTransport only, and there are no PROTOCOLS"
+}
+
+// prepare has nothing to set up here.
+func (e *endpoint) prepare() {}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ci.commands.registry import COMMANDS
+from ci.suites.registry import SUITES
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -147,6 +148,20 @@ def test_imports_never_run_in_a_circle() -> None:
 def test_a_room_imports_from_lower_ones_and_not_from_strangers(room: str) -> None:
     below = set(list(ROOMS)[: list(ROOMS).index(room)])
     assert arrows()[room] <= below - set(ROOMS[room])
+
+
+def test_outside_its_folder_nothing_is_compared_with_a_suites_name() -> None:
+    """What differs between suites their entries in the registry say."""
+    found = [
+        f"{name}:{node.lineno}"
+        for name, path in modules().items()
+        if not name.startswith("suites.")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare)
+        for side in (node.left, *node.comparators)
+        if isinstance(side, ast.Constant) and side.value in SUITES
+    ]
+    assert found == []
 
 
 def test_there_are_few_modules_at_the_top() -> None:

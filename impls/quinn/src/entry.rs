@@ -1,0 +1,1 @@
+../../endpoint/rust/entry.rs
