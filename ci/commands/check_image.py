@@ -102,7 +102,7 @@ def _transport(arguments: argparse.Namespace, console: Console) -> ExitCode:
             required=required,
             contracts=contracts,
             peer=arguments.peer,
-            patience=arguments.timeout,
+            timeout=arguments.timeout,
             tell=(lambda _: None) if arguments.json else console.info,
         )
     return _show(arguments, console, as_data(report), render(report), passed=report.passed)

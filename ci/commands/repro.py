@@ -54,7 +54,7 @@ NEED_DOCKER: Final = ("--pcap", "--shell", "--keep")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Plays one case, shows what both sides write while they write it, and says how to play it by hand."
+        "Runs one case, shows what both sides write while they write it, and says how to run it by hand."
     )
     parser.epilog = (
         'example: nox -s repro -- "py-v0.8 x go-v0.51 (wss, noise, yamux)"\n'
@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--times",
         type=whole_number("--times", minimum=1, maximum=100_000),
         metavar="N",
-        help=f"play it N times and say how many passed (default: 1, with --until-fail {UNTIL_FAIL_TIMES})",
+        help=f"run it N times and say how many passed (default: 1, with --until-fail {UNTIL_FAIL_TIMES})",
     )
     group.add_argument("--until-fail", action="store_true", help="stop at the first try that does not pass")
     add_time_arguments(group)
@@ -117,11 +117,11 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         versions = tuple(
             dict.fromkeys((*taking_part, *workspace.suite.auxiliary_images.needed([case], workspace.simulator)))
         )
-        images = found_or_built(versions, backend, console, purpose=f"{case.name} cannot be played")
+        images = found_or_built(versions, backend, console, purpose=f"{case.name} cannot be run")
         found = {name: _done(image) for name, image in images.items()}
         case_runner = open_cases(arguments, workspace, backend, [case], found, folder)
         names = {images[it.id].digest: _called(it, images[it.id]) for it in versions}
-        return _Session(arguments, console, case_runner, folder).play(Ready(case, images), names)
+        return _Session(arguments, console, case_runner, folder).run(Ready(case, images), names)
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -137,7 +137,7 @@ class _Session:
         self._folder = folder
         self._times: int = arguments.times or (UNTIL_FAIL_TIMES if arguments.until_fail else 1)
 
-    def play(self, ready: Ready, names: Mapping[str, str]) -> ExitCode:
+    def run(self, ready: Ready, names: Mapping[str, str]) -> ExitCode:
         """:param names: what people call an image, by its digest"""
         arguments, console = self._arguments, self._console
         roles = self._case_runner.roles(ready)
@@ -221,7 +221,7 @@ class _Session:
         try:
             return last.by_hand(names)
         except OSError as error:
-            self._console.warn(f"no commands to play it by hand: what they need cannot be written: {error}")
+            self._console.warn(f"no commands to run it by hand: what they need cannot be written: {error}")
             return []
 
     # --- words ------------------------------------------------------------------------------------------

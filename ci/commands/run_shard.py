@@ -249,7 +249,7 @@ def _so_far(planned: Sequence[Case], summary: Summary) -> str:
 
 
 def repro_command(arguments: argparse.Namespace, name: str) -> str:
-    """The command that plays this case of this run once more; nothing in a name means anything to a shell."""
+    """The command that runs this case of this run once more; nothing in a name means anything to a shell."""
     first, *words = repro_words(arguments, name)
     return " ".join([f'nox -s repro -- "{first}"', *map(shlex.quote, words)])
 

@@ -210,13 +210,13 @@ class Behaviour:
     """Everything seen of an image under one generation of the contract.
 
     :param expected: which role must take which stack, because somebody said it does
-    :param patience: seconds a role had to take to a stack
+    :param timeout: seconds a role had to take to a stack
     :param experiments: by the code of the check that looks at them
     """
 
     contract: Contract
     expected: frozenset[tuple[Stack, Role]]
-    patience: float
+    timeout: float
     acceptance: tuple[Acceptance, ...]
     trips: tuple[RoundTrip, ...] = ()
     serving: Serving | None = None

@@ -1,6 +1,6 @@
 """`check-image` for the suites over a simulated network: hold one endpoint's image to the container contract.
 
-The image is asked what it does, and plays two test cases with a counterpart that is known to work, in each role. What
+The image is asked what it does, and runs two test cases with a counterpart that is known to work, in each role. What
 it is held to is in `ci.conformance.endpoint`, how the facts are come by in `ci.conformance.endpoint_laboratory`.
 """
 

@@ -91,7 +91,7 @@ def check(
     required: bool = False,
     contracts: Sequence[Contract] | None = None,
     peer: str | None = None,
-    patience: float = PATIENCE_SECONDS,
+    timeout: float = PATIENCE_SECONDS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Hold an image to the container contract.
@@ -101,7 +101,7 @@ def check(
     :param required: none of them may be refused
     :param contracts: the generations it must speak; None to try both and be content with one
     :param peer: an image that listens where this one only dials
-    :param patience: seconds a role may take to publish or to ask for an address
+    :param timeout: seconds a role may take to publish or to ask for an address
     :param tell: told in a few words what is being done, for the one who waits
     :raises ConfigurationError: the engine has no such image
     :raises EngineError: the engine or Redis broke; says nothing about the image
@@ -116,7 +116,7 @@ def check(
 
     behaviours: list[Behaviour] = []
     for contract in contracts if contracts is not None else tuple(Contract):
-        laboratory = Laboratory(slot, facts.digest, contract, peer=others, patience=patience, tell=tell)
+        laboratory = Laboratory(slot, facts.digest, contract, peer=others, timeout=timeout, tell=tell)
         seen = laboratory.observe(tried, expected)
         behaviours.append(seen)
         # What one generation has shown the other need not search for, only confirm.

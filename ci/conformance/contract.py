@@ -57,7 +57,7 @@ def _refuses_clearly(seen: Behaviour) -> Answer:
                 continue
             if trace.end is None:
                 did = "published no address" if role == "listener" else "did not ask for an address"
-                wrong.append(f"{it.stack}: the {role} {did} within {seen.patience:.0f} s and did not refuse either")
+                wrong.append(f"{it.stack}: the {role} {did} within {seen.timeout:.0f} s and did not refuse either")
             elif trace.end.exit_code == 0:
                 wrong.append(f"{it.stack}: the {role} exited 0 without having done anything; {last_line(trace)}")
             elif trace.stderr.total == 0:

@@ -53,7 +53,7 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Meeting:
-    """A test case played by the image in one role and its counterpart in the other.
+    """A test case run by the image in one role and its counterpart in the other.
 
     :param peer: what the counterpart is called
     :param end: of the image, by itself or stopped
@@ -80,14 +80,14 @@ class EndpointBehaviour:
 
     :param claims: by value of TESTCASE, whether it is taken; empty where that cannot be told, because the image does
         not refuse what it does not know
-    :param basics: the test cases it was to play with its counterpart, by the value of TESTCASE it gets in them
-    :param meetings: those that were played, by the same value
+    :param basics: the test cases it was to run with its counterpart, by the value of TESTCASE it gets in them
+    :param meetings: those that were run, by the same value
     :param bare: the first of them once more, without SSLKEYLOGFILE and QLOGDIR
     """
 
     role: EndpointRole
     refusal: Refusal
-    grace: float
+    stop_timeout: float
     claims: Mapping[str, bool] = field(default_factory=dict)
     basics: tuple[str, ...] = ()
     meetings: Mapping[str, Meeting] = field(default_factory=dict)
@@ -162,7 +162,7 @@ def _passed(meeting: Meeting, name: str) -> Answer:
             note=", ".join([f"with {meeting.peer}", *facts, *(f"not {_outcome(it)}" for it in meeting.others)])
         )
     if verdict.outcome is Outcome.ERROR and reason is not None and reason.side == "harness":
-        return Answer(skipped=True, note=f"{name} could not be played: {reason.text}")
+        return Answer(skipped=True, note=f"{name} could not be run: {reason.text}")
     return Answer(wrong=tuple(f"{name} {_outcome(it)}" for it in (meeting, *meeting.others)))
 
 
@@ -206,9 +206,9 @@ def _stops(seen: EndpointBehaviour) -> Answer:
     if not stopped:
         return Answer(skipped=True, note="it was never running when its counterpart had ended")
     wrong = tuple(
-        f"{name}: it ran on after SIGTERM, and was killed after {seen.grace:.0f} s"
+        f"{name}: it ran on after SIGTERM, and was killed after {seen.stop_timeout:.0f} s"
         for name, it in stopped.items()
-        if it.end is not None and it.end.exit_code == KILLED and (it.stopping or 0) >= seen.grace * 0.9
+        if it.end is not None and it.end.exit_code == KILLED and (it.stopping or 0) >= seen.stop_timeout * 0.9
     )
     slowest = max(it.stopping or 0.0 for it in stopped.values())
     codes = sorted({it.end.exit_code for it in stopped.values() if it.end is not None})
@@ -227,10 +227,10 @@ def _key_log(seen: EndpointBehaviour) -> Answer:
 
 
 def _qlog(seen: EndpointBehaviour) -> Answer:
-    played = {name: it for name, it in seen.meetings.items() if it.verdict.outcome is Outcome.PASSED}
-    if not played:
+    passed = {name: it for name, it in seen.meetings.items() if it.verdict.outcome is Outcome.PASSED}
+    if not passed:
         return Answer(skipped=True, note="needs a test case that works")
-    return Answer(wrong=tuple(f"{name}: nothing in $QLOGDIR" for name, it in played.items() if not it.qlog))
+    return Answer(wrong=tuple(f"{name}: nothing in $QLOGDIR" for name, it in passed.items() if not it.qlog))
 
 
 def _words(said: str) -> str:
@@ -252,7 +252,7 @@ def _check(
     return Check(code=code, title=title, section=section, ask=ask, why=why, hint=hint, level=level)
 
 
-PLAY_IT: Final = "give it a row in versions.yaml and play the case with `repro --pcap`: all logs are kept"
+PLAY_IT: Final = "give it a row in versions.yaml and run the case with `repro --pcap`: all logs are kept"
 
 # What is asked of a server alone: a client is not waited for, and ends by itself.
 OF_SERVERS: Final = ("answers-probe", "stops-on-sigterm")

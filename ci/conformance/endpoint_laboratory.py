@@ -1,4 +1,4 @@
-"""How the facts about an endpoint's image are come by: it is asked, and played with a counterpart, over a network."""
+"""How the facts about an endpoint's image are come by: it is asked, and run with a counterpart, over a network."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ci.model import Case, Outcome, Role
 from ci.runner.attempt import attempt
 from ci.runner.probe import ProbedParticipant
 from ci.spec.last_words import last_line
-from ci.suites.quic.attempt_specs import Cast, attempt_spec, exchange_of, probe_spec
+from ci.suites.quic.attempt_specs import RoleImages, attempt_spec, exchange_of, probe_spec
 from ci.suites.quic.captures.files import UnreadableCaptureError
 from ci.suites.quic.captures.key_logs import valid_key_log
 from ci.suites.quic.captures.packets import PacketType
 from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.judge import judge
+from ci.suites.quic.materials.case_files import CaseFiles, prepare
 from ci.suites.quic.materials.received import PROTOCOL_FILE
 from ci.suites.quic.materials.seeded import Draw
-from ci.suites.quic.materials.supplies import Supplies, prepare
 from ci.suites.quic.testcases.registry import cases_of
 from ci.suites.quic.words import WEBTRANSPORT
 
@@ -107,15 +107,15 @@ class EndpointLaboratory:
         return EndpointBehaviour(
             role=self._role,
             refusal=refusal,
-            grace=10.0,
+            stop_timeout=10.0,
             claims=claims,
             basics=tuple(test.testcase(self._role) for test in basics),
             meetings=meetings,
             bare=bare,
         )
 
-    def _cast(self, peer: tuple[str, str]) -> Cast:
-        return Cast({**self._players, OTHER[self._role]: peer}, seeded=self._seeded)
+    def _role_images(self, peer: tuple[str, str]) -> RoleImages:
+        return RoleImages({**self._players, OTHER[self._role]: peer}, seeded=self._seeded)
 
     def _case(self, name: str, peer: str) -> Case:
         client, server = (IMAGE, peer) if self._role == "client" else (peer, IMAGE)
@@ -126,7 +126,7 @@ class EndpointLaboratory:
     def _refuse(self) -> Refusal:
         name = Draw(SEED, f"check/{self._role}").slug()
         self._tell(f"{self._role}: a test case nobody knows")
-        with _folder(Supplies(seed=SEED)) as folder:
+        with _folder(CaseFiles(seed=SEED)) as folder:
             asked = self._probe(name, folder, limit=REFUSAL_SECONDS)
             evidence = self._attempt(asked, folder)
         end = evidence.exits.get(self._role)
@@ -141,27 +141,27 @@ class EndpointLaboratory:
 
     def _probe(self, name: str, folder: Path, *, limit: float) -> AttemptSpec:
         peer = self._peers[0]  # it takes no part
-        return probe_spec(self._case(name, peer[0]), self._role, name, self._cast(peer), folder, limit=limit)
+        return probe_spec(self._case(name, peer[0]), self._role, name, self._role_images(peer), folder, limit=limit)
 
     def _ask_claims(self, refusal: Refusal) -> dict[str, bool]:
         """Start it with every value of TESTCASE there is, and see which it refuses."""
         values = list(dict.fromkeys(test.testcase(self._role) for test in cases_of(self._suite)))
-        patience = max(CLAIM_SECONDS, SLOW * refusal.seconds)
+        timeout = max(CLAIM_SECONDS, SLOW * refusal.seconds)
         self._tell(f"{self._role}: which of {len(values)} test cases it takes")
         taken: dict[str, bool] = {}
-        with _folder(Supplies(seed=SEED)) as folder:
+        with _folder(CaseFiles(seed=SEED)) as folder:
             self._slot.restore(self._role)
             for start in range(0, len(values), AT_ONCE):
-                taken |= self._start_with(values[start : start + AT_ONCE], folder, patience)
+                taken |= self._start_with(values[start : start + AT_ONCE], folder, timeout)
         return taken
 
-    def _start_with(self, values: Sequence[str], folder: Path, patience: float) -> dict[str, bool]:
+    def _start_with(self, values: Sequence[str], folder: Path, timeout: float) -> dict[str, bool]:
         changed = threading.Condition()
         prepared = []
         players: dict[str, ProbedParticipant] = {}
         try:
             for value in values:
-                asked = self._probe(value, folder, limit=patience)
+                asked = self._probe(value, folder, limit=timeout)
                 participant = _with(asked.participant(self._role), self._something_to_do())
                 players[value] = ProbedParticipant(participant, changed)
                 running = self._slot.prepare(
@@ -171,7 +171,7 @@ class EndpointLaboratory:
             for player, running in prepared:
                 player.start(running)
             with changed:
-                changed.wait_for(lambda: all(it.end or it.lost_because for it in players.values()), timeout=patience)
+                changed.wait_for(lambda: all(it.end or it.lost_because for it in players.values()), timeout=timeout)
                 # Read before they are removed, which they die of.
                 ends = {value: it.end for value, it in players.items()}
                 lost = next((it.lost_because for it in players.values() if it.lost_because), None)
@@ -201,33 +201,33 @@ class EndpointLaboratory:
         return replace(best, others=tuple(it for it in met if it is not best))
 
     def _meet(self, test: TestCase, peer: tuple[str, str], *, without: Sequence[str] = ()) -> Meeting:
-        supplies = test.supplies(SEED)
-        with _folder(supplies) as folder:
-            played = attempt_spec(self._case(test.name, peer[0]), test, supplies, self._cast(peer), folder)
-            changed = tuple(_without(it, without) if it.role == self._role else it for it in played.participants)
-            evidence = self._attempt(replace(played, participants=changed), folder)
-            verdict = judge(test, supplies, exchange_of(evidence, folder))
+        case_files = test.case_files(SEED)
+        with _folder(case_files) as folder:
+            spec = attempt_spec(self._case(test.name, peer[0]), test, case_files, self._role_images(peer), folder)
+            changed = tuple(_without(it, without) if it.role == self._role else it for it in spec.participants)
+            evidence = self._attempt(replace(spec, participants=changed), folder)
+            verdict = judge(test, case_files, exchange_of(evidence, folder))
             end = evidence.exits.get(self._role)
             return Meeting(
                 peer=peer[0],
                 verdict=verdict,
                 end=end,
                 stopping=end.at - evidence.elapsed if end is not None and end.stopped else None,
-                strays=tuple(_strays(supplies, folder, self._role)),
+                strays=tuple(_strays(case_files, folder, self._role)),
                 key_log=_key_log(folder, self._role) if verdict.outcome is Outcome.PASSED and not without else None,
                 qlog=any(path.is_file() for path in (folder / self._role / "qlog").rglob("*")),
             )
 
-    def _attempt(self, played: AttemptSpec, folder: Path) -> Evidence:
-        self._slot.restore(*played.roles)
-        return attempt(self._slot, played, labels={"check": self._role}, cancelled=threading.Event(), folder=folder)
+    def _attempt(self, spec: AttemptSpec, folder: Path) -> Evidence:
+        self._slot.restore(*spec.roles)
+        return attempt(self._slot, spec, labels={"check": self._role}, cancelled=threading.Event(), folder=folder)
 
 
 @contextmanager
-def _folder(supplies: Supplies) -> Iterator[Path]:
-    """Where an attempt finds its supplies and leaves what it leaves; gone with the block."""
+def _folder(case_files: CaseFiles) -> Iterator[Path]:
+    """Where an attempt finds its case_files and leaves what it leaves; gone with the block."""
     with scratch_folder("check") as folder:
-        prepare(supplies, folder)
+        prepare(case_files, folder)
         yield folder
 
 
@@ -241,10 +241,10 @@ def _without(participant: Participant, names: Sequence[str]) -> Participant:
     )
 
 
-def _strays(supplies: Supplies, folder: Path, role: EndpointRole) -> Iterator[str]:
+def _strays(case_files: CaseFiles, folder: Path, role: EndpointRole) -> Iterator[str]:
     """Files this role has saved that it was not asked to save."""
-    wanted = {file.name for file in supplies.files} if supplies.receiver == role else set()
-    if supplies.protocol is not None:
+    wanted = {file.name for file in case_files.files} if case_files.receiver == role else set()
+    if case_files.protocol is not None:
         wanted.add(PROTOCOL_FILE)
     root = folder / f"{role}_downloads"
     for path in sorted(root.rglob("*")):

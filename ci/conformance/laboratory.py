@@ -73,7 +73,7 @@ class Laboratory:
     """One image under one generation of the contract, in one slot.
 
     :param peer: an image that listens where this one only dials
-    :param patience: seconds a role may take to publish or to ask for an address
+    :param timeout: seconds a role may take to publish or to ask for an address
     :param tell: told in a few words what is being done
     """
 
@@ -84,13 +84,13 @@ class Laboratory:
         contract: Contract,
         *,
         peer: str | None,
-        patience: float,
+        timeout: float,
         tell: Callable[[str], None],
     ) -> None:
         self._slot = slot
         self._contract = contract
         self._peer = peer
-        self._patience = patience
+        self._timeout = timeout
         self._tell = tell
         self._start_seconds = 0.0
         self._images = {"image": image, "peer": peer or image}
@@ -102,7 +102,7 @@ class Laboratory:
                     source=PublishedImage(reference=reference),
                     transports=tuple(Transport(name=transport) for transport in TRANSPORTS),
                     contract=contract,
-                    timeout_seconds=max(1, round(patience)),
+                    timeout_seconds=max(1, round(timeout)),
                 )
                 for name, reference in self._images.items()
             }
@@ -119,7 +119,7 @@ class Laboratory:
         return Behaviour(
             contract=self._contract,
             expected=expected,
-            patience=self._patience,
+            timeout=self._timeout,
             acceptance=acceptance,
             trips=trips,
             serving=next((self._serve(it.stack) for it in acceptance if it.stack in served), None),
@@ -139,7 +139,7 @@ class Laboratory:
                     (listener.end is not None or bool(it.published(_meet(spec).listener_key)))
                     and (dialer.end is not None or it.asked(_meet(spec).dialer_key))
                 ),
-                self._patience,
+                self._timeout,
             )
             it.sync()
             seen = Acceptance(
@@ -181,7 +181,7 @@ class Laboratory:
             # Its own time limit is not what is looked at here: it must outlast both dialers.
             limit = {VARIABLES[self._contract]["timeout"]: str(round(3 * spec.deadline))}
             (listener,) = it.start(_changed(spec.participant("listener"), limit))
-            it.wait(lambda: listener.end is not None or bool(it.published(_meet(spec).listener_key)), self._patience)
+            it.wait(lambda: listener.end is not None or bool(it.published(_meet(spec).listener_key)), self._timeout)
             traces: list[Trace] = []
             for address in it.published(_meet(spec).listener_key)[:1] * 2:
                 if traces:

@@ -64,7 +64,7 @@ class Schedule:
 
         What cannot run is has_result at once: a count of what is left must not include it for long.
 
-        :param look: only look: a case that can be played stays where it is
+        :param look: only look: a case that can be run stays where it is
         :raises InteropError, OSError: what kept an image from being looked for, and would any other
         """
         with self._changed:

@@ -13,7 +13,7 @@ from ci.__main__ import main
 from ci.commands.doctor_checks.docker_facts import judge_docker, look_at_docker
 from ci.commands.doctor_checks.finding import State
 from ci.commands.doctor_checks.network_facts import look_at_network
-from ci.engines.docker.conflicting_networks import Rival
+from ci.engines.docker.conflicting_networks import ConflictingNetwork
 from ci.engines.docker.daemon import LABEL, Daemon
 from ci.engines.docker.helper_image import BASE
 from ci.engines.docker.networks import NetworkEngine
@@ -71,6 +71,9 @@ def test_a_network_of_somebody_else_on_these_subnets_is_named(daemon: Daemon) ->
     name = f"{daemon.prefix}-rival"
     network = daemon.api.create_network(name, ipam=IPAMConfig(pool_configs=[pool]), internal=True)["Id"]
     try:
-        assert Rival(name=name, subnet="193.167.77.0/24", spoils=False) in look_at_network(os.environ).rivals
+        assert (
+            ConflictingNetwork(name=name, subnet="193.167.77.0/24", rewrites=False)
+            in look_at_network(os.environ).conflicting
+        )
     finally:
         daemon.api.remove_network(network)

@@ -20,7 +20,7 @@ from ci.model import Outcome, ReasonCode, Role, Verdict
 from ci.runner.attempt import attempt
 from ci.runner.inbox import Cancelled
 from ci.spec.attempt import MIB, AttemptSpec, End, Evidence, Participant
-from ci.suites.quic.attempt_specs import Cast
+from ci.suites.quic.attempt_specs import RoleImages
 from ci.suites.quic.compliance import COMPLIANCE_FILE, Compliance
 from ci.suites.registry import SUITES
 
@@ -299,14 +299,14 @@ def test_what_is_too_much_is_cut_and_said(network_play: Play, tmp_path: Path) ->
 # --- who answers 127 --------------------------------------------------------------------------------------
 
 
-def cast_of(endpoints: DockerPeers, *, client: str, server: str, **operator: str) -> Cast:
+def role_images_of(endpoints: DockerPeers, *, client: str, server: str, **operator: str) -> RoleImages:
     """:param operator: variables of whoever runs the matrix"""
     players: dict[Role, tuple[str, str]] = {
         "client": ("a", client),
         "server": ("b", server),
         "simulator": ("simulator", endpoints("stays")),
     }
-    return Cast(players, seeded=False, operator=operator)
+    return RoleImages(players, seeded=False, operator=operator)
 
 
 @pytest.mark.parametrize(
@@ -318,12 +318,12 @@ def test_an_endpoint_that_claims_everything_is_found_out(
     client: bool, server: bool, side: Role | None,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("ci.suites.quic.compliance.LIMIT_SECONDS", 2.0)
-    cast = cast_of(
+    role_images = role_images_of(
         endpoints,
         client=endpoints("stays", dockerfile=CLAIMS if client else ""),
         server=endpoints("fails", dockerfile=CLAIMS if server else ""),
     )
-    objection = Compliance(tmp_path).objection(CASE, cast, network_play.run)
+    objection = Compliance(tmp_path).objection(CASE, role_images, network_play.run)
     if side is None:
         assert objection is None
     else:
@@ -339,7 +339,7 @@ def test_an_endpoint_that_claims_everything_is_found_out(
     def run_nothing(spec: AttemptSpec, folder: Path) -> Evidence:
         raise AssertionError(spec, folder)  # the answers are known
 
-    again = Compliance(tmp_path).objection(CASE, cast, run_nothing)
+    again = Compliance(tmp_path).objection(CASE, role_images, run_nothing)
     assert again == objection
 
 
@@ -349,8 +349,8 @@ def test_a_slow_start_is_no_answer(
     """The host is busy for longer than the first question lasts."""
     monkeypatch.setattr("ci.suites.quic.compliance.LIMIT_SECONDS", 2.0)
     image = endpoints("stays", dockerfile=CLAIMS)
-    cast = cast_of(endpoints, client=image, server=image, CLIENT_PARAMS=f"{time.time() + 5:.0f}")
-    assert Compliance(tmp_path).objection(CASE, cast, network_play.run) is None
+    role_images = role_images_of(endpoints, client=image, server=image, CLIENT_PARAMS=f"{time.time() + 5:.0f}")
+    assert Compliance(tmp_path).objection(CASE, role_images, network_play.run) is None
 
 
 @pytest.mark.parametrize(
@@ -369,15 +369,15 @@ def test_an_endpoint_that_does_nothing_at_all_is_an_error(
 ) -> None:  # fmt: skip
     monkeypatch.setattr("ci.suites.quic.compliance.PROGRAM_LIMIT_SECONDS", 2.0)
     client, server = endpoints(behaviour, dockerfile=dockerfile), endpoints("stays", dockerfile=CLAIMS)
-    cast = cast_of(endpoints, client=client, server=server)
+    role_images = role_images_of(endpoints, client=client, server=server)
     compliance = Compliance(tmp_path)
-    assert compliance.objection(CASE, cast, network_play.run) is None
+    assert compliance.objection(CASE, role_images, network_play.run) is None
     exits: dict[Role, End] = {"client": End(at=0.1, exit_code=127), "server": End(at=0.1, exit_code=143, stopped=True)}
     unsupported = Verdict(outcome=Outcome.UNSUPPORTED)
 
-    found = compliance.reconsidered(CASE, cast, network_play.run, exits, unsupported)
+    found = compliance.reconsidered(CASE, role_images, network_play.run, exits, unsupported)
     # It is known from then on, also to whoever goes on with the run.
-    known = Compliance(tmp_path).objection(CASE, cast, network_play.run)
+    known = Compliance(tmp_path).objection(CASE, role_images, network_play.run)
     if said is None:
         assert (found, known) == (unsupported, None)
         return

@@ -74,7 +74,7 @@ def failed(report: Report) -> set[str]:
 def test_an_image_that_keeps_the_contract_passes_everything(
     daemon: Daemon, slot: Slot, model: Callable[..., str]
 ) -> None:
-    report = check(daemon, slot, model(), stacks=[TCP], required=True, contracts=list(Contract), patience=5)
+    report = check(daemon, slot, model(), stacks=[TCP], required=True, contracts=list(Contract), timeout=5)
 
     assert {result.status for result in report.results} == {Status.PASSED}, render(report)
     assert {result.contract for result in report.results} == {None, *Contract}
@@ -102,7 +102,7 @@ def test_an_image_that_keeps_the_contract_passes_everything(
 def test_each_fault_is_found_and_nothing_else(
     daemon: Daemon, slot: Slot, model: Callable[..., str], faults: tuple[str, ...], found: set[str]
 ) -> None:
-    report = check(daemon, slot, model(*faults), stacks=[TCP], contracts=[Contract.CLASSIC], patience=5)
+    report = check(daemon, slot, model(*faults), stacks=[TCP], contracts=[Contract.CLASSIC], timeout=5)
 
     assert failed(report) == found, render(report)
     assert not report.passed
@@ -111,14 +111,14 @@ def test_each_fault_is_found_and_nothing_else(
 def test_a_dialer_that_does_not_wait_for_its_address_is_found(
     daemon: Daemon, slot: Slot, model: Callable[..., str]
 ) -> None:
-    report = check(daemon, slot, model("hasty"), stacks=[TCP], contracts=[Contract.UNIFIED], patience=5)
+    report = check(daemon, slot, model("hasty"), stacks=[TCP], contracts=[Contract.UNIFIED], timeout=5)
 
     assert "dialer-times-out" in failed(report), render(report)
 
 
 def test_a_peer_listens_where_the_image_only_dials(daemon: Daemon, slot: Slot, model: Callable[..., str]) -> None:
     browser = model("dial-only")
-    report = check(daemon, slot, browser, stacks=[TCP], contracts=[Contract.CLASSIC], peer=model(), patience=5)
+    report = check(daemon, slot, browser, stacks=[TCP], contracts=[Contract.CLASSIC], peer=model(), timeout=5)
     by_code = {result.code: result.status for result in report.results}
 
     assert report.passed, render(report)
@@ -130,7 +130,7 @@ def test_a_peer_that_does_not_listen_is_no_fault_of_the_image(
     daemon: Daemon, slot: Slot, model: Callable[..., str]
 ) -> None:
     browser = model("dial-only")
-    report = check(daemon, slot, browser, stacks=[TCP], contracts=[Contract.CLASSIC], peer=browser, patience=5)
+    report = check(daemon, slot, browser, stacks=[TCP], contracts=[Contract.CLASSIC], peer=browser, timeout=5)
 
     assert failed(report) == set(), render(report)
     assert "accepted as dialer only" in render(report)
@@ -138,7 +138,7 @@ def test_a_peer_that_does_not_listen_is_no_fault_of_the_image(
 
 def test_how_the_image_is_made_is_looked_at(daemon: Daemon, slot: Slot, model: Callable[..., str]) -> None:
     image = model(user="root", entrypoint="/model_peer.sh")
-    report = check(daemon, slot, image, stacks=[Stack("quic")], contracts=[Contract.CLASSIC], patience=5)
+    report = check(daemon, slot, image, stacks=[Stack("quic")], contracts=[Contract.CLASSIC], timeout=5)
 
     assert {"not-root", "exec-form-entrypoint"} <= failed(report), render(report)
 
@@ -146,7 +146,7 @@ def test_how_the_image_is_made_is_looked_at(daemon: Daemon, slot: Slot, model: C
 def test_an_image_that_takes_no_stack_fails_and_says_what_the_roles_said(
     daemon: Daemon, slot: Slot, model: Callable[..., str]
 ) -> None:
-    report = check(daemon, slot, model(), stacks=[Stack("quic-v1")], patience=5)
+    report = check(daemon, slot, model(), stacks=[Stack("quic-v1")], timeout=5)
 
     assert "accepts-stacks" in failed(report)
     assert "cannot do quic-v1" in render(report)
@@ -169,5 +169,5 @@ def test_a_redis_that_goes_away_is_the_engine_s_trouble_not_the_image_s(
         said.append(what)
 
     with engine.slot(7) as slot, pytest.raises(EngineError, match="Redis"):
-        check(daemon, slot, model(), stacks=[TCP], patience=5, tell=tell)
+        check(daemon, slot, model(), stacks=[TCP], timeout=5, tell=tell)
     assert len(said) == 1

@@ -53,7 +53,7 @@ CLAIMS = {"handshake": True, "transfer": True, "v2": False}
 GOOD = EndpointBehaviour(
     role="server",
     refusal=REFUSAL,
-    grace=10.0,
+    stop_timeout=10.0,
     claims=CLAIMS,
     basics=("handshake", "transfer"),
     meetings={"handshake": MET, "transfer": MET},
@@ -162,7 +162,7 @@ def test_trouble_of_the_harness_is_no_fault_of_the_image() -> None:
 
     assert wrong(seen) == set()
     assert results(seen)["first-case"].status is Status.SKIPPED
-    assert "could not be played: it said why" in results(seen)["first-case"].note
+    assert "could not be run: it said why" in results(seen)["first-case"].note
 
 
 def test_what_it_does_is_not_guessed_where_it_refuses_nothing() -> None:
@@ -172,7 +172,7 @@ def test_what_it_does_is_not_guessed_where_it_refuses_nothing() -> None:
 
 
 def test_a_server_that_was_killed_early_is_not_one_that_ran_on() -> None:
-    """137 within the grace period is a signal of somebody else's: the out-of-memory killer, for one."""
+    """137 within the stop_timeout period is a signal of somebody else's: the out-of-memory killer, for one."""
     early = replace(MET, stopping=1.0, end=End(at=9, exit_code=137, stopped=True))
     assert wrong(replace(GOOD, meetings={"handshake": early})) == set()
 

@@ -115,7 +115,7 @@ def behaviour(**changes: Any) -> Behaviour:
     seen = Behaviour(
         contract=Contract.CLASSIC,
         expected=frozenset(),
-        patience=20.0,
+        timeout=20.0,
         acceptance=(acceptance(),),
         trips=(trip(),),
         serving=Serving(listener=trace("listener", None), dialers=(trace(code=0), trace(code=0)), stopping=0.1),

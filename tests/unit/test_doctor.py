@@ -26,7 +26,7 @@ from ci.commands.doctor_checks.table import as_data, show
 from ci.commands.doctor_checks.tools import TOOLS, Tool, ToolWanted, find_tool, judge_tool, usable
 from ci.commands.workspace import Workspace
 from ci.config.catalogue import load
-from ci.engines.docker.conflicting_networks import Rival, rivals
+from ci.engines.docker.conflicting_networks import ConflictingNetwork, conflicting
 from ci.engines.docker.helper_image import BASE, BUILD_BASE, helper_tag
 from ci.engines.local.builds import Builds
 from ci.errors import ConfigurationError, ExitCode
@@ -606,7 +606,7 @@ def test_networks_on_the_subnets_of_the_contract_are_named() -> None:
     def network(name: str, *subnets: str) -> dict[str, object]:
         return {"Name": name, "IPAM": {"Config": [{"Subnet": it} for it in subnets]}}
 
-    found = rivals(
+    found = conflicting(
         [
             network("bridge", "172.17.0.0/16"),
             network("leftnet", "193.167.0.0/24", "fd00:cafe:cafe::/64"),
@@ -631,16 +631,16 @@ def test_networks_on_the_subnets_of_the_contract_are_named() -> None:
     ],
 )
 def test_whether_the_engine_rewrites_what_leaves_a_network(network: dict[str, object], masquerades: bool) -> None:
-    [found] = rivals([{"Name": "net", "IPAM": {"Config": [{"Subnet": "193.167.0.0/24"}]}, **network}])
-    assert found.spoils is masquerades
+    [found] = conflicting([{"Name": "net", "IPAM": {"Config": [{"Subnet": "193.167.0.0/24"}]}, **network}])
+    assert found.rewrites is masquerades
 
 
 def test_a_masqueraded_network_that_has_nobodys_address_spoils_nothing() -> None:
     network = {"Name": "net", "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "193.167.77.0/24"}]}}
-    assert [it.spoils for it in rivals([network])] == [False]
+    assert [it.rewrites for it in conflicting([network])] == [False]
 
 
-RIVAL: Final = Rival(name="leftnet", subnet="193.167.0.0/24", spoils=False)
+RIVAL: Final = ConflictingNetwork(name="leftnet", subnet="193.167.0.0/24", rewrites=False)
 GOOD_NETWORK: Final = NetworkFacts(ipv4=True, ipv6=True, memlock=True)
 
 
@@ -653,8 +653,8 @@ GOOD_NETWORK: Final = NetworkFacts(ipv4=True, ipv6=True, memlock=True)
         (replace(GOOD_NETWORK, ipv6=False), "ipv6 addresses", State.MISSING, False),
         (replace(GOOD_NETWORK, ipv4=Trouble("no such sysctl")), "addresses", State.MISSING, False),
         (replace(GOOD_NETWORK, memlock=Trouble("rlimit")), "locked memory", State.WARN, True),
-        (replace(GOOD_NETWORK, rivals=(RIVAL,)), "subnets", State.WARN, True),
-        (replace(GOOD_NETWORK, rivals=(RIVAL, replace(RIVAL, spoils=True))), "subnets", State.MISSING, False),
+        (replace(GOOD_NETWORK, conflicting=(RIVAL,)), "subnets", State.WARN, True),
+        (replace(GOOD_NETWORK, conflicting=(RIVAL, replace(RIVAL, rewrites=True))), "subnets", State.MISSING, False),
     ],
 )
 def test_what_the_engine_offers_for_a_simulated_network(

@@ -12,9 +12,9 @@ from ci.engines.docker.network_by_hand import long_values, network_lines
 from ci.model import Role
 from ci.spec.attempt import AttemptSpec
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR
-from ci.suites.quic.attempt_specs import Cast, attempt_spec
+from ci.suites.quic.attempt_specs import RoleImages, attempt_spec
 from ci.suites.quic.attempt_specs import test_case as the_test_case
-from ci.suites.quic.materials.supplies import prepare
+from ci.suites.quic.materials.case_files import prepare
 from ci.suites.registry import SUITES
 
 # Stands in for the real one: writes its words down, each one behind a mark, lines within a word joined.
@@ -36,9 +36,9 @@ NAMES = {"sha256:c": "interop/aioquic-v1:1", "sha256:s": "interop/quic-go-v1:1",
 def described(folder: Path, name: str, suite: str = "quic") -> AttemptSpec:
     case = SUITES[suite].words.case("aioquic-v1", "quic-go-v1", name)
     test = the_test_case(case)
-    supplies = test.supplies(7)
-    prepare(supplies, folder)
-    played = attempt_spec(case, test, supplies, Cast(PLAYERS, seeded=True), folder)
+    case_files = test.case_files(7)
+    prepare(case_files, folder)
+    played = attempt_spec(case, test, case_files, RoleImages(PLAYERS, seeded=True), folder)
     for file, value in long_values(played).items():
         (folder / file).write_text(value)
     return played

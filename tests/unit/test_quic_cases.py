@@ -123,4 +123,4 @@ def test_long_lists_are_cut() -> None:
 def test_a_test_case_is_a_value() -> None:
     changed = dataclasses.replace(beginnings.HANDSHAKE, limit=1)
     assert changed != beginnings.HANDSHAKE
-    assert changed.supplies(1) == beginnings.HANDSHAKE.supplies(1)
+    assert changed.case_files(1) == beginnings.HANDSHAKE.case_files(1)

@@ -17,8 +17,8 @@ from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packets import Datagram, Trace
 from ci.suites.quic.exchange import Ending, Exchange, Participant
 from ci.suites.quic.judge import judge
+from ci.suites.quic.materials.case_files import CaseFiles, prepare
 from ci.suites.quic.materials.received import PROTOCOL_FILE, wrong_files
-from ci.suites.quic.materials.supplies import Supplies, prepare
 from ci.suites.quic.testcases.base import KIB, TestCase
 from ci.suites.quic.testcases.handshake import HANDSHAKE, IPV6
 from ci.suites.quic.testcases.registry import QUIC_MEASUREMENTS, WEBTRANSPORT_CASES
@@ -46,14 +46,14 @@ def stage(tmp_path: Path) -> Stage:
         elapsed: float = 3.0,
         **ends: End | None,
     ) -> Exchange:
-        supplies = test.supplies(SEED)
-        prepare(supplies, tmp_path)
+        case_files = test.case_files(SEED)
+        prepare(case_files, tmp_path)
         for name in ("client", "server", "sim"):
             (tmp_path / name).mkdir()
         if key_log is not None:
             (tmp_path / "client" / "keys.log").write_text(key_log)
         if received:
-            receive(supplies, tmp_path)
+            receive(case_files, tmp_path)
         exits: dict[Participant, End | None] = {**ENDS, **ends}  # type: ignore[dict-item]  # keywords are participants here
         return Exchange(
             ending=ending,
@@ -66,11 +66,11 @@ def stage(tmp_path: Path) -> Stage:
     return make
 
 
-def receive(supplies: Supplies, folder: Path) -> None:
-    for file in supplies.files:
-        path = folder / f"{supplies.receiver}_downloads" / file.name
+def receive(case_files: CaseFiles, folder: Path) -> None:
+    for file in case_files.files:
+        path = folder / f"{case_files.receiver}_downloads" / file.name
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(file.content(supplies.seed))
+        path.write_bytes(file.content(case_files.seed))
 
 
 def reader(*datagrams: Datagram) -> Callable[[Path, Sequence[Path], bool], Trace]:
@@ -86,12 +86,12 @@ def never(_capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
 
 
 def verdict(exchange: Exchange, test: TestCase = HANDSHAKE, *traffic: Datagram) -> Verdict:
-    return judge(test, test.supplies(SEED), exchange, read=reader(*(traffic or connections(1))))
+    return judge(test, test.case_files(SEED), exchange, read=reader(*(traffic or connections(1))))
 
 
 def early(exchange: Exchange, test: TestCase = HANDSHAKE) -> tuple[Outcome, ReasonCode, Side, str]:
     """A verdict for which nobody looks at the traffic."""
-    found = judge(test, test.supplies(SEED), exchange, read=never)
+    found = judge(test, test.case_files(SEED), exchange, read=never)
     assert found.reason is not None
     return found.outcome, found.reason.code, found.reason.side, found.reason.text
 
@@ -270,7 +270,7 @@ def test_the_clients_key_log_comes_first_and_what_is_no_good_not_at_all(stage: S
 
 
 def test_a_capture_that_cannot_be_read_is_an_error(stage: Stage) -> None:
-    found = judge(HANDSHAKE, HANDSHAKE.supplies(SEED), stage(), read=unreadable)
+    found = judge(HANDSHAKE, HANDSHAKE.case_files(SEED), stage(), read=unreadable)
     assert found.reason is not None
     assert (found.outcome, found.reason.code) == (Outcome.ERROR, ReasonCode.CAPTURE_UNREADABLE)
     assert found.reason.text.startswith("the capture trace_node_right.pcap cannot be read: cut short; ")
@@ -280,7 +280,7 @@ def test_a_reader_that_is_not_through_is_this_cases_error(stage: Stage) -> None:
     def late(capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
         raise EngineError("tshark-late", f"tshark was not through the capture {capture.name} after 300 s")
 
-    found = judge(HANDSHAKE, HANDSHAKE.supplies(SEED), stage(), read=late)
+    found = judge(HANDSHAKE, HANDSHAKE.case_files(SEED), stage(), read=late)
     assert found.reason is not None
     assert (found.outcome, found.reason.code, found.reason.side) == (Outcome.ERROR, ReasonCode.TSHARK_LATE, "harness")
     assert found.reason.text == "tshark was not through the capture trace_node_right.pcap after 300 s"
@@ -291,11 +291,11 @@ def test_without_a_reader_nothing_can_be_judged(stage: Stage) -> None:
         raise EngineError("tshark-missing", "`tshark` could not be started")
 
     with pytest.raises(EngineError):
-        judge(HANDSHAKE, HANDSHAKE.supplies(SEED), stage(), read=missing)
+        judge(HANDSHAKE, HANDSHAKE.case_files(SEED), stage(), read=missing)
 
 
 def test_wrong_files_are_told_even_if_the_capture_cannot_be_read(stage: Stage) -> None:
-    found = judge(HANDSHAKE, HANDSHAKE.supplies(SEED), stage(received=False), read=unreadable)
+    found = judge(HANDSHAKE, HANDSHAKE.case_files(SEED), stage(received=False), read=unreadable)
     assert found.reason is not None
     assert (found.outcome, found.reason.code) == (Outcome.FAILED, ReasonCode.WRONG_FILES)
 
@@ -312,11 +312,11 @@ def test_captures_are_read_from_where_the_simulator_leaves_them(stage: Stage) ->
     for side in ("left", "right"):
         exchange.capture(side).write_bytes((CAPTURES / "handshake" / f"{side}.pcap.gz").read_bytes())
     (exchange.folder / "client" / "keys.log").write_bytes((CAPTURES / "handshake" / "keys.log").read_bytes())
-    assert judge(HANDSHAKE, HANDSHAKE.supplies(SEED), exchange) == Verdict(
+    assert judge(HANDSHAKE, HANDSHAKE.case_files(SEED), exchange) == Verdict(
         outcome=Outcome.PASSED, negotiated={"version": "0x1", "alpn": "hq-interop"}
     )
     exchange.capture("left").write_bytes(b"\x0a\x0d\x0d\x0a")
-    found = judge(HANDSHAKE, HANDSHAKE.supplies(SEED), exchange)
+    found = judge(HANDSHAKE, HANDSHAKE.case_files(SEED), exchange)
     assert found.outcome is Outcome.ERROR
 
 
@@ -324,13 +324,13 @@ def test_captures_are_read_from_where_the_simulator_leaves_them(stage: Stage) ->
 
 
 def file_trouble(exchange: Exchange, test: TestCase = IPV6) -> str | None:
-    finding = wrong_files(test.supplies(SEED), exchange.folder)
+    finding = wrong_files(test.case_files(SEED), exchange.folder)
     return None if finding is None else finding.text
 
 
 def test_every_way_in_which_files_can_be_wrong(stage: Stage) -> None:
     exchange = stage(IPV6)
-    first, second = IPV6.supplies(SEED).files
+    first, second = IPV6.case_files(SEED).files
     folder = exchange.folder / "client_downloads"
     assert file_trouble(exchange) is None
 
@@ -356,7 +356,7 @@ def test_every_way_in_which_files_can_be_wrong(stage: Stage) -> None:
 
 def test_a_link_to_the_right_content_is_nothing_received(stage: Stage) -> None:
     exchange = stage(IPV6)
-    first, _ = IPV6.supplies(SEED).files
+    first, _ = IPV6.case_files(SEED).files
     path = exchange.folder / "client_downloads" / first.name
     path.unlink()
     path.symlink_to(exchange.folder / "server_www" / first.name)
@@ -374,7 +374,7 @@ def test_webtransport_files_are_looked_for_at_their_receiver(stage: Stage) -> No
     send = next(test for test in WEBTRANSPORT_CASES if test.name == "transfer-datagram-send")
     exchange = stage(send)
     assert file_trouble(exchange, send) is None
-    file = send.supplies(SEED).files[0]
+    file = send.case_files(SEED).files[0]
     (exchange.folder / "server_downloads" / file.name).unlink()
     assert file_trouble(exchange, send) == f"the server lacks 1 of 200 files: {file.name.partition('/')[2]}"
 
@@ -382,7 +382,7 @@ def test_webtransport_files_are_looked_for_at_their_receiver(stage: Stage) -> No
 def test_both_sides_of_a_webtransport_handshake_write_what_they_agreed_on(stage: Stage) -> None:
     test = WEBTRANSPORT_CASES[0]
     exchange = stage(test)
-    protocol = test.supplies(SEED).protocol
+    protocol = test.case_files(SEED).protocol
     assert protocol is not None
     client, server = (exchange.folder / f"{side}_downloads" / PROTOCOL_FILE for side in ("client", "server"))
 

@@ -340,7 +340,7 @@ def test_small_files_come_in_datagrams() -> None:
     for test in WEBTRANSPORT_CASES:
         if "datagram" not in test.name:
             continue
-        sender = test.supplies(1).sender
+        sender = test.case_files(1).sender
         frames = [sent(sender, one_rtt(frames=(0x31, 0x30)))] * 100
         assert findings(test, traces(*connections(1), *frames)) is None
         assert findings(test, traces(*connections(1), *frames[1:])) is not None

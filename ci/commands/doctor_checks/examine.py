@@ -259,7 +259,7 @@ def _network(situation: Situation, answers: Answers) -> tuple[Finding, ...]:
             name="engine",
             state=State.MISSING,
             value="no Docker engine answers",
-            costs="no case of the suites quic and webtransport can be played: processes share one loopback",
+            costs="no case of the suites quic and webtransport can be run: processes share one loopback",
             advice="see above, under Docker",
         )
         return (missing, *tools)
@@ -286,9 +286,9 @@ def _support(situation: Situation, version: Version) -> Finding:
         name=version.id,
         state=State.MISSING,
         value=lack,
-        costs="no case of the suites quic and webtransport can be played"
+        costs="no case of the suites quic and webtransport can be run"
         if version == _auxiliary()[0]
-        else "the measurement crosstraffic cannot be played",
+        else "the measurement crosstraffic cannot be run",
         advice=f"`nox -s build-images -- --suite quic` says what is wrong with the {version.id}",
     )
 
@@ -310,7 +310,7 @@ def _network_suites(here: Examined, situation: Situation, answers: Answers) -> t
 
 
 def _network_lack(situation: Situation, answers: Answers) -> str | None:
-    """What keeps every case over a simulated network from being played or judged."""
+    """What keeps every case over a simulated network from being run or judged."""
     if situation.docker is None:
         return "needs Docker"
     if isinstance(answers.network, NetworkFacts) and answers.network.lack is not None:

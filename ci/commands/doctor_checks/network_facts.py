@@ -1,4 +1,4 @@
-"""Whether this host's engine can give containers the network that the suites quic and webtransport are played over."""
+"""Whether this host's engine can give containers the network that the suites quic and webtransport are run over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ci.commands.doctor_checks.asking import Trouble
 from ci.commands.doctor_checks.finding import Finding, State
-from ci.engines.docker.conflicting_networks import CONTRACT_SUBNETS, Rival, rivals
+from ci.engines.docker.conflicting_networks import CONTRACT_SUBNETS, ConflictingNetwork, conflicting
 from ci.engines.docker.daemon import TROUBLE, Daemon, connect
 from ci.engines.docker.helper_image import helper_tag
 from ci.engines.docker.places import MEMLOCK, POD_SYSCTLS
@@ -24,7 +24,7 @@ _GIVE_ADDRESSES: Final = (
     f"ip address add {_CLIENT.ipv4}/24 dev lo || exit 4; ip -6 address add {_CLIENT.ipv6}/64 dev lo || exit 6"
 )
 LONGEST: Final = 100
-_NEEDS_ADDRESSES: Final = "no case of the suites quic and webtransport can be played"
+_NEEDS_ADDRESSES: Final = "no case of the suites quic and webtransport can be run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +34,21 @@ class NetworkFacts:
     :param ipv4: a container could give itself an address of the contract; None where there was no image to try with
     :param ipv6: likewise
     :param memlock: a container got the contract's limit for locked memory
-    :param rivals: networks of others on the contract's subnets
+    :param conflicting: networks of others on the contract's subnets
     """
 
     ipv4: bool | Trouble | None
     ipv6: bool | Trouble | None
     memlock: bool | Trouble | None
-    rivals: tuple[Rival, ...] = ()
+    conflicting: tuple[ConflictingNetwork, ...] = ()
 
     @property
     def lack(self) -> str | None:
-        """What keeps every case from being played; None if nothing that was found does."""
+        """What keeps every case from being run; None if nothing that was found does."""
         if not all(it is True or it is None for it in (self.ipv4, self.ipv6)):
             return "containers cannot be given addresses"
-        if spoilers := [it.name for it in self.rivals if it.spoils]:
-            return f"the engine masquerades {' and '.join(dict.fromkeys(spoilers))}"
+        if rewriting := [it.name for it in self.conflicting if it.rewrites]:
+            return f"the engine masquerades {' and '.join(dict.fromkeys(rewriting))}"
         return None
 
 
@@ -57,17 +57,17 @@ def look_at_network(environment: Mapping[str, str]) -> NetworkFacts:
     client = connect(environment)
     try:
         daemon = Daemon(client, run="doctor")
-        found = tuple(rivals(daemon.call(daemon.api.networks)))
+        found = tuple(conflicting(daemon.call(daemon.api.networks)))
         if daemon.image(helper_tag()) is None:
-            return NetworkFacts(ipv4=None, ipv6=None, memlock=None, rivals=found)
+            return NetworkFacts(ipv4=None, ipv6=None, memlock=None, conflicting=found)
         with ThreadPoolExecutor() as pool:
             addressed = pool.submit(_status, daemon, ["sh", "-c", _GIVE_ADDRESSES], cap_add=["NET_ADMIN"])
             limit = {"Name": "memlock", "Soft": MEMLOCK, "Hard": MEMLOCK}
             locked = pool.submit(_status, daemon, ["true"], ulimits=[limit])
             status, memlock = addressed.result(), locked.result()
         if isinstance(status, Trouble):
-            return NetworkFacts(ipv4=status, ipv6=status, memlock=_is_zero(memlock), rivals=found)
-        return NetworkFacts(ipv4=status != 4, ipv6=status == 0, memlock=_is_zero(memlock), rivals=found)
+            return NetworkFacts(ipv4=status, ipv6=status, memlock=_is_zero(memlock), conflicting=found)
+        return NetworkFacts(ipv4=status != 4, ipv6=status == 0, memlock=_is_zero(memlock), conflicting=found)
     finally:
         client.close()
 
@@ -108,7 +108,7 @@ def judge_network(facts: NetworkFacts) -> tuple[Finding, ...]:
             "ipv6 addresses", "IPv6", facts.ipv6, "boot the host without `ipv6.disable=1`; load the module ipv6"
         ),
         _memlock(facts.memlock),
-        _rivals(facts.rivals),
+        _rivals(facts.conflicting),
     )
 
 
@@ -143,18 +143,18 @@ def _memlock(found: bool | Trouble | None) -> Finding:
     )
 
 
-def _rivals(found: tuple[Rival, ...]) -> Finding:
+def _rivals(found: tuple[ConflictingNetwork, ...]) -> Finding:
     name, ours = "subnets", " and ".join(map(str, CONTRACT_SUBNETS))
     if not found:
         return Finding(name=name, state=State.OK, value=f"no other network of this engine is on {ours}")
-    if spoilers := [it for it in found if it.spoils]:
+    if rewriting := [it for it in found if it.rewrites]:
         return Finding(
             name=name,
             state=State.MISSING,
-            value=f"on {ours}, and masqueraded: {', '.join(map(str, spoilers))}",
+            value=f"on {ours}, and masqueraded: {', '.join(map(str, rewriting))}",
             costs=f"{_NEEDS_ADDRESSES}: packets of slots, which have the same addresses, are rewritten as well",
             advice="remove it, or give it other subnets: "
-            f"`docker network rm {' '.join(dict.fromkeys(it.name for it in spoilers))}`",
+            f"`docker network rm {' '.join(dict.fromkeys(it.name for it in rewriting))}`",
         )
     return Finding(
         name=name,

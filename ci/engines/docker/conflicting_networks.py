@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from ci.spec.network import PLACES
 
-__all__ = ["CONTRACT_SUBNETS", "Rival", "rivals"]
+__all__ = ["CONTRACT_SUBNETS", "ConflictingNetwork", "conflicting"]
 
 _Subnet: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
@@ -30,21 +30,21 @@ _MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rival:
+class ConflictingNetwork:
     """A network that shares an address with the contract.
 
-    :param spoils: the engine rewrites the source address of what leaves it, and participants have such addresses
+    :param rewrites: the engine rewrites the source address of what leaves it, and participants have such addresses
     """
 
     name: str
     subnet: str
-    spoils: bool
+    rewrites: bool
 
     def __str__(self) -> str:
         return f"{self.name} ({self.subnet})"
 
 
-def rivals(networks: Iterable[Mapping[str, Any]]) -> Iterator[Rival]:
+def conflicting(networks: Iterable[Mapping[str, Any]]) -> Iterator[ConflictingNetwork]:
     """:param networks: as the engine lists them"""
     for network in networks:
         masquerades = (
@@ -58,8 +58,8 @@ def rivals(networks: Iterable[Mapping[str, Any]]) -> Iterator[Rival]:
             except (KeyError, ValueError):
                 continue  # of a driver that has no subnets
             if _meets(subnet, CONTRACT_SUBNETS):
-                spoils = masquerades and _meets(subnet, _TAKEN)
-                yield Rival(name=network["Name"], subnet=str(subnet), spoils=spoils)
+                rewrites = masquerades and _meets(subnet, _TAKEN)
+                yield ConflictingNetwork(name=network["Name"], subnet=str(subnet), rewrites=rewrites)
 
 
 def _meets(subnet: _Subnet, others: Iterable[_Subnet]) -> bool:

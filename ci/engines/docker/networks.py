@@ -21,7 +21,7 @@ from docker.types import LogConfig
 
 from ci.engines.base import RunningParticipant, Sink, Slot
 from ci.engines.coordination import RedisCoordinator
-from ci.engines.docker.conflicting_networks import rivals
+from ci.engines.docker.conflicting_networks import conflicting
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.engine import describe
 from ci.engines.docker.network_by_hand import long_values, network_lines
@@ -92,10 +92,10 @@ class NetworkEngine:
 
     def _refuse_masquerading(self) -> None:
         """Every case would fail, and servers would be blamed for it."""
-        found = [it for it in rivals(self.daemon.call(self.daemon.api.networks)) if it.spoils]
+        found = [it for it in conflicting(self.daemon.call(self.daemon.api.networks)) if it.rewrites]
         if found:
             raise EngineError(
-                "rival-network",
+                "conflicting-network",
                 f"Docker masquerades a network on the subnets of this suite: {', '.join(map(str, found))}",
                 why="it goes by source address, so it rewrites what clients and servers send here, too",
                 hint=f"docker network rm {' '.join(dict.fromkeys(it.name for it in found))}, or give it other subnets",

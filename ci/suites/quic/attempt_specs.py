@@ -15,7 +15,7 @@ from ci.spec.attempt import AttemptSpec, Evidence, Limits, Participant
 from ci.spec.last_words import last_line
 from ci.suites.quic.exchange import Ending, Exchange
 from ci.suites.quic.exchange import Participant as Part
-from ci.suites.quic.materials.supplies import Supplies
+from ci.suites.quic.materials.case_files import CaseFiles
 from ci.suites.quic.testcases.base import PLAIN_LINK, TestCase
 from ci.suites.quic.testcases.registry import cases_of
 from ci.suites.quic.words import QUIC, WEBTRANSPORT
@@ -23,7 +23,7 @@ from ci.suites.quic.words import QUIC, WEBTRANSPORT
 __all__ = [
     "OPERATOR_VARIABLES",
     "SERVER_PORT",
-    "Cast",
+    "RoleImages",
     "attempt_spec",
     "exchange_of",
     "probe_spec",
@@ -58,8 +58,8 @@ _ENDINGS: Final[Mapping[Role | None, Ending]] = {
 }
 
 
-class Cast:
-    """Who plays which role: version and image.
+class RoleImages:
+    """Which version has which role, and its image.
 
     :param seeded: the simulator takes the seed of its lots as `--seed=N`, which a foreign one would not know
     :param operator: values of `OPERATOR_VARIABLES`
@@ -81,23 +81,25 @@ class Cast:
         return Participant(role=role, version=version, image=image, environment=environment, limits=MEMORY)
 
 
-def attempt_spec(case: Case, test: TestCase, supplies: Supplies, cast: Cast, folder: Path) -> AttemptSpec:
+def attempt_spec(
+    case: Case, test: TestCase, case_files: CaseFiles, role_images: RoleImages, folder: Path
+) -> AttemptSpec:
     """One run of a test case.
 
     :param folder: what `prepare` has filled; what the endpoints leave is kept there too
     """
-    scenario = f"{test.scenario} --seed={supplies.seed}" if cast.seeded else test.scenario
+    scenario = f"{test.scenario} --seed={case_files.seed}" if role_images.seeded else test.scenario
     participants = [
-        cast.participant("simulator", {"SCENARIO": scenario, "WAITFORSERVER": SERVER_PORT}),
+        role_images.participant("simulator", {"SCENARIO": scenario, "WAITFORSERVER": SERVER_PORT}),
         *(
-            cast.participant(
+            role_images.participant(
                 side,
                 _endpoint(
                     side,
                     test.testcase(side),
-                    requests=supplies.requests.get(side, ""),
-                    protocols=supplies.protocols.get(side, ""),
-                    operator=cast.operator,
+                    requests=case_files.requests.get(side, ""),
+                    protocols=case_files.protocols.get(side, ""),
+                    operator=role_images.operator,
                 ),
             )
             for side in _SIDES
@@ -105,7 +107,7 @@ def attempt_spec(case: Case, test: TestCase, supplies: Supplies, cast: Cast, fol
     ]
     for role in test.participants:
         more = {"CLIENT": "client4", "ROLE": "server"} if role == "iperf_server" else {"ROLE": "client"}
-        participants.append(cast.participant(role, {**more, **dict(test.environment)}))
+        participants.append(role_images.participant(role, {**more, **dict(test.environment)}))
     return AttemptSpec(
         case=case,
         participants=tuple(participants),
@@ -114,12 +116,12 @@ def attempt_spec(case: Case, test: TestCase, supplies: Supplies, cast: Cast, fol
         deadline=test.limit,
         stop_timeout=STOP_TIMEOUT_SECONDS,
         outer=("simulator",),
-        delivered=((f"{supplies.sender}_www", f"{supplies.receiver}_downloads"),) if supplies.files else (),
+        delivered=((f"{case_files.sender}_www", f"{case_files.receiver}_downloads"),) if case_files.files else (),
     )
 
 
 def probe_spec(
-    case: Case, role: Role, name: str, cast: Cast, folder: Path, *, limit: float, protocols: str = ""
+    case: Case, role: Role, name: str, role_images: RoleImages, folder: Path, *, limit: float, protocols: str = ""
 ) -> AttemptSpec:
     """Whether an endpoint answers 127 to a test case, mostly one that does not exist (section 1.8).
 
@@ -129,8 +131,10 @@ def probe_spec(
     return AttemptSpec(
         case=case,
         participants=(
-            cast.participant("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
-            cast.participant(role, _endpoint(role, name, requests="", protocols=protocols, operator=cast.operator)),
+            role_images.participant("simulator", {"SCENARIO": PLAIN_LINK, "WAITFORSERVER": ""}),
+            role_images.participant(
+                role, _endpoint(role, name, requests="", protocols=protocols, operator=role_images.operator)
+            ),
         ),
         inputs={role: {there: folder / here for there, here in _INPUTS[role].items()}},
         deadline=limit,
@@ -160,7 +164,7 @@ def test_case(case: Case) -> TestCase:
     :raises TypeError: it is of the transport suite
     """
     if case.suite not in (QUIC, WEBTRANSPORT):
-        raise TypeError(f"{case.name} is not played over a simulated network")
+        raise TypeError(f"{case.name} is not run over a simulated network")
     return next(test for test in cases_of(case.suite) if test.name == case.words[0])
 
 

@@ -1,4 +1,4 @@
-"""Auxiliary images: the network a case is played over, and who else is on it."""
+"""Auxiliary images: the network a case is run over, and who else is on it."""
 
 from __future__ import annotations
 

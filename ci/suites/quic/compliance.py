@@ -19,8 +19,8 @@ from ci.errors import EngineError
 from ci.model import Outcome, Reason, ReasonCode, Verdict
 from ci.spec.last_words import last_line
 from ci.suites.quic.attempt_specs import probe_spec, words_of
+from ci.suites.quic.materials.case_files import CaseFiles, prepare
 from ci.suites.quic.materials.seeded import Draw
-from ci.suites.quic.materials.supplies import Supplies, prepare
 from ci.suites.quic.words import WEBTRANSPORT
 from ci.util.atomic import write_atomically
 from ci.util.text import strip_ansi
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ci.spec.attempt import End
     from ci.spec.capture import Capture
     from ci.suites.base import TryOut
-    from ci.suites.quic.attempt_specs import Cast
+    from ci.suites.quic.attempt_specs import RoleImages
 
 __all__ = ["COMPLIANCE_FILE", "Compliance"]
 
@@ -92,14 +92,14 @@ class Compliance:
                 if isinstance(answer, dict) and isinstance(answer.get("exit"), int)
             }
 
-    def objection(self, case: Case, cast: Cast, try_out: TryOut) -> Verdict | None:
-        """Why a case with these two endpoints would say nothing; None if it is worth playing.
+    def objection(self, case: Case, role_images: RoleImages, try_out: TryOut) -> Verdict | None:
+        """Why a case with these two endpoints would say nothing; None if it is worth running.
 
         :raises EngineError: the engine or the simulator broke
         :raises OSError, Cancelled: see `ci.runner.attempt.attempt`
         """
         for role in case.suite.roles[::-1]:
-            answer = self._answer(case, cast, role, try_out)
+            answer = self._answer(case, role_images, role, try_out)
             exit_code = answer.get("exit")
             if exit_code in UNSTARTABLE:
                 text = f"{answer['version']} cannot be started as {role}: exit code {exit_code}{_words(answer)}"
@@ -115,53 +115,53 @@ class Compliance:
     def reconsidered(
         self,
         case: Case,
-        cast: Cast,
+        role_images: RoleImages,
         try_out: TryOut,
         exits: Mapping[Role, End],
         verdict: Verdict,
     ) -> Verdict:
-        """The verdict of a case that was played, or an error where it rests on an endpoint that does nothing at all.
+        """The verdict of a case that was run, or an error where it rests on an endpoint that does nothing at all.
 
         :param exits: how everybody ended
         :raises EngineError, OSError, Cancelled: see `objection`
         """
         for role in case.suite.roles:
-            answer, key = self._answer(case, cast, role, try_out), _key(cast, role)
+            answer, key = self._answer(case, role_images, role, try_out), _key(role_images, role)
             end = exits.get(role)
             own = None if end is None or end.stopped else end.exit_code
             if own == UNSUPPORTED:
                 with self._lock_of(key):
                     if "does" not in answer:
-                        self._note(key, self._does(case, cast, role, try_out))
+                        self._note(key, self._does(case, role_images, role, try_out))
                 if answer["does"] == NOTHING:
                     return _without_program(answer, role)
             elif "does" not in answer and (own is not None or verdict.outcome is Outcome.PASSED):
                 self._note(key, {"does": case.words[0]})
         return verdict
 
-    def _answer(self, case: Case, cast: Cast, role: Role, try_out: TryOut) -> dict[str, object]:
-        key = _key(cast, role)
+    def _answer(self, case: Case, role_images: RoleImages, role: Role, try_out: TryOut) -> dict[str, object]:
+        key = _key(role_images, role)
         # Whoever needs the same answer waits for it; others go on.
         with self._lock_of(key):
             if key not in self._answers:
                 name = Draw(0, f"{case.first}/{case.second}/{role}").slug()
                 for _ in range(MOST_TRIES):
-                    answer = self._ask(case, cast, role, name, LIMIT_SECONDS, try_out)
+                    answer = self._ask(case, role_images, role, name, LIMIT_SECONDS, try_out)
                     if answer.exit_code is not None:
                         break
-                participant = cast.participant(role, {})
+                participant = role_images.participant(role, {})
                 known: dict[str, object] = {"version": participant.version, "role": role, "image": participant.image}
                 known |= {"exit": answer.exit_code, "compliant": answer.exit_code == UNSUPPORTED}
                 self._note(key, {**known, "lastWords": answer.words, "lastLines": answer.lines})
             return self._answers[key]
 
-    def _does(self, case: Case, cast: Cast, role: Role, try_out: TryOut) -> dict[str, object]:
+    def _does(self, case: Case, role_images: RoleImages, role: Role, try_out: TryOut) -> dict[str, object]:
         """The first test case that an endpoint does not answer with 127; if it is none, what it wrote last."""
         protocols = "probe" if case.suite is WEBTRANSPORT else ""
         said = None
         for name in words_of(case.suite, role):
             limit = PROGRAM_LIMIT_SECONDS
-            answer = self._ask(case, cast, role, name, limit, try_out, protocols=protocols)
+            answer = self._ask(case, role_images, role, name, limit, try_out, protocols=protocols)
             if answer.exit_code != UNSUPPORTED:
                 return {"does": name}
             # What it refuses, it may refuse in silence; what it cannot do, it complains about.
@@ -171,7 +171,7 @@ class Compliance:
     def _ask(
         self,
         case: Case,
-        cast: Cast,
+        role_images: RoleImages,
         role: Role,
         name: str,
         limit: float,
@@ -183,8 +183,8 @@ class Compliance:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:
-            prepare(Supplies(seed=0), scratch)
-            spec = probe_spec(case, role, name, cast, scratch, limit=limit * self.factor, protocols=protocols)
+            prepare(CaseFiles(seed=0), scratch)
+            spec = probe_spec(case, role, name, role_images, scratch, limit=limit * self.factor, protocols=protocols)
             evidence = try_out(spec, scratch)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -215,8 +215,8 @@ class Compliance:
             write_atomically(self.folder / COMPLIANCE_FILE, text.encode())
 
 
-def _key(cast: Cast, role: Role) -> str:
-    participant = cast.participant(role, {})
+def _key(role_images: RoleImages, role: Role) -> str:
+    participant = role_images.participant(role, {})
     return f"{participant.version} {role} {participant.image}"
 
 

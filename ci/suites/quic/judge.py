@@ -19,8 +19,8 @@ from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packets import PacketType, Sender, Trace
 from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.exchange import Ending, Exchange, Participant
+from ci.suites.quic.materials.case_files import CaseFiles
 from ci.suites.quic.materials.received import wrong_files
-from ci.suites.quic.materials.supplies import Supplies
 from ci.suites.quic.testcases.base import Finding, TestCase, Traces
 from ci.suites.quic.testcases.checks import listed
 
@@ -39,7 +39,7 @@ NOT_AN_INTEROP_RESULT: Final = {
     132: ReasonCode.ILLEGAL_INSTRUCTION,
 }
 # How long the simulator waits for the server's first answer, and ends if there is none.
-SERVER_PATIENCE_SECONDS: Final = 10.0
+SERVER_ANSWER_SECONDS: Final = 10.0
 SIGNAL_NAMES: Final = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 LONGEST_REASON: Final = 1000
 LAST_WORDS: Final = 300
@@ -47,10 +47,10 @@ LAST_WORDS: Final = 300
 ENDPOINTS: Final[tuple[Sender, ...]] = ("client", "server")
 
 
-def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadTrace = read_trace) -> Verdict:
+def judge(test: TestCase, case_files: CaseFiles, exchange: Exchange, *, read: ReadTrace = read_trace) -> Verdict:
     """Judge one run of a test case, or one repetition of a measurement.
 
-    :param supplies: what the run was supplied with, `test.supplies(seed)`
+    :param case_files: what the run was supplied with, `test.case_files(seed)`
     :param read: how a capture is read, given the key logs there are, and whether all of it is needed
     :raises EngineError: tshark is missing
     """
@@ -61,11 +61,11 @@ def judge(test: TestCase, supplies: Supplies, exchange: Exchange, *, read: ReadT
     if test.needs_key_log and not secrets:
         text = "neither client nor server left a key log with the secrets of a handshake, and this test case needs one"
         return _verdict(Outcome.UNSUPPORTED, ReasonCode.NO_KEY_LOG, text, "both")
-    if finding := wrong_files(supplies, exchange.folder):
+    if finding := wrong_files(case_files, exchange.folder):
         return _failed(ReasonCode.WRONG_FILES, finding, exchange)
     traces = Traces(lambda side: read(exchange.capture(side), secrets, side in test.whole))
     try:
-        return _judge_traffic(test, supplies, exchange, traces)
+        return _judge_traffic(test, case_files, exchange, traces)
     except EngineError as error:
         # Of this capture, and so of this run: those that follow are read as if nothing had been.
         if error.reference not in (ReasonCode.CAPTURE_UNREADABLE, ReasonCode.TSHARK_LATE):
@@ -85,13 +85,13 @@ def judge_ending(test: TestCase, exchange: Exchange) -> Verdict | None:
     )
 
 
-def _judge_traffic(test: TestCase, supplies: Supplies, exchange: Exchange, traces: Traces) -> Verdict:
+def _judge_traffic(test: TestCase, case_files: CaseFiles, exchange: Exchange, traces: Traces) -> Verdict:
     for check in test.checks:
         if finding := check(traces):
             return _failed(ReasonCode.WRONG_TRAFFIC, finding, exchange)
     metrics = {}
     if test.metric is not None:
-        rate = test.metric(traces.left, sum(file.size for file in supplies.files))
+        rate = test.metric(traces.left, sum(file.size for file in case_files.files))
         if isinstance(rate, Finding):
             return _failed(ReasonCode.WRONG_TRAFFIC, rate, exchange)
         metrics[RATE] = rate
@@ -142,11 +142,11 @@ def _not_implemented(test: TestCase, exchange: Exchange) -> Verdict | None:
 def _server_never_answered(exchange: Exchange) -> Verdict | None:
     """The simulator gave up waiting for the server, as it does before it captures anything (contract, section 2.2)."""
     simulator = exchange.own_end("simulator")
-    if simulator is None or simulator.exit_code == 0 or simulator.at < SERVER_PATIENCE_SECONDS:
+    if simulator is None or simulator.exit_code == 0 or simulator.at < SERVER_ANSWER_SECONDS:
         return None
     if exchange.capture("left").exists() or exchange.capture("right").exists():
         return None
-    text = f"the server answered no QUIC packet within {SERVER_PATIENCE_SECONDS:.0f} s{_last_words(exchange, 'server')}"
+    text = f"the server answered no QUIC packet within {SERVER_ANSWER_SECONDS:.0f} s{_last_words(exchange, 'server')}"
     return _verdict(Outcome.TIMED_OUT, ReasonCode.BEFORE_PUBLISH, text, "server")
 
 

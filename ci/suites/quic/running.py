@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
 from ci.model import Outcome
-from ci.suites.quic.attempt_specs import OPERATOR_VARIABLES, Cast, attempt_spec, exchange_of, test_case
+from ci.suites.quic.attempt_specs import OPERATOR_VARIABLES, RoleImages, attempt_spec, exchange_of, test_case
 from ci.suites.quic.compliance import Compliance
 from ci.suites.quic.judge import RATE, judge, judge_ending
-from ci.suites.quic.materials.supplies import prepare
+from ci.suites.quic.materials.case_files import prepare
 from ci.suites.quic.testcases.measurements import summary
 from ci.util.portable_names import is_short
 
@@ -95,7 +95,7 @@ class NetworkRun:
         return NetworkCaseRun(
             case=case,
             test=replace(test, limit=max(1, int(limit))),
-            cast=Cast(players, seeded=self.seeded, operator=self.operator),
+            role_images=RoleImages(players, seeded=self.seeded, operator=self.operator),
             seed=_seed(f"{case.key}/{number}") if self.seed is None else self.seed,
             compliance=self.compliance,
             captures=self.captures,
@@ -108,7 +108,7 @@ class NetworkCaseRun:
 
     case: Case
     test: TestCase
-    cast: Cast
+    role_images: RoleImages
     seed: int
     compliance: Compliance
     captures: Captures
@@ -128,10 +128,10 @@ class NetworkCaseRun:
         return {"deadlineSeconds": self.test.limit, "repetitions": self.test.repetitions}
 
     def objection(self, try_out: TryOut) -> Verdict | None:
-        return self.compliance.objection(self.case, self.cast, try_out)
+        return self.compliance.objection(self.case, self.role_images, try_out)
 
     def write_inputs(self, number: int, folder: Path) -> None:
-        prepare(self.test.supplies(self.seed + number), folder)
+        prepare(self.test.case_files(self.seed + number), folder)
 
     def drop_inputs(self, folder: Path) -> None:
         for name in SUPPLIED:
@@ -139,7 +139,9 @@ class NetworkCaseRun:
 
     def spec(self, number: int, folder: Path | None, surroundings: Surroundings) -> AttemptSpec:
         del surroundings  # the contract's
-        return attempt_spec(self.case, self.test, self.test.supplies(self.seed + number), self.cast, _there(folder))
+        return attempt_spec(
+            self.case, self.test, self.test.case_files(self.seed + number), self.role_images, _there(folder)
+        )
 
     def has_result(self, stdout: str) -> bool:
         del stdout
@@ -155,7 +157,7 @@ class NetworkCaseRun:
 
     def judge(self, number: int, evidence: Evidence, folder: Path | None, surroundings: Surroundings) -> Verdict:
         del surroundings
-        return judge(self.test, self.test.supplies(self.seed + number), exchange_of(evidence, _there(folder)))
+        return judge(self.test, self.test.case_files(self.seed + number), exchange_of(evidence, _there(folder)))
 
     def concluded(self, verdicts: Sequence[Verdict]) -> Verdict:
         """The first that did not pass, or what all of them measured, as mean and sample deviation."""
@@ -168,7 +170,7 @@ class NetworkCaseRun:
         return replace(last, metrics={RATE: measured.mean, f"{RATE}Deviation": measured.deviation, **each})
 
     def reconsidered(self, verdict: Verdict, evidence: Evidence, try_out: TryOut) -> Verdict:
-        return self.compliance.reconsidered(self.case, self.cast, try_out, evidence.exits, verdict)
+        return self.compliance.reconsidered(self.case, self.role_images, try_out, evidence.exits, verdict)
 
     def facts(self, folder: Path, run: Sequence[tuple[Repetition, Mapping[str, Json]]]) -> Mapping[str, Json]:
         facts = []

@@ -29,11 +29,11 @@ from ci.engines.docker.helper_image import helper_image  # noqa: E402
 from ci.engines.docker.networks import NetworkEngine, NetworkSlot  # noqa: E402
 from ci.model import Outcome, Role  # noqa: E402
 from ci.runner.attempt import attempt  # noqa: E402
-from ci.suites.quic.attempt_specs import Cast, attempt_spec, exchange_of  # noqa: E402
+from ci.suites.quic.attempt_specs import RoleImages, attempt_spec, exchange_of  # noqa: E402
 from ci.suites.quic.captures.key_logs import key_logs  # noqa: E402
 from ci.suites.quic.captures.packets import Sender  # noqa: E402
 from ci.suites.quic.judge import judge  # noqa: E402
-from ci.suites.quic.materials.supplies import prepare  # noqa: E402
+from ci.suites.quic.materials.case_files import prepare  # noqa: E402
 from ci.suites.quic.testcases import losses, measurements, paths, transfer  # noqa: E402
 from ci.suites.quic.testcases.base import KIB, TestCase  # noqa: E402
 from ci.suites.quic.testcases.checks import handshakes, only_version_1  # noqa: E402
@@ -92,7 +92,7 @@ def small_session(test: TestCase) -> TestCase:
     """A WebTransport case with as many files as it has, each of a few bytes."""
     sender: Sender = "server" if test.name.endswith("receive") else "client"
     sizes = tuple(20 + n for n in range(len(test.sizes)))
-    return replace(test, sizes=sizes, supply=partial(webtransport_files, sizes=sizes, sender=sender))
+    return replace(test, sizes=sizes, make_files=partial(webtransport_files, sizes=sizes, sender=sender))
 
 
 def recordings() -> Mapping[str, Recording]:
@@ -161,12 +161,12 @@ def record(recording: Recording, slot: NetworkSlot, image: Callable[[str], str],
     players.update(dict.fromkeys(test.participants, "iperf"))
     roles: dict[Role, tuple[str, str]] = {role: (it, image(it)) for role, it in players.items()}  # type: ignore[misc]
     case = test.suite.case(recording.client, recording.server, test.name)
-    supplies = test.supplies(SEED)
-    prepare(supplies, folder)
-    played = attempt_spec(case, test, supplies, Cast(roles, seeded=True), folder)
+    case_files = test.case_files(SEED)
+    prepare(case_files, folder)
+    played = attempt_spec(case, test, case_files, RoleImages(roles, seeded=True), folder)
     slot.restore(*played.roles)
     evidence = attempt(slot, played, labels={}, cancelled=threading.Event(), folder=folder)
-    verdict = judge(test, supplies, exchange_of(evidence, folder))
+    verdict = judge(test, case_files, exchange_of(evidence, folder))
     if verdict.outcome is not Outcome.PASSED:
         sys.exit(f"{case.name}: {verdict.reason}")
 

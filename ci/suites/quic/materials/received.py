@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ci.suites.quic.captures.packets import Sender
-from ci.suites.quic.materials.supplies import SuppliedFile, Supplies
+from ci.suites.quic.materials.case_files import CaseFile, CaseFiles
 from ci.suites.quic.testcases.base import Finding
 from ci.suites.quic.testcases.checks import listed
 from ci.util.text import counted
@@ -21,7 +21,7 @@ PROTOCOL_FILE: Final = "negotiated_protocol.txt"
 LONGEST_PROTOCOL: Final = 1024
 
 
-def wrong_files(supplies: Supplies, folder: Path) -> Finding | None:
+def wrong_files(case_files: CaseFiles, folder: Path) -> Finding | None:
     """What is wrong with the files received, or None.
 
     The set of names comes first, then sizes, then contents. Folders are looked past. What is neither file nor folder
@@ -29,18 +29,18 @@ def wrong_files(supplies: Supplies, folder: Path) -> Finding | None:
 
     :param folder: the exchange's, with `client_downloads` and `server_downloads`
     """
-    if supplies.protocol is not None:
-        return _wrong_protocol(supplies.protocol, folder)
-    below = {file.name.rpartition("/")[0] for file in supplies.files}
+    if case_files.protocol is not None:
+        return _wrong_protocol(case_files.protocol, folder)
+    below = {file.name.rpartition("/")[0] for file in case_files.files}
     for path in sorted(below):
-        wanted = {name: file for file in supplies.files for at, _, name in [file.name.rpartition("/")] if at == path}
-        if finding := _wrong_folder(supplies, wanted, folder / f"{supplies.receiver}_downloads" / path):
+        wanted = {name: file for file in case_files.files for at, _, name in [file.name.rpartition("/")] if at == path}
+        if finding := _wrong_folder(case_files, wanted, folder / f"{case_files.receiver}_downloads" / path):
             return finding
     return None
 
 
-def _wrong_folder(supplies: Supplies, wanted: dict[str, SuppliedFile], folder: Path) -> Finding | None:
-    receiver = supplies.receiver
+def _wrong_folder(case_files: CaseFiles, wanted: dict[str, CaseFile], folder: Path) -> Finding | None:
+    receiver = case_files.receiver
     found = dict(_regular_files(folder))
     missing = [name for name in wanted if name not in found]
     if missing:
@@ -54,7 +54,7 @@ def _wrong_folder(supplies: Supplies, wanted: dict[str, SuppliedFile], folder: P
         if size != file.size:
             return Finding(text=f"the {receiver}'s file {name} has {counted(size, 'byte')}, not {file.size}")
     for name, file in wanted.items():
-        content, original = found[name].read_bytes(), file.content(supplies.seed)
+        content, original = found[name].read_bytes(), file.content(case_files.seed)
         if content != original:
             at = next(place for place, pair in enumerate(zip(content, original, strict=True)) if pair[0] != pair[1])
             return Finding(text=f"the {receiver}'s file {name} is not what was sent, from byte {at} on")

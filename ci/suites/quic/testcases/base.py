@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 from ci.model import Side, SuiteWords
 from ci.suites.quic.captures.packets import Trace
-from ci.suites.quic.materials.supplies import Supplies, downloads
+from ci.suites.quic.materials.case_files import CaseFiles, downloads
 from ci.suites.quic.words import QUIC
 
 __all__ = ["KIB", "MIB", "PLAIN_LINK", "Beside", "Check", "Finding", "TestCase", "Traces"]
@@ -72,7 +72,7 @@ class TestCase:
     :param environment: variables of those
     :param repetitions: runs that make one result
     :param metric: of a measurement: kbit/s from the capture beside the client and the bytes that were fetched
-    :param supply: where a seed alone does not make the usual downloads
+    :param make_files: where a seed alone does not make the usual downloads
     """
 
     __test__: ClassVar[bool] = False  # no test to pytest
@@ -97,16 +97,16 @@ class TestCase:
     environment: tuple[tuple[str, str], ...] = ()
     repetitions: int = 1
     metric: Callable[[Trace, int], float | Finding] | None = None
-    supply: Callable[[int], Supplies] | None = None
+    make_files: Callable[[int], CaseFiles] | None = None
 
     def testcase(self, side: Literal["client", "server"]) -> str:
         """The value of TESTCASE for one side."""
         return (self.client if side == "client" else self.server) or self.name
 
-    def supplies(self, seed: int) -> Supplies:
+    def case_files(self, seed: int) -> CaseFiles:
         """What this test case needs, made up from `seed`."""
-        if self.supply is not None:
-            return self.supply(seed)
+        if self.make_files is not None:
+            return self.make_files(seed)
         return downloads(seed, self.sizes, host=self.host, name_length=self.name_length, chain_length=self.chain_length)
 
     @property

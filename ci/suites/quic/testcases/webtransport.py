@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from ci.suites.quic.captures.packets import Frame, Sender, Trace
+from ci.suites.quic.materials.case_files import CaseFile, CaseFiles
 from ci.suites.quic.materials.seeded import Draw
-from ci.suites.quic.materials.supplies import SuppliedFile, Supplies
 from ci.suites.quic.testcases.base import KIB, MIB, Check, Finding, TestCase, Traces
 from ci.suites.quic.testcases.checks import handshakes
 from ci.suites.quic.words import WEBTRANSPORT
@@ -24,10 +24,10 @@ STREAM_FILES: Final = (100 * KIB, 500 * KIB, 250 * KIB, 1 * MIB, 2 * MIB)
 DATAGRAM_FILES: Final = tuple(range(600, 1000, 2))
 
 
-# --- supplies ---------------------------------------------------------------------------------------------
+# --- case_files ---------------------------------------------------------------------------------------------
 
 
-def negotiation(seed: int) -> Supplies:
+def negotiation(seed: int) -> CaseFiles:
     """A session and two lists of protocols, two of which both sides have, in opposite order."""
     draw = Draw(seed, "webtransport")
     endpoint = draw.slug()
@@ -38,7 +38,7 @@ def negotiation(seed: int) -> Supplies:
         names = [draw.slug() for _ in range(OFFERED)]
         names[earlier], names[later] = shared
         lists[side] = " ".join(names)
-    return Supplies(
+    return CaseFiles(
         seed=seed,
         empty_folders=(("server", endpoint),),
         requests={"client": PREFIX + endpoint, "server": ""},
@@ -53,17 +53,17 @@ def _two_of(draw: Draw, bound: int) -> tuple[int, int]:
     return one, (one + 1 + draw.below(bound - 1)) % bound
 
 
-def transfer(seed: int, *, sizes: tuple[int, ...], sender: Sender) -> Supplies:
+def transfer(seed: int, *, sizes: tuple[int, ...], sender: Sender) -> CaseFiles:
     """Files below one endpoint; whoever does not have them asks for them."""
     draw = Draw(seed, "webtransport")
     endpoint, protocol = draw.slug(), draw.slug()
-    files = tuple(SuppliedFile(name=f"{endpoint}/{draw.slug()}", size=size) for size in sizes)
+    files = tuple(CaseFile(name=f"{endpoint}/{draw.slug()}", size=size) for size in sizes)
     paths = [file.name for file in files]
     if sender == "server":
         requests: dict[Sender, str] = {"client": " ".join(PREFIX + path for path in paths), "server": ""}
     else:
         requests = {"client": PREFIX + endpoint, "server": " ".join(paths)}
-    return Supplies(
+    return CaseFiles(
         seed=seed,
         files=files,
         sender=sender,
@@ -128,7 +128,7 @@ def _transfer(carrier: Carrier, direction: Literal["receive", "send"], descripti
         carried = carried_by_datagrams(sender=sender, files=len(sizes))
     else:
         carried = carried_by_streams(carrier, sender=sender, files=len(sizes))
-    supply: Callable[[int], Supplies] = partial(transfer, sizes=sizes, sender=sender)
+    make_files: Callable[[int], CaseFiles] = partial(transfer, sizes=sizes, sender=sender)
     return TestCase(
         name=name,
         abbreviation=carrier[0].upper() + direction[0].upper(),
@@ -137,7 +137,7 @@ def _transfer(carrier: Carrier, direction: Literal["receive", "send"], descripti
         client=name if direction == "receive" else "transfer",
         server=name if direction == "send" else "transfer",
         sizes=sizes,
-        supply=supply,
+        make_files=make_files,
         checks=(handshakes(1), carried),
     )
 
@@ -148,7 +148,7 @@ WEBTRANSPORT_CASES: Final = (
         abbreviation="H",
         description="A WebTransport session is made, and both sides agree on an application protocol.",
         suite=WEBTRANSPORT,
-        supply=negotiation,
+        make_files=negotiation,
         checks=(handshakes(1),),
     ),
     _transfer("unidirectional", "receive", "The client asks for files and gets each on a unidirectional stream."),

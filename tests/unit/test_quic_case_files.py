@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
 
+from ci.suites.quic.materials.case_files import prepare
 from ci.suites.quic.materials.certificates import write_certificates
 from ci.suites.quic.materials.seeded import Draw, content
-from ci.suites.quic.materials.supplies import prepare
 from ci.suites.quic.materials.words import ADJECTIVES, ANIMALS
 from ci.suites.quic.testcases.base import TestCase
 from ci.suites.quic.testcases.handshake import HANDSHAKE, IPV6, MULTIPLEXING
@@ -71,48 +71,48 @@ def test_purposes_do_not_share_a_stream() -> None:
     assert len(content(7, "a", 1_000_003)) == 1_000_003
 
 
-# --- supplies ---------------------------------------------------------------------------------------------
+# --- case_files ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("test", ALL, ids=lambda test: f"{test.suite}-{test.name}")
 def test_the_seed_alone_decides(test: TestCase) -> None:
-    assert test.supplies(5) == test.supplies(5)
-    assert test.supplies(5).requests != test.supplies(6).requests
-    supplies = test.supplies(5)
-    assert [file.size for file in supplies.files] == list(test.sizes)
-    assert len({file.name for file in supplies.files}) == len(supplies.files)
+    assert test.case_files(5) == test.case_files(5)
+    assert test.case_files(5).requests != test.case_files(6).requests
+    case_files = test.case_files(5)
+    assert [file.size for file in case_files.files] == list(test.sizes)
+    assert len({file.name for file in case_files.files}) == len(case_files.files)
     # One environment string (the name and `=` included) may not have more on Linux.
-    assert all(len(value) < 128 * 1024 - 32 for value in supplies.requests.values())
+    assert all(len(value) < 128 * 1024 - 32 for value in case_files.requests.values())
 
 
 def test_requests_are_urls_of_all_files() -> None:
-    supplies = IPV6.supplies(3)
-    assert supplies.requests["client"] == " ".join(f"https://server6:443/{file.name}" for file in supplies.files)
-    assert supplies.requests["server"] == ""
-    assert supplies.protocols == {"client": "", "server": ""}
-    assert HANDSHAKE.supplies(3).requests["client"].startswith("https://server4:443/")
-    assert CONNECTION_MIGRATION.supplies(3).requests["client"].startswith("https://server46:443/")
-    assert len(MULTIPLEXING.supplies(3).requests["client"].split(" ")) == 1999
-    assert {len(file.name) for file in ZERO_RTT.supplies(3).files} == {250}
-    assert AMPLIFICATION_LIMIT.supplies(3).chain_length == 9
+    case_files = IPV6.case_files(3)
+    assert case_files.requests["client"] == " ".join(f"https://server6:443/{file.name}" for file in case_files.files)
+    assert case_files.requests["server"] == ""
+    assert case_files.protocols == {"client": "", "server": ""}
+    assert HANDSHAKE.case_files(3).requests["client"].startswith("https://server4:443/")
+    assert CONNECTION_MIGRATION.case_files(3).requests["client"].startswith("https://server46:443/")
+    assert len(MULTIPLEXING.case_files(3).requests["client"].split(" ")) == 1999
+    assert {len(file.name) for file in ZERO_RTT.case_files(3).files} == {250}
+    assert AMPLIFICATION_LIMIT.case_files(3).chain_length == 9
 
 
 @unhurried
 @given(seeds)
 def test_webtransport_protocols_have_one_right_answer(seed: int) -> None:
-    supplies = WEBTRANSPORT_CASES[0].supplies(seed)
-    client, server = (supplies.protocols[side].split(" ") for side in ("client", "server"))
+    case_files = WEBTRANSPORT_CASES[0].case_files(seed)
+    client, server = (case_files.protocols[side].split(" ") for side in ("client", "server"))
     assert len(set(client)) == len(set(server)) == 5
     shared = [name for name in client if name in server]
     assert len(shared) == 2
-    assert supplies.protocol == shared[0]
+    assert case_files.protocol == shared[0]
     assert [name for name in server if name in client] == shared[::-1]
     assert [client.index(name) for name in shared] == sorted(server.index(name) for name in shared)
-    assert supplies.requests == {"client": f"https://server4:443/{supplies.empty_folders[0][1]}", "server": ""}
+    assert case_files.requests == {"client": f"https://server4:443/{case_files.empty_folders[0][1]}", "server": ""}
 
 
 def test_webtransport_requests_come_from_who_has_no_files() -> None:
-    by_name = {test.name: test.supplies(4) for test in WEBTRANSPORT_CASES}
+    by_name = {test.name: test.case_files(4) for test in WEBTRANSPORT_CASES}
     receive, send = by_name["transfer-datagram-receive"], by_name["transfer-datagram-send"]
     assert len(receive.files) == len(send.files) == 200
     assert [file.size for file in receive.files] == list(range(600, 1000, 2))
@@ -129,14 +129,14 @@ def test_webtransport_requests_come_from_who_has_no_files() -> None:
 
 
 def test_what_is_prepared_is_what_was_described(tmp_path: Path) -> None:
-    supplies = IPV6.supplies(9)
-    prepare(supplies, tmp_path, now=NOW)
+    case_files = IPV6.case_files(9)
+    prepare(case_files, tmp_path, now=NOW)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("certs", "client_downloads", "client_www", "server_downloads", "server_www"),
     ]
     served = {path.name: path.read_bytes() for path in (tmp_path / "server_www").iterdir()}
-    assert served == {file.name: file.content(9) for file in supplies.files}
+    assert served == {file.name: file.content(9) for file in case_files.files}
     assert not list((tmp_path / "client_www").iterdir())
     assert stat.S_IMODE((tmp_path / "certs").stat().st_mode) == 0o700
 
@@ -145,7 +145,7 @@ def test_what_a_container_is_given_does_not_depend_on_the_umask(tmp_path: Path) 
     """A server's workers run as somebody else there, and have to read what they serve."""
     before = os.umask(0o077)
     try:
-        prepare(HANDSHAKE.supplies(1), tmp_path)
+        prepare(HANDSHAKE.case_files(1), tmp_path)
     finally:
         os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path.is_file()}
@@ -155,7 +155,7 @@ def test_what_a_container_is_given_does_not_depend_on_the_umask(tmp_path: Path) 
 
 
 def test_webtransport_files_lie_below_their_endpoint(tmp_path: Path) -> None:
-    send = next(test for test in WEBTRANSPORT_CASES if test.name == "transfer-datagram-send").supplies(2)
+    send = next(test for test in WEBTRANSPORT_CASES if test.name == "transfer-datagram-send").case_files(2)
     prepare(send, tmp_path)
     endpoint = send.files[0].name.partition("/")[0]
     assert len(list((tmp_path / "client_www" / endpoint).iterdir())) == 200
@@ -164,9 +164,9 @@ def test_webtransport_files_lie_below_their_endpoint(tmp_path: Path) -> None:
 
 
 def test_a_handshake_over_webtransport_has_a_folder_for_its_endpoint_at_the_server_only(tmp_path: Path) -> None:
-    supplies = WEBTRANSPORT_CASES[0].supplies(2)
-    prepare(supplies, tmp_path)
-    ((side, endpoint),) = supplies.empty_folders
+    case_files = WEBTRANSPORT_CASES[0].case_files(2)
+    prepare(case_files, tmp_path)
+    ((side, endpoint),) = case_files.empty_folders
     assert side == "server"
     assert (tmp_path / "server_www" / endpoint).is_dir()
     assert not list((tmp_path / "client_www").iterdir())

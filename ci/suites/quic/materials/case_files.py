@@ -1,6 +1,6 @@
 """What a run needs before it starts: files, requests, protocols, certificates, all from one seed.
 
-`Supplies` only describes; `prepare` writes it to disk. So whoever judges a run later, or repeats it, needs the seed
+`CaseFiles` only describes; `prepare` writes it to disk. So whoever judges a run later, or repeats it, needs the seed
 and nothing else.
 """
 
@@ -16,14 +16,14 @@ from ci.suites.quic.captures.packets import Sender
 from ci.suites.quic.materials.certificates import PRIVATE_KEY, write_certificates
 from ci.suites.quic.materials.seeded import Draw, content
 
-__all__ = ["FOLDERS", "SuppliedFile", "Supplies", "downloads", "prepare"]
+__all__ = ["FOLDERS", "CaseFile", "CaseFiles", "downloads", "prepare"]
 
 # What is mounted into the endpoints, below the folder of a run.
 FOLDERS: Final = ("certs", "server_www", "client_www", "server_downloads", "client_downloads")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuppliedFile:
+class CaseFile:
     """A file that one side offers and the other is to fetch.
 
     :param name: path below `/www` of the one and `/downloads` of the other
@@ -38,7 +38,7 @@ class SuppliedFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Supplies:
+class CaseFiles:
     """Everything made up for one run.
 
     :param sender: the side that has the files
@@ -50,7 +50,7 @@ class Supplies:
     """
 
     seed: int
-    files: tuple[SuppliedFile, ...] = ()
+    files: tuple[CaseFile, ...] = ()
     sender: Sender = "server"
     empty_folders: tuple[tuple[Sender, str], ...] = ()
     requests: Mapping[Sender, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Supplies:
         return "client" if self.sender == "server" else "server"
 
 
-def downloads(seed: int, sizes: Iterable[int], *, host: str, name_length: int | None, chain_length: int) -> Supplies:
+def downloads(seed: int, sizes: Iterable[int], *, host: str, name_length: int | None, chain_length: int) -> CaseFiles:
     """The client fetches files of these sizes over QUIC.
 
     :param host: the server's name in the URLs, which decides between IPv4 and IPv6
@@ -71,10 +71,9 @@ def downloads(seed: int, sizes: Iterable[int], *, host: str, name_length: int | 
     """
     draw = Draw(seed, "files")
     files = tuple(
-        SuppliedFile(name=draw.slug() if name_length is None else draw.letters(name_length), size=size)
-        for size in sizes
+        CaseFile(name=draw.slug() if name_length is None else draw.letters(name_length), size=size) for size in sizes
     )
-    return Supplies(
+    return CaseFiles(
         seed=seed,
         files=files,
         requests={"client": " ".join(f"https://{host}:443/{file.name}" for file in files), "server": ""},
@@ -83,7 +82,7 @@ def downloads(seed: int, sizes: Iterable[int], *, host: str, name_length: int | 
     )
 
 
-def prepare(supplies: Supplies, folder: Path, *, now: datetime | None = None) -> None:
+def prepare(case_files: CaseFiles, folder: Path, *, now: datetime | None = None) -> None:
     """Write certificates and files, and make the empty folders of a run.
 
     :param folder: must exist and hold none of `FOLDERS`
@@ -91,13 +90,13 @@ def prepare(supplies: Supplies, folder: Path, *, now: datetime | None = None) ->
     """
     for name in FOLDERS:
         (folder / name).mkdir(mode=0o700 if name == "certs" else 0o755)
-    write_certificates(folder / "certs", seed=supplies.seed, length=supplies.chain_length, now=now)
-    for side, name in supplies.empty_folders:
+    write_certificates(folder / "certs", seed=case_files.seed, length=case_files.chain_length, now=now)
+    for side, name in case_files.empty_folders:
         (folder / f"{side}_www" / name).mkdir()
-    for file in supplies.files:
-        path = folder / f"{supplies.sender}_www" / file.name
+    for file in case_files.files:
+        path = folder / f"{case_files.sender}_www" / file.name
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(file.content(supplies.seed))
+        path.write_bytes(file.content(case_files.seed))
     # They are copied into containers as they are here, and this process's umask is no concern of a server's workers.
     for path in (it for name in FOLDERS for it in (folder / name).rglob("*") if it.name != PRIVATE_KEY):
         path.chmod(0o755 if path.is_dir() else 0o644)
