@@ -3,76 +3,40 @@
 Reports are pure functions of this. The file says nothing of when or where it was merged, so the same shards
 always give the same bytes; `docs/results-format.md` describes it for other consumers.
 
-The structs are the format: docs/merged.schema.json is made of them (`ci.results.schema`).
+Its form is that of `ci.results.merged_document`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ci.errors import ConfigurationError, ExitCode
-from ci.model import Case, Outcome, Proof, Reason, Suites, SuiteWords
-from ci.results.aggregate import CaseVerdict, Flaky, Result, aggregate_run, proof_in, verdict
-from ci.results.case_fields import case_fields, case_from, suite_named, with_case_fields
+from ci.model import Case, Outcome, Proof, Suites, SuiteWords
+from ci.results.aggregate import CaseVerdict, Result, aggregate_run, proof_in, verdict
+from ci.results.case_fields import case_fields, case_from, suite_named
+from ci.results.merged_document import (
+    SCHEMA,
+    CaseDocument,
+    CountsDocument,
+    MergedDocument,
+    MergedShard,
+    ShardState,
+    document_type,
+)
 from ci.results.record_lines import signed
-from ci.results.records import Attempt, Count, Numbers, Ordinal, ShardName, changed, shard_numbers, with_proof
+from ci.results.records import Attempt, changed, with_proof
 from ci.util.atomic import write_atomically
 from ci.util.given_files import read_given
 from ci.util.json_document import canonical, decode_as
 
-__all__ = [
-    "CaseDocument",
-    "Counts",
-    "CountsDocument",
-    "Merged",
-    "MergedCase",
-    "MergedDocument",
-    "MergedShard",
-    "ShardState",
-    "document_type",
-    "merged_from",
-    "read_merged",
-    "write_merged",
-]
-
-SCHEMA: Final = 1
-
-
-class ShardState(str, Enum):
-    COMPLETE = "complete"
-    TRUNCATED = "truncated"  # no end line, or one that says cases were left out
-    MISSING = "missing"  # no results at all
-
-    __str__ = str.__str__
-
-
-class MergedShard(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What became of one shard.
-
-    :param run: None for a missing one
-    :param reported: cases it has records of
-    :param torn: lines a killed process left unfinished
-    :param rerun: it repeats single cases of another run and is no slice of the plan
-    """
-
-    shard: ShardName
-    state: ShardState
-    run: str | None = None
-    ci_attempt: Ordinal | None = None
-    reported: Count = 0
-    torn: Count = 0
-    rerun: bool = False
-
-    def __post_init__(self) -> None:
-        shard_numbers(self.shard)
+__all__ = ["Counts", "Merged", "MergedCase", "MergedShard", "ShardState", "merged_from", "read_merged", "write_merged"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,83 +181,7 @@ class Merged:
         return b'{"cases":[' + cases + b"]" + canonical(summary).removeprefix(b'{"cases":[]')
 
 
-# --- the document -----------------------------------------------------------------------------------------
-
-
-class CountsDocument(Struct, frozen=True, kw_only=True):
-    """How many cases had each outcome; `planned` is the sum of all six.
-
-    :param passed: flaky and believed ones among them
-    :param not_run: planned-out ones among them
-    :param believed: of those passed, whose stack neither side reported
-    """
-
-    planned: Count
-    passed: Count
-    failed: Count
-    timed_out: Count = msgspec.field(name="timed-out")
-    unsupported: Count
-    not_run: Count = msgspec.field(name="not-run")
-    error: Count
-    flaky: Count
-    planned_out: Count = msgspec.field(name="plannedOut")
-    believed: Count = 0
-
-
-class CaseDocument(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One planned case; its two versions and its params have the names that its suite gives them.
-
-    :param case: display name
-    :param attempts: in the order they were made
-    :param superseded: positions in `attempts` that no longer count
-    """
-
-    case: str
-    key: str
-    outcome: Outcome
-    verdict: CaseVerdict
-    reason: Reason | None = None
-    flaky: Flaky | None = None
-    metrics: Numbers = msgspec.field(default_factory=dict)
-    proof: Proof | None = None
-    attempts: tuple[Attempt, ...]
-    superseded: tuple[Count, ...] = ()
-
-    def __post_init__(self) -> None:
-        if any(position >= len(self.attempts) for position in self.superseded):
-            raise ValueError("`superseded` must hold only positions in `attempts`")
-
-
-CaseT = TypeVar("CaseT", bound=CaseDocument)
-
-
-class MergedDocument(Struct, Generic[CaseT], frozen=True, kw_only=True, rename="camel"):
-    """The whole file.
-
-    :param plan: digest of the plan that all shards were run with
-    :param exit_code: without the stricter options
-    :param unreadable: a shard's results held not even a start line
-    :param unselected: how many cases of the matrix the plan left out; null or absent: not known
-    :param evidence_altered: evidence whose size or sha256 is not that of its record, as shard-3-of-8/…
-    :param cases: every planned case, in the plan's order
-    """
-
-    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)] = SCHEMA
-    plan: str
-    suite: str | None = None
-    counts: CountsDocument | None = None
-    exit_code: int | None = None
-    shards: tuple[MergedShard, ...] = ()
-    unreadable: bool = False
-    unselected: Count | None = None
-    evidence_altered: tuple[str, ...] = ()
-    cases: tuple[CaseT, ...] = ()
-
-
-def document_type(suite: SuiteWords) -> Any:
-    """The whole file's type where it is of this suite."""
-    kind: Any = MergedDocument
-    return kind[with_case_fields(CaseDocument, suite, nested=True)]
+# --- the file ---------------------------------------------------------------------------------------------
 
 
 class _Head(Struct, frozen=True):

@@ -18,7 +18,7 @@ from ci.errors import ExitCode
 from ci.model import Reason, Suites
 from ci.results.aggregate import Flaky
 from ci.results.case_fields import with_case_fields
-from ci.results.merged import CaseDocument, CountsDocument, MergedDocument, MergedShard
+from ci.results.merged_document import CaseDocument, CountsDocument, MergedDocument, MergedShard
 from ci.results.record_lines import REASON_LIMIT
 from ci.results.records import SCHEMA, Attempt, EvidenceFile, Record, Reused, RoleRecord, RunEnd, RunStart
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from ci.errors import EngineError, ExitCode
 from ci.model import Outcome, Reason, ReasonCode, Verdict
 from ci.results.records import EvidenceFile
 from ci.results.shard_file import ResultsWriter, read_shard
-from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
+from ci.runner.base import AttemptContext, AttemptResult
 from ci.runner.case_errors import error_verdict, judged, keep_traceback
 from ci.runner.evidence_folder import EvidenceFolder
 from ci.runner.schedule import Ready
@@ -44,15 +43,8 @@ class Stumbling(Scripted):
         self.made += 1
         yield cast("Slot", self)
 
-    def run_case(
-        self,
-        slot: Slot,
-        ready: Ready,
-        context: AttemptContext,
-        cancelled: threading.Event,
-        observer: CaseObserver | None = None,
-    ) -> AttemptResult:
-        result = super().run_case(slot, ready, context, cancelled, observer)
+    def result(self, ready: Ready, context: AttemptContext) -> AttemptResult:
+        result = super().result(ready, context)
         error = self.errors.get(ready.case.words[0])
 
         def stumble(*_: object) -> Verdict:
@@ -147,15 +139,8 @@ class Spoilt(Scripted):
         self.version = version
         self.code = code
 
-    def run_case(
-        self,
-        slot: Slot,
-        ready: Ready,
-        context: AttemptContext,
-        cancelled: threading.Event,
-        observer: CaseObserver | None = None,
-    ) -> AttemptResult:
-        result = super().run_case(slot, ready, context, cancelled, observer)
+    def result(self, ready: Ready, context: AttemptContext) -> AttemptResult:
+        result = super().result(ready, context)
         if self.version not in ready.case.versions.values():
             return result
         reason = Reason(code=self.code, text="not as it should be", side="harness")
@@ -194,17 +179,10 @@ def test_errors_are_no_outage_of_the_versions(tmp_path: Path) -> None:
     in_trouble = [case for number, case in enumerate(cases) if number % 2]
 
     class Troubled(Scripted):
-        def run_case(
-            self,
-            slot: Slot,
-            ready: Ready,
-            context: AttemptContext,
-            cancelled: threading.Event,
-            observer: CaseObserver | None = None,
-        ) -> AttemptResult:
+        def result(self, ready: Ready, context: AttemptContext) -> AttemptResult:
             if ready.case in in_trouble and context.number == 1:
                 raise EngineError("redis-lost", "Redis does not answer")
-            return super().run_case(slot, ready, context, cancelled, observer)
+            return super().result(ready, context)
 
     runner = Troubled([cases[0]])
     summary = run(tmp_path, runner, cases)

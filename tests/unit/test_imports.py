@@ -79,6 +79,7 @@ FENCES = {
         "results.aggregate",
         "results.case_fields",
         "results.merged",
+        "results.merged_document",
         "results.plan_file",
         "results.record_lines",
         "results.records",
