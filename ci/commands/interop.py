@@ -134,7 +134,8 @@ def _cut_to_size(workspace: Workspace, backend: Backend, arguments: argparse.Nam
         return workspace
     whole = workspace.plan.selected if not workspace.quick else replace(workspace, quick=False).plan.selected
     versions = {name: workspace.versions[name] for it in whole for name in it.case.pair}
-    unfit = {name: why for name, version in versions.items() if (why := backend.provider.lack(version)) is not None}
+    missing = {name: backend.provider.missing_requirement(version) for name, version in versions.items()}
+    unfit = {name: why for name, why in missing.items() if why is not None}
     for why in dict.fromkeys(unfit.values()):
         console.info(f"not run: {', '.join(name for name in unfit if unfit[name] == why)}: {why}", style="dim")
     able = sum(set(unfit).isdisjoint(it.case.pair) for it in whole)

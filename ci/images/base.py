@@ -84,7 +84,7 @@ class Provider(Protocol):
     def find(self, version: Version) -> Image | Unavailable:
         """What a case will run, without building anything."""
 
-    def lack(self, version: Version) -> str | None:
+    def missing_requirement(self, version: Version) -> str | None:
         """What this machine lacks for this version, as far as that is known without trying; None if nothing."""
 
     def provide(

@@ -59,7 +59,7 @@ def test_an_engine_that_has_slots_over_a_simulated_network_is_found_to_do_so(dae
     assert helper_image
     # The slots of the other tests could not be made without these.
     assert (facts.ipv4, facts.ipv6) == (True, True)
-    assert facts.lack is None
+    assert facts.missing_requirement is None
     engine = NetworkEngine(daemon, helper=helper_image)
     assert (facts.memlock is True) == bool(engine.locks_memory)
     mine = [it for it in daemon.api.containers(all=True) if it["Id"] not in before]

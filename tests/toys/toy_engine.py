@@ -84,7 +84,7 @@ class ToyImages:
         assert isinstance(version.source, PublishedImage)
         return Image(digest=version.source.reference)
 
-    def lack(self, version: Version) -> None: ...
+    def missing_requirement(self, version: Version) -> None: ...
 
     def provide(
         self, versions: Iterable[Version], report: Callable[[ImageReport], None], watch: Watch = unwatched

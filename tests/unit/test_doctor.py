@@ -14,21 +14,23 @@ from hypothesis import strategies as st
 from terminals import File, pseudo_terminal
 
 from ci.commands.doctor_checks.asking import Asked, Trouble
-from ci.commands.doctor_checks.coverage import costs
+from ci.commands.doctor_checks.coverage import coverage_of
 from ci.commands.doctor_checks.docker_facts import DockerFacts, judge_docker
 from ci.commands.doctor_checks.examine import Examined, examine
 from ci.commands.doctor_checks.finding import Diagnosis, Finding, Section, State
 from ci.commands.doctor_checks.host import Disk, disk, judge_disk, judge_memory, judge_python, memory
-from ci.commands.doctor_checks.missing import Situation, docker_lack, docker_room, local_lack, local_room
 from ci.commands.doctor_checks.network_facts import NetworkFacts, judge_network
 from ci.commands.doctor_checks.questions import ask_everything
 from ci.commands.doctor_checks.table import as_data, show
 from ci.commands.doctor_checks.tools import TOOLS, Tool, ToolWanted, find_tool, judge_tool, usable
 from ci.commands.workspace import Workspace
 from ci.config.catalogue import load
+from ci.engines.docker import requirements as in_docker
 from ci.engines.docker.conflicting_networks import ConflictingNetwork, conflicting
 from ci.engines.docker.helper_image import BASE, BUILD_BASE, helper_tag
+from ci.engines.local import requirements as as_process
 from ci.engines.local.builds import Builds
+from ci.engines.requirements import HostFacts
 from ci.errors import ConfigurationError, ExitCode
 from ci.images.base import Unavailable
 from ci.model import BuildRecipe, PublishedImage, Transport, Version
@@ -206,7 +208,7 @@ def test_python(version: tuple[int, int, int], state: State) -> None:
     assert judge_python(version).state is state
 
 
-# --- what each lack costs ---------------------------------------------------------------------------------
+# --- what is missing costs ---------------------------------------------------------------------------------
 
 TCP = (Transport(name="tcp"),)
 
@@ -258,18 +260,18 @@ def situation(
     docker: DockerFacts | None = None,
     *,
     usable: str = "",
-    lacking: dict[str, str] | None = None,
+    missing: dict[str, str] | None = None,
     out_of_reach: str = "",
     can_cache: bool = True,
     cached: bool = False,
     can_bootstrap: bool = False,
-) -> Situation:
+) -> HostFacts:
     gone = out_of_reach.split(",")
-    return Situation(
-        docker=docker,
+    return HostFacts(
+        images=None if docker is None else docker.images,
         tags={it.id: f"interop/{it.id}:key" for it in VERSIONS},
         usable=frozenset(usable.split()),
-        lacking=(lacking or {}) | ({} if "cargo" in usable else {"rust": "cargo"}),
+        missing=(missing or {}) | ({} if "cargo" in usable else {"rust": "cargo"}),
         reachable={name: name not in gone for name in REACHED},
         can_cache=can_cache,
         cached=cached,
@@ -299,8 +301,8 @@ BASES = (BASE, BUILD_BASE, helper_tag())
         (situation(engine(*BASES, "ghcr.io/somebody/rust:1"), out_of_reach="ghcr.io"), OLD_RUST, None),
     ],
 )
-def test_what_keeps_a_version_from_running_in_a_container(here: Situation, of: Version, lack: str | None) -> None:
-    found = docker_lack(here, of)
+def test_what_keeps_a_version_from_running_in_a_container(here: HostFacts, of: Version, lack: str | None) -> None:
+    found = in_docker.missing_requirement(here, of)
     assert found is None if lack is None else lack in (found or "")
 
 
@@ -317,7 +319,7 @@ def test_what_keeps_a_version_from_running_in_a_container(here: Situation, of: V
 )
 def test_where_an_image_is_pulled_from(reference: str, lack: str | None) -> None:
     here = situation(engine(*BASES), out_of_reach="Docker Hub")
-    assert docker_lack(here, version("x-v1", "x", image=reference)) == lack
+    assert in_docker.missing_requirement(here, version("x-v1", "x", image=reference)) == lack
 
 
 @pytest.mark.parametrize(
@@ -336,12 +338,12 @@ def test_where_an_image_is_pulled_from(reference: str, lack: str | None) -> None
         (situation(usable="redis-server node", out_of_reach="PyPI"), PY, "PyPI is out of reach"),
         (situation(out_of_reach="PyPI,npm", cached=True), JS, None),
         (situation(can_cache=False), PY, "needs a cache folder that can be written"),
-        (situation(lacking={"python": "a Python up to 3.13"}), PY, "needs a Python up to 3.13"),
-        (situation(lacking={"python": "a Python up to 3.13"}), JS, None),
+        (situation(missing={"python": "a Python up to 3.13"}), PY, "needs a Python up to 3.13"),
+        (situation(missing={"python": "a Python up to 3.13"}), JS, None),
     ],
 )
-def test_what_keeps_a_version_from_running_as_a_process(here: Situation, of: Version, lack: str | None) -> None:
-    assert local_lack(here, of) == lack
+def test_what_keeps_a_version_from_running_as_a_process(here: HostFacts, of: Version, lack: str | None) -> None:
+    assert as_process.missing_requirement(here, of) == lack
 
 
 def test_what_a_process_needs_is_asked_of_those_who_build_it(tmp_path: Path) -> None:
@@ -351,24 +353,24 @@ def test_what_a_process_needs_is_asked_of_those_who_build_it(tmp_path: Path) -> 
     builds = Builds(root=CHECKOUT, cache=tmp_path, environment=environment)
     refused = builds.find(replace(RUST, id="rust-v2"))
     assert isinstance(refused, Unavailable)
-    assert refused.text == f"rust-v2 needs {answers.lacking['rust']}"
-    assert "cargo 1.89 or newer, and PATH has 1.86.0" in answers.lacking["rust"]
+    assert refused.text == f"rust-v2 needs {answers.missing['rust']}"
+    assert "cargo 1.89 or newer, and PATH has 1.86.0" in answers.missing["rust"]
     [wanted] = [it for it in TOOLS if it.program == "cargo"]
     assert not usable(wanted, answers.tools["cargo"])
 
 
 def test_room_is_needed_for_what_runs_and_is_not_there() -> None:
     here = situation(engine(*BASES, "interop/py-v1:key"), usable="docker make", out_of_reach="ghcr.io")
-    assert docker_room(here, PY) == 0
-    assert docker_room(here, JS) > 0
-    assert docker_room(here, BROWSER) > 0
-    assert docker_room(here, OLD_RUST) == 0
-    assert local_room(here, PY) > 0
-    assert local_room(here, BROWSER) == 0
+    assert in_docker.room(here, PY) == 0
+    assert in_docker.room(here, JS) > 0
+    assert in_docker.room(here, BROWSER) > 0
+    assert in_docker.room(here, OLD_RUST) == 0
+    assert as_process.room(here, PY) > 0
+    assert as_process.room(here, BROWSER) == 0
 
 
 def test_the_costs_of_having_no_docker_and_no_cargo() -> None:
-    found = costs(VERSIONS, lambda it: local_lack(situation(), it), SUITES["transport"])
+    found = coverage_of(VERSIONS, lambda it: as_process.missing_requirement(situation(), it), SUITES["transport"])
     assert found.numbers == "2 of 5 versions (2 of 4 families), 4 of 25 cells"
     assert found.losses == ("not run: rust-v2 (needs cargo)", "not run: rust-v1, chromium-js (needs Docker)")
 
@@ -376,7 +378,7 @@ def test_the_costs_of_having_no_docker_and_no_cargo() -> None:
 @given(st.lists(st.sampled_from([None, "a", "b"]), min_size=5, max_size=5))
 def test_every_version_runs_or_its_loss_is_named(reasons: list[str | None]) -> None:
     lacks = dict(zip((it.id for it in VERSIONS), reasons, strict=True))
-    found = costs(VERSIONS, lambda it: lacks[it.id], SUITES["transport"])
+    found = coverage_of(VERSIONS, lambda it: lacks[it.id], SUITES["transport"])
     assert found.versions == reasons.count(None)
     assert found.cells == found.versions**2
     for it in VERSIONS:
@@ -661,7 +663,7 @@ def test_what_the_engine_offers_for_a_simulated_network(
     facts: NetworkFacts, name: str | None, state: State, playable: bool
 ) -> None:
     found = {it.name: it for it in judge_network(facts)}
-    assert (facts.lack is None) is playable
+    assert (facts.missing_requirement is None) is playable
     assert [it.name for it in found.values() if it.state is not State.OK] == ([] if name is None else [name])
     if name is not None:
         assert found[name].state is state
@@ -688,4 +690,7 @@ def test_versions_of_other_suites_are_not_counted_for_the_main_job(cut_off: dict
 def test_docker_hub_has_two_names() -> None:
     here = situation(engine(*BASES), out_of_reach="Docker Hub")
     for reference in ("cloudflare/quiche-qns:latest", "docker.io/cloudflare/quiche-qns:latest"):
-        assert docker_lack(here, version("quiche-v1", "quiche", image=reference)) == "Docker Hub is out of reach"
+        assert (
+            in_docker.missing_requirement(here, version("quiche-v1", "quiche", image=reference))
+            == "Docker Hub is out of reach"
+        )

@@ -264,13 +264,13 @@ def python_recipe(tmp_path: Path, running: tuple[int, ...]) -> PythonRecipe:
 
 def test_a_python_that_packages_have_no_wheels_for_gives_way_to_an_older_one(tmp_path: Path) -> None:
     recipe = python_recipe(tmp_path, (3, 14, 0))
-    assert "needs" not in (lacking := recipe.lacking() or "")
+    assert "needs" not in (lacking := recipe.missing() or "")
     assert lacking.startswith("a Python from 3.10 to 3.13 on PATH")
     assert lacking.endswith("no wheels for 3.14")
     tool(tmp_path / "bin", "python3.13", "exit 127")  # a version manager's shim of what is not installed
     tool(tmp_path / "bin", "python3.12", "echo Python 3.12.4")
     recipe = python_recipe(tmp_path, (3, 14, 0))
-    assert recipe.lacking() is None
+    assert recipe.missing() is None
     assert recipe.ingredients()["version"] == "3.12.4"
     assert python_recipe(tmp_path, (3, 12, 1)).ingredients()["version"] == "3.12.1"
 

@@ -1,4 +1,4 @@
-"""What each lack costs: which versions an engine can run here, which not, and why."""
+"""What each missing requirement costs: which versions an engine can run here, which not, and why."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ci.model import Version
 from ci.suites.base import Suite
 from ci.util.text import counted
 
-__all__ = ["Coverage", "Lack", "costs"]
+__all__ = ["Coverage", "MissingRequirement", "coverage_of"]
 
 # Why a version cannot run; None where it can.
-Lack = Callable[[Version], "str | None"]
+MissingRequirement = Callable[[Version], "str | None"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,9 @@ class Coverage:
         return tuple(f"not run: {', '.join(names)} ({reason})" for reason, names in self.not_run.items())
 
 
-def costs(versions: Sequence[Version], lack: Lack, suite: Suite) -> Coverage:
-    """How much of these versions' matrix runs where `lack` says what keeps one from running."""
-    reasons = {version.id: lack(version) for version in versions}
+def coverage_of(versions: Sequence[Version], missing_requirement: MissingRequirement, suite: Suite) -> Coverage:
+    """How much of these versions' matrix runs where `missing_requirement` says what keeps one from running."""
+    reasons = {version.id: missing_requirement(version) for version in versions}
     running = [version for version in versions if reasons[version.id] is None]
     families = _families(running)
     whole = {family: {reasons[it.id] for it in versions if it.family == family} for family in _families(versions)}

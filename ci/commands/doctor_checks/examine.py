@@ -6,20 +6,23 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.commands.doctor_checks.coverage import Coverage, costs
+from ci.commands.doctor_checks.coverage import Coverage, coverage_of
 from ci.commands.doctor_checks.docker_facts import DockerFacts, judge_docker
 from ci.commands.doctor_checks.finding import Diagnosis, Finding, Section, State
 from ci.commands.doctor_checks.host import disk, judge_disk, judge_load, judge_memory, judge_python, memory, writable
-from ci.commands.doctor_checks.missing import Situation, docker_lack, docker_room, local_lack, local_room, registry_of
 from ci.commands.doctor_checks.network_facts import NetworkFacts, judge_network
 from ci.commands.doctor_checks.questions import Answers, ask_everything
 from ci.commands.doctor_checks.registries import Answer, judge_clock, judge_registry, registries
 from ci.commands.doctor_checks.tools import TOOLS, ToolWanted, judge_tool, usable
 from ci.commands.workspace import Workspace, implied_suite
+from ci.engines.docker import requirements as in_docker
 from ci.engines.docker.images import Images
+from ci.engines.local import requirements as as_process
+from ci.engines.requirements import HostFacts
 from ci.errors import ConfigurationError, EngineError, ExitCode
 from ci.model import BuildRecipe, PublishedImage, Version
 from ci.suites.registry import SUITES
@@ -70,21 +73,21 @@ class Examined:
 def examine(here: Examined) -> Diagnosis:
     """Never raises for what it finds, and takes about as long as the slowest question may."""
     answers = ask_everything(here.environment)
-    situation = _situation(here, answers)
+    host = _host_facts(here, answers)
     # The main job is the suite that is meant where nothing is said.
     suite = SUITES[implied_suite()]
     main = here.of(suite)
-    docker = None if situation.docker is None else costs(main, lambda it: docker_lack(situation, it), suite)
-    local = costs(main, lambda it: local_lack(situation, it), suite)
+    docker = None if host.images is None else coverage_of(main, partial(in_docker.missing_requirement, host), suite)
+    local = coverage_of(main, partial(as_process.missing_requirement, host), suite)
     engine, why = _choose(docker, local)
     if not writable(here.results):
         engine, why = None, f"results cannot be written to {here.results.absolute()}"
     sections = (
         Section(title="This host", findings=_host(here, answers)),
-        Section(title="Docker", findings=_docker(here, situation, answers, local)),
-        Section(title="Simulated network (quic, webtransport)", findings=_network(situation, answers)),
-        Section(title="Without Docker", findings=_processes(here, situation, answers)),
-        Section(title="Registries", findings=_registries(here, situation, answers)),
+        Section(title="Docker", findings=_docker(here, host, answers, local)),
+        Section(title="Simulated network (quic, webtransport)", findings=_network(host, answers)),
+        Section(title="Without Docker", findings=_processes(here, host, answers)),
+        Section(title="Registries", findings=_registries(here, host, answers)),
     )
     chosen = docker if engine == "docker" else local if engine == "local" else None
     summary: tuple[str, ...] = ()
@@ -92,21 +95,21 @@ def examine(here: Examined) -> Diagnosis:
         summary = (f"{engine}: {chosen.numbers}", *chosen.losses)
     if engine == "docker" and local.all_versions:
         summary = (*summary, f"without Docker it would be {local.numbers}")
-    summary = (*summary, *_network_suites(here, situation, answers))
+    summary = (*summary, *_network_suites(here, host, answers))
     return Diagnosis(sections=sections, engine=engine, why=why, summary=summary, exit_code=_exit_code(here, engine))
 
 
 # --- what decides ----------------------------------------------------------------------------------------
 
 
-def _situation(here: Examined, answers: Answers) -> Situation:
+def _host_facts(here: Examined, answers: Answers) -> HostFacts:
     docker = answers.docker if isinstance(answers.docker, DockerFacts) else None
     path = here.environment.get("PATH", os.defpath)
-    return Situation(
-        docker=docker,
+    return HostFacts(
+        images=None if docker is None else docker.images,
         tags={} if docker is None else _tags(here.catalogue, docker.platform),
         usable=frozenset(it.program for it in TOOLS if usable(it, answers.tools[it.program])),
-        lacking=answers.lacking,
+        missing=answers.missing,
         reachable={name: isinstance(it, Answer) and it.expected for name, it in answers.registries.items()},
         can_cache=writable(here.cache),
         cached=_has_entries(here.cache),
@@ -173,12 +176,12 @@ def _tool(wanted: ToolWanted, answers: Answers, *, can_stand_in: bool = False) -
     return judge_tool(wanted, answers.tools[wanted.program], can_stand_in=can_stand_in)
 
 
-def _registries(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+def _registries(here: Examined, host: HostFacts, answers: Answers) -> tuple[Finding, ...]:
     unneeded = {}
-    if situation.docker is None:
+    if host.images is None:
         unneeded = dict.fromkeys(("Debian", "Docker Hub", "ghcr.io"), "only containers need it")
-    elif situation.has_base and not any(
-        registry_of(it.source.reference) == "Docker Hub" and not situation.has_image(it)
+    elif in_docker.has_base(host) and not any(
+        in_docker.registry_of(it.source.reference) == "Docker Hub" and not in_docker.has_image(host, it)
         for it in here.versions
         if isinstance(it.source, PublishedImage)
     ):
@@ -218,7 +221,7 @@ def _room(name: str, folder: Path, needed: float, *, must_write: bool = True, ad
         return Finding(name=name, state=State.WARN, value=f"{folder}: {error.strerror or error}", advice=advice)
 
 
-def _docker(here: Examined, situation: Situation, answers: Answers, local: Coverage) -> tuple[Finding, ...]:
+def _docker(here: Examined, host: HostFacts, answers: Answers, local: Coverage) -> tuple[Finding, ...]:
     if isinstance(answers.docker, EngineError):
         return (
             Finding(
@@ -233,14 +236,14 @@ def _docker(here: Examined, situation: Situation, answers: Answers, local: Cover
     builders = (
         judge_tool(it, answers.tools[it.program], can_stand_in=False) for it in TOOLS if it.program in _FOR_IMAGES
     )
-    needed = sum(docker_room(situation, it) for it in (*here.versions, *_auxiliary()))
+    needed = sum(in_docker.room(host, it) for it in (*here.versions, *_auxiliary()))
     room = (
         Finding(name="disk", state=State.OK, value="the engine keeps its images where this host cannot look")
         if facts.root is None
         else _room("disk", facts.root, needed, must_write=False, advice="")
     )
     built = [it for it in here.versions if isinstance(it.source, BuildRecipe)]
-    there = sum(situation.has_image(it) for it in here.versions)
+    there = sum(in_docker.has_image(host, it) for it in here.versions)
     images = Finding(
         name="images",
         state=State.OK,
@@ -252,9 +255,9 @@ def _docker(here: Examined, situation: Situation, answers: Answers, local: Cover
 # --- the suites over a simulated network -----------------------------------------------------------------
 
 
-def _network(situation: Situation, answers: Answers) -> tuple[Finding, ...]:
+def _network(host: HostFacts, answers: Answers) -> tuple[Finding, ...]:
     tools = tuple(_tool(it, answers) for it in TOOLS if it.program in _FOR_NETWORKS)
-    if situation.docker is None:
+    if host.images is None:
         missing = Finding(
             name="engine",
             state=State.MISSING,
@@ -268,15 +271,15 @@ def _network(situation: Situation, answers: Answers) -> tuple[Finding, ...]:
         facts = judge_network(found)
     else:
         facts = (Finding(name="addresses", state=State.WARN, value=f"could not be tried: {found.text}"),)
-    return (*facts, *(_support(situation, it) for it in _auxiliary()), *tools)
+    return (*facts, *(_support(host, it) for it in _auxiliary()), *tools)
 
 
-def _support(situation: Situation, version: Version) -> Finding:
+def _support(host: HostFacts, version: Version) -> Finding:
     """An image that takes part in many cases and is no version's."""
-    lack = docker_lack(situation, version)
-    if lack is None:
-        value = situation.tags.get(version.id, version.id)
-        there = situation.has_image(version)
+    missing = in_docker.missing_requirement(host, version)
+    if missing is None:
+        value = host.tags.get(version.id, version.id)
+        there = in_docker.has_image(host, version)
         return Finding(
             name=version.id,
             state=State.OK,
@@ -285,7 +288,7 @@ def _support(situation: Situation, version: Version) -> Finding:
     return Finding(
         name=version.id,
         state=State.MISSING,
-        value=lack,
+        value=missing,
         costs="no case of the suites quic and webtransport can be run"
         if version == _auxiliary()[0]
         else "the measurement crosstraffic cannot be run",
@@ -293,51 +296,51 @@ def _support(situation: Situation, version: Version) -> Finding:
     )
 
 
-def _network_suites(here: Examined, situation: Situation, answers: Answers) -> tuple[str, ...]:
-    """What of these suites runs here, a sentence each, and what each lack costs."""
+def _network_suites(here: Examined, host: HostFacts, answers: Answers) -> tuple[str, ...]:
+    """What of these suites runs here, a sentence each, and what each missing requirement costs."""
     sentences: list[str] = []
     for suite in (it for it in SUITES.values() if it.auxiliary_images.all(None)):
         versions = here.of(suite)
         if not versions:
             continue
-        for_all = _network_lack(situation, answers)
+        for_all = _network_requirement(host, answers)
         if for_all is not None:
             sentences.append(f"suite {suite}: nothing runs ({for_all})")
             continue
-        found = costs(versions, lambda it: docker_lack(situation, it), suite)
+        found = coverage_of(versions, partial(in_docker.missing_requirement, host), suite)
         sentences += [f"suite {suite}: {found.numbers}", *(f"suite {suite}: {loss}" for loss in found.losses)]
     return tuple(sentences)
 
 
-def _network_lack(situation: Situation, answers: Answers) -> str | None:
+def _network_requirement(host: HostFacts, answers: Answers) -> str | None:
     """What keeps every case over a simulated network from being run or judged."""
-    if situation.docker is None:
+    if host.images is None:
         return "needs Docker"
-    if isinstance(answers.network, NetworkFacts) and answers.network.lack is not None:
-        return answers.network.lack
-    if "tshark" not in situation.usable:
+    if isinstance(answers.network, NetworkFacts) and answers.network.missing_requirement is not None:
+        return answers.network.missing_requirement
+    if "tshark" not in host.usable:
         return "needs tshark"
-    lack = docker_lack(situation, _auxiliary()[0])
-    return None if lack is None else f"the simulator: {lack}"
+    missing = in_docker.missing_requirement(host, _auxiliary()[0])
+    return None if missing is None else f"the simulator: {missing}"
 
 
-def _processes(here: Examined, situation: Situation, answers: Answers) -> tuple[Finding, ...]:
-    wheels = situation.reaches("PyPI") or situation.cached
+def _processes(here: Examined, host: HostFacts, answers: Answers) -> tuple[Finding, ...]:
+    wheels = host.reaches("PyPI") or host.cached
     found = [_tool(it, answers, can_stand_in=wheels) for it in TOOLS if it.program in _FOR_PROCESSES]
     # Of cargo it is said above that it is missing or too old, and what that costs.
-    lacking = {name: it for name, it in answers.lacking.items() if name != "rust" or "cargo" in situation.usable}
-    found += [_lack(here, language, lack) for language, lack in lacking.items()]
-    needed = sum(local_room(situation, it) for it in here.versions)
+    missing = {name: it for name, it in answers.missing.items() if name != "rust" or "cargo" in host.usable}
+    found += [_missing(here, language, what) for language, what in missing.items()]
+    needed = sum(as_process.room(host, it) for it in here.versions)
     room = _room("cache", here.cache, needed, advice=f"name another folder in {CACHE_VARIABLE}")
     return (*found, room)
 
 
-def _lack(here: Examined, language: str, lack: str) -> Finding:
+def _missing(here: Examined, language: str, what: str) -> Finding:
     versions = [it.id for it in here.versions if it.local == language]
     return Finding(
         name=language,
         state=State.MISSING,
-        value=f"needs {lack}",
+        value=f"needs {what}",
         costs=f"{' and '.join(versions)} do not run as processes",
         advice="install what is named, and see that it is on PATH",
     )

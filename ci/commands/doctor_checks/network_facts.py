@@ -43,7 +43,7 @@ class NetworkFacts:
     conflicting: tuple[ConflictingNetwork, ...] = ()
 
     @property
-    def lack(self) -> str | None:
+    def missing_requirement(self) -> str | None:
         """What keeps every case from being run; None if nothing that was found does."""
         if not all(it is True or it is None for it in (self.ipv4, self.ipv6)):
             return "containers cannot be given addresses"

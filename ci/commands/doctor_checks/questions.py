@@ -31,14 +31,14 @@ class Answers:
     """What was answered in time.
 
     :param tools: by program; None where there is none
-    :param lacking: by language, what its recipe for processes says is not here
+    :param missing: by language, what its recipe for processes says is not here
     :param registries: by name
     """
 
     docker: DockerFacts | EngineError
     network: NetworkFacts | Trouble
     tools: Mapping[str, Tool | None]
-    lacking: Mapping[str, str]
+    missing: Mapping[str, str]
     registries: Mapping[str, Answer | Trouble]
 
 
@@ -51,23 +51,23 @@ def ask_everything(environment: Mapping[str, str]) -> Answers:
         for it in registries(environment)
     }
     tools = {it.program: Asked(partial(find_tool, it, environment), seconds=TOOL_SECONDS) for it in TOOLS}
-    # Some tools take their time to say their version, and an answer that is missing would pass for nothing lacking.
-    recipes = Asked(partial(_lacking, environment), seconds=DOCKER_SECONDS)
+    # Some tools take their time to say their version, and an answer that is missing would pass for nothing missing.
+    recipes = Asked(partial(_missing, environment), seconds=DOCKER_SECONDS)
     answer = docker.answer()
     found = {name: it.answer() for name, it in tools.items()}
-    lacking = recipes.answer()
+    missing = recipes.answer()
     return Answers(
         docker=_no_use(answer) if isinstance(answer, Trouble) else answer,
         network=network.answer(),
         tools={name: None if isinstance(it, Trouble) else it for name, it in found.items()},
-        lacking={} if isinstance(lacking, Trouble) else lacking,
+        missing={} if isinstance(missing, Trouble) else missing,
         registries={name: it.answer() for name, it in asked.items()},
     )
 
 
-def _lacking(environment: Mapping[str, str]) -> Mapping[str, str]:
+def _missing(environment: Mapping[str, str]) -> Mapping[str, str]:
     # Nothing is built, and nothing looked up, so neither folder matters.
-    return Builds(root=Path(), cache=Path(), environment=environment).lacking()
+    return Builds(root=Path(), cache=Path(), environment=environment).missing()
 
 
 def _docker_or_why_not(environment: Mapping[str, str]) -> DockerFacts | EngineError:

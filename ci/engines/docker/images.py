@@ -86,8 +86,8 @@ class Images:
             )
         return Image(digest=digest, build_key=key)
 
-    def lack(self, version: Version) -> str | None:
-        """See `Provider.lack`: whether an image can be pulled shows when it is."""
+    def missing_requirement(self, version: Version) -> str | None:
+        """See `Provider.missing_requirement`: whether an image can be pulled shows when it is."""
         del version
         return None
 

@@ -88,15 +88,15 @@ class Builds:
             )
         return image
 
-    def lack(self, version: Version) -> str | None:
-        """See `Provider.lack`."""
+    def missing_requirement(self, version: Version) -> str | None:
+        """See `Provider.missing_requirement`."""
         order = self._order(version)
         return order.text.removeprefix(f"{version.id} ") if isinstance(order, Unavailable) else None
 
-    def lacking(self) -> Mapping[str, str]:
+    def missing(self) -> Mapping[str, str]:
         """What this machine needs to have for a language, in words that follow `needs`, where it is amiss."""
-        found = {language: recipe.lacking() for language, recipe in self._recipes.items()}
-        return {language: lack for language, lack in found.items() if lack is not None}
+        found = {language: recipe.missing() for language, recipe in self._recipes.items()}
+        return {language: it for language, it in found.items() if it is not None}
 
     def program(self, digest: str) -> Program | None:
         """What an image stands for, once `find` or `provide` has returned that image."""
@@ -179,8 +179,8 @@ class Builds:
             text = f"{version.id} runs only in a container, and the local engine starts plain processes"
             return Unavailable(code=ReasonCode.PLANNED_OUT, text=text)
         recipe = self._recipes[version.local]
-        if lacking := recipe.lacking():
-            return Unavailable(code=ReasonCode.PLANNED_OUT, text=f"{version.id} needs {lacking}")
+        if missing := recipe.missing():
+            return Unavailable(code=ReasonCode.PLANNED_OUT, text=f"{version.id} needs {missing}")
         source = self._root / version.source.folder
         ingredients = {"recipes": _RECIPES, "language": version.local, **recipe.ingredients()}
         key = content_key(source, arguments=ingredients, root=self._root)

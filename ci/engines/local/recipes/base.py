@@ -36,7 +36,7 @@ class Recipe(Protocol):
     def files(self) -> tuple[str, ...]:
         """What a version's folder cannot do without."""
 
-    def lacking(self) -> str | None:
+    def missing(self) -> str | None:
         """What this machine needs to have for it, in words that follow `needs`; None where nothing is amiss."""
 
     def ingredients(self) -> Mapping[str, str]:

@@ -24,7 +24,7 @@ class GoRecipe:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
-    def lacking(self) -> str | None:
+    def missing(self) -> str | None:
         return None
 
     def ingredients(self) -> Mapping[str, str]:

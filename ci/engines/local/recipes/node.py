@@ -22,7 +22,7 @@ class NodeRecipe:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
-    def lacking(self) -> str | None:
+    def missing(self) -> str | None:
         return None
 
     def ingredients(self) -> Mapping[str, str]:

@@ -70,7 +70,7 @@ class PythonRecipe:
             self._bench.commands.answer((compiler, "-E", "-x", "c", *headers, os.devnull, "-o", os.devnull)) is not None
         )
 
-    def lacking(self) -> str | None:
+    def missing(self) -> str | None:
         if self._interpreter is None:
             return (
                 f"a Python from 3.{OLDEST_PYTHON[1]} to 3.{NEWEST_PYTHON[1]} on PATH: "

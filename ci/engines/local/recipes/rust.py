@@ -25,7 +25,7 @@ class RustRecipe:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
-    def lacking(self) -> str | None:
+    def missing(self) -> str | None:
         cargo = self._bench.toolchains.cargo
         oldest = ".".join(map(str, OLDEST_CARGO))
         if cargo is None:
