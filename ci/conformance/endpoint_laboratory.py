@@ -80,7 +80,7 @@ class EndpointLaboratory:
         self._slot = slot
         self._suite = suite
         self._role = role
-        self._players: dict[Role, tuple[str, str]] = {role: (IMAGE, image), "simulator": ("simulator", simulator)}
+        self._known_images: dict[Role, tuple[str, str]] = {role: (IMAGE, image), "simulator": ("simulator", simulator)}
         self._peers = peers
         self._seeded = seeded
         self._tell = tell
@@ -115,7 +115,7 @@ class EndpointLaboratory:
         )
 
     def _role_images(self, peer: tuple[str, str]) -> RoleImages:
-        return RoleImages({**self._players, OTHER[self._role]: peer}, seeded=self._seeded)
+        return RoleImages({**self._known_images, OTHER[self._role]: peer}, seeded=self._seeded)
 
     def _case(self, name: str, peer: str) -> Case:
         client, server = (IMAGE, peer) if self._role == "client" else (peer, IMAGE)
@@ -158,23 +158,23 @@ class EndpointLaboratory:
     def _start_with(self, values: Sequence[str], folder: Path, timeout: float) -> dict[str, bool]:
         changed = threading.Condition()
         prepared = []
-        players: dict[str, ProbedParticipant] = {}
+        all_probed: dict[str, ProbedParticipant] = {}
         try:
             for value in values:
                 asked = self._probe(value, folder, limit=timeout)
                 participant = _with(asked.participant(self._role), self._something_to_do())
-                players[value] = ProbedParticipant(participant, changed)
+                all_probed[value] = ProbedParticipant(participant, changed)
                 running = self._slot.prepare(
-                    participant, players[value], {"check": value}, asked.inputs.get(self._role, {})
+                    participant, all_probed[value], {"check": value}, asked.inputs.get(self._role, {})
                 )
-                prepared.append((players[value], running))
-            for player, running in prepared:
-                player.start(running)
+                prepared.append((all_probed[value], running))
+            for probed, running in prepared:
+                probed.start(running)
             with changed:
-                changed.wait_for(lambda: all(it.end or it.lost_because for it in players.values()), timeout=timeout)
+                changed.wait_for(lambda: all(it.end or it.lost_because for it in all_probed.values()), timeout=timeout)
                 # Read before they are removed, which they die of.
-                ends = {value: it.end for value, it in players.items()}
-                lost = next((it.lost_because for it in players.values() if it.lost_because), None)
+                ends = {value: it.end for value, it in all_probed.items()}
+                lost = next((it.lost_because for it in all_probed.values() if it.lost_because), None)
         finally:
             for _, running in prepared:
                 running.remove()

@@ -250,9 +250,9 @@ class Laboratory:
         with probe(self._slot, {"check": "experiment"}) as it:
             if spec is not None and address is not None:
                 it.push(_meet(spec).dialer_key, address)
-            players = it.start(*(_changed(participant, changes) for participant in participants))
-            it.wait_ended(players, limit)
-            traces = tuple(player.trace() for player in players)
+            all_probed = it.start(*(_changed(participant, changes) for participant in participants))
+            it.wait_ended(all_probed, limit)
+            traces = tuple(probed.trace() for probed in all_probed)
         return Experiment(traces=traces, timeout=timeout, limit=limit)
 
     def _spec(self, stack: Stack, *, listener: str = "image") -> AttemptSpec:

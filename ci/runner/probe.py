@@ -101,7 +101,7 @@ class Probe:
         self._slot = slot
         self._labels = labels
         self._changed = threading.Condition()
-        self._players: list[ProbedParticipant] = []
+        self._probed: list[ProbedParticipant] = []
         self._prepared: list[RunningParticipant] = []
         self._published: list[tuple[str, str]] = []
         self._asked: set[str] = set()
@@ -112,16 +112,16 @@ class Probe:
 
         :raises EngineError: the engine broke
         """
-        players = []
+        all_probed = []
         for participant in participants:
-            player = ProbedParticipant(participant, self._changed)
-            running = self._slot.prepare(participant, player, self._labels, {})
+            probed = ProbedParticipant(participant, self._changed)
+            running = self._slot.prepare(participant, probed, self._labels, {})
             self._prepared.append(running)
-            players.append((player, running))
-        for player, running in players:
-            self._players.append(player)
-            player.start(running)
-        return tuple(player for player, _ in players)
+            all_probed.append((probed, running))
+        for probed, running in all_probed:
+            self._probed.append(probed)
+            probed.start(running)
+        return tuple(probed for probed, _ in all_probed)
 
     def push(self, key: str, value: str) -> None:
         """Publish something in a listener's place."""
@@ -154,9 +154,9 @@ class Probe:
             hint="look at `docker ps -a` and at the engine's log, then run the same command again",
         )
 
-    def wait_ended(self, players: Sequence[ProbedParticipant], seconds: float) -> bool:
+    def wait_ended(self, all_probed: Sequence[ProbedParticipant], seconds: float) -> bool:
         """Wait until all of these have ended by themselves; False if some still run after `seconds`."""
-        return self.wait(lambda: all(player.end is not None for player in players), seconds)
+        return self.wait(lambda: all(probed.end is not None for probed in all_probed), seconds)
 
     def sync(self) -> None:
         """Return once everything Redis was told so far is known here."""
@@ -181,9 +181,9 @@ class Probe:
     def _trouble(self) -> str | None:
         if self._redis_lost is not None:
             return f"Redis went away: {self._redis_lost}"
-        for player in self._players:
-            if player.lost_because is not None:
-                return f"the engine lost sight of the {player.role}: {player.lost_because}"
+        for probed in self._probed:
+            if probed.lost_because is not None:
+                return f"the engine lost sight of the {probed.role}: {probed.lost_because}"
         return None
 
 

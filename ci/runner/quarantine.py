@@ -25,24 +25,24 @@ SUSPICIOUS: Final = 2
 CONVINCING: Final = 5
 
 # A version in one role: what it does in the other may be all right.
-Player: TypeAlias = "tuple[Role, str]"
+VersionInRole: TypeAlias = "tuple[Role, str]"
 
 
 @dataclass
 class _Trail:
-    """The cases in a row in which something broke with a player in them.
+    """The cases in a row in which something broke with a version in its role in them.
 
     :param since: when it did so first
     :param until: when it did so last
     :param text: what it was, the last time
-    :param others: with whom the player was there, in each
+    :param others: with whom it was there, in each
     :param others_do_well: somebody else came to the end of a case that was begun after the first time
     """
 
     since: float
     until: float
     text: str
-    others: list[Player] = field(default_factory=list)
+    others: list[VersionInRole] = field(default_factory=list)
     others_do_well: bool = False
 
 
@@ -56,10 +56,10 @@ class Quarantine:
         self._clock = clock
         self._lock = threading.Lock()
         # Since a case of theirs last came to its end.
-        self._trails: dict[Player, _Trail] = {}
+        self._trails: dict[VersionInRole, _Trail] = {}
         # Since any case last came to its end: who was there.
         self._in_a_row: list[frozenset[str]] = []
-        self._did_well: set[Player] = set()
+        self._did_well: set[VersionInRole] = set()
 
     @property
     def in_a_row(self) -> int:
@@ -76,12 +76,12 @@ class Quarantine:
         :param text: what it was
         :param began: when the case was started, by `now`
         """
-        one, other = _players(case)
+        one, other = _both(case)
         with self._lock:
             at = self.now()
             self._in_a_row.append(frozenset(case.pair))
-            for player, counterpart in ((one, other), (other, one)):
-                trail = self._trails.setdefault(player, _Trail(since=at, until=began, text=text))
+            for suspect, counterpart in ((one, other), (other, one)):
+                trail = self._trails.setdefault(suspect, _Trail(since=at, until=began, text=text))
                 # What two workers meet at the same time may have one cause: that counts once.
                 if trail.until <= began:
                     trail.others.append(counterpart)
@@ -91,9 +91,9 @@ class Quarantine:
         """The case has come to its end: its verdict is about its two versions, whatever it is."""
         with self._lock:
             self._in_a_row.clear()
-            for player in _players(case):
-                self._did_well.add(player)
-                self._trails.pop(player, None)
+            for one in _both(case):
+                self._did_well.add(one)
+                self._trails.pop(one, None)
             for trail in self._trails.values():
                 trail.others_do_well = trail.others_do_well or trail.since <= began
 
@@ -112,15 +112,15 @@ class Quarantine:
             found = [it for it in suspects if self._found_out(it)] or self._always_there(suspects)
             return _set_aside(found, self._trails[found[0]]) if found else None
 
-    def _suspects(self, case: Case) -> list[Player]:
-        return [it for it in _players(case) if it in self._trails and len(self._trails[it].others) >= SUSPICIOUS]
+    def _suspects(self, case: Case) -> list[VersionInRole]:
+        return [it for it in _both(case) if it in self._trails and len(self._trails[it].others) >= SUSPICIOUS]
 
-    def _found_out(self, suspect: Player) -> bool:
+    def _found_out(self, suspect: VersionInRole) -> bool:
         # With one counterpart alone it may be what the two are together.
         trail = self._trails[suspect]
         return trail.others_do_well and len(self._did_well.intersection(trail.others)) >= SUSPICIOUS
 
-    def _always_there(self, suspects: list[Player]) -> list[Player]:
+    def _always_there(self, suspects: list[VersionInRole]) -> list[VersionInRole]:
         """Where nobody is left to be compared with: whoever was there each time, if that can be told."""
         if not suspects or len(self._in_a_row) < CONVINCING:
             return []
@@ -129,12 +129,12 @@ class Quarantine:
         return found if always == {version for _, version in found} else []
 
 
-def _players(case: Case) -> tuple[Player, Player]:
+def _both(case: Case) -> tuple[VersionInRole, VersionInRole]:
     one, other = case.versions.items()
     return one, other
 
 
-def _set_aside(found: list[Player], trail: _Trail) -> Verdict:
+def _set_aside(found: list[VersionInRole], trail: _Trail) -> Verdict:
     others = "others did well" if trail.others_do_well else "no other case was left to compare with"
     text = (
         f"{' or '.join(f'{version} as {role}' for role, version in found)} was set aside, and this case not tried:"

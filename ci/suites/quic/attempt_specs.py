@@ -67,17 +67,17 @@ class RoleImages:
 
     def __init__(
         self,
-        players: Mapping[Role, tuple[str, str]],
+        by_role: Mapping[Role, tuple[str, str]],
         *,
         seeded: bool,
         operator: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._players = players
+        self._by_role = by_role
         self.seeded = seeded
         self.operator = operator
 
     def participant(self, role: Role, environment: Mapping[str, str]) -> Participant:
-        version, image = self._players[role]
+        version, image = self._by_role[role]
         return Participant(role=role, version=version, image=image, environment=environment, limits=MEMORY)
 
 

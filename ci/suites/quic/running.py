@@ -86,16 +86,16 @@ class NetworkRun:
         del identity  # containers of an attempt share nothing with those of another
         test = test_case(case)
         limit = test.limit * self.factor if self.deadline is None else self.deadline
-        players: dict[Role, tuple[str, str]] = {
+        by_role: dict[Role, tuple[str, str]] = {
             **{role: (version, images[version]) for role, version in case.versions.items()},
             "simulator": ("simulator", self.auxiliary["simulator"]),
         }
         if "iperf" in self.auxiliary:
-            players["iperf_client"] = players["iperf_server"] = ("iperf", self.auxiliary["iperf"])
+            by_role["iperf_client"] = by_role["iperf_server"] = ("iperf", self.auxiliary["iperf"])
         return NetworkCaseRun(
             case=case,
             test=replace(test, limit=max(1, int(limit))),
-            role_images=RoleImages(players, seeded=self.seeded, operator=self.operator),
+            role_images=RoleImages(by_role, seeded=self.seeded, operator=self.operator),
             seed=_seed(f"{case.key}/{number}") if self.seed is None else self.seed,
             compliance=self.compliance,
             captures=self.captures,
