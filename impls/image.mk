@@ -7,8 +7,8 @@
 # The folder is sent with its links followed, so sources shared by all versions of a family are links
 # here and files in exactly one place. Works with the classic builder and with BuildKit.
 #
-# How a program is built that is written in a language of several families stands before the family's own Dockerfile:
-# `head.Dockerfile`, a link to impls/<language>.Dockerfile.
+# What several families share, such as how a program in one language is built, stands before the family's own Dockerfile:
+# `head.Dockerfile`, a link to impls/<language>.Dockerfile or impls/debian.Dockerfile.
 
 BASE       ?= interop/base:trixie
 BUILD_BASE ?= interop/build-base:trixie
