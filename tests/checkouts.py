@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Checkout", "make_checkout", "make_network_checkout", "own_run"]
+from ci.engines.docker.daemon import LABEL, Daemon, sweep
+
+__all__ = ["Checkout", "assert_nothing_is_left", "make_checkout", "make_network_checkout", "own_run"]
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKERS = "<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
@@ -21,6 +23,15 @@ MARKERS = "<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
 def own_run(name: str) -> str:
     """The name of a run that no other test process on the same engine has, so that what it leaves is its own."""
     return f"{name}-{secrets.token_hex(4)}"
+
+
+def assert_nothing_is_left(daemon: Daemon, *runs: str) -> None:
+    """Commands are processes of their own: what they made in these runs is gone, or the next command finds it."""
+    sweep(daemon.api)
+    for run in runs:
+        gone = {"label": f"{LABEL}.run={run}"}
+        assert daemon.api.containers(all=True, filters=gone) == []
+        assert daemon.api.networks(filters=gone) == []
 
 
 @dataclass(frozen=True)

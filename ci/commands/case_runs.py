@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ci.images.base import Image
     from ci.model import Case
 
-__all__ = ["add_case_arguments", "add_time_arguments", "open_cases"]
+__all__ = ["add_case_arguments", "add_time_arguments", "add_try_arguments", "open_cases"]
 
 
 def add_time_arguments(group: argparse._ArgumentGroup) -> None:
@@ -40,7 +40,11 @@ def add_time_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_case_arguments(group: argparse._ArgumentGroup) -> None:
+def add_try_arguments(group: argparse._ArgumentGroup, *, seed: str) -> None:
+    """What decides how one try of a case is made and judged.
+
+    :param seed: what is made from the seed, and for which tries
+    """
     group.add_argument(
         "--strict-exit", action="store_true", help="transport: fail a dialer that stays after its result"
     )
@@ -48,8 +52,13 @@ def add_case_arguments(group: argparse._ArgumentGroup) -> None:
         "--seed",
         type=whole_number("--seed", minimum=0, maximum=2**31 - 1),
         metavar="N",
-        help="quic, webtransport: files, names and losses are made from it, instead of one per case",
+        help=f"quic, webtransport: {seed}",
     )
+
+
+def add_case_arguments(group: argparse._ArgumentGroup) -> None:
+    """What a run does with each of its cases."""
+    add_try_arguments(group, seed="files, names and losses are made from it, instead of one per case")
     group.add_argument(
         "--captures",
         choices=get_args(Captures),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.commands.build_images import found_or_built
-from ci.commands.case_runs import add_time_arguments, open_cases
+from ci.commands.case_runs import add_time_arguments, add_try_arguments, open_cases
 from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
 from ci.commands.repro_loop import Repeat, Try, pass_rate
 from ci.commands.repro_output import LiveOutput
@@ -72,15 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--until-fail", action="store_true", help="stop at the first try that does not pass")
     add_time_arguments(group)
-    group.add_argument(
-        "--strict-exit", action="store_true", help="transport: fail a dialer that stays after its result"
-    )
-    group.add_argument(
-        "--seed",
-        type=whole_number("--seed", minimum=0, maximum=2**31 - 1),
-        metavar="N",
-        help="quic, webtransport: of files, names and losses, for every try; else try N has that of attempt N in a run",
-    )
+    seeds = "of files, names and losses, for every try; else try N has that of attempt N in a run"
+    add_try_arguments(group, seed=seeds)
     group = parser.add_argument_group("what to see")
     group.add_argument("--quiet", action="store_true", help="do not show what everybody writes")
     group.add_argument(

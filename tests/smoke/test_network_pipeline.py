@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from checkouts import Checkout, make_network_checkout, own_run
+from checkouts import Checkout, assert_nothing_is_left, make_network_checkout, own_run
 from documented import case_json_keys
 from fake_peers import DockerPeers
 
-from ci.engines.docker.daemon import LABEL, Daemon, sweep
+from ci.engines.docker.daemon import LABEL, Daemon
 from ci.errors import ExitCode
 
 CLAIMS = 'ENV CLAIMS="handshake transfer"'
@@ -48,11 +48,7 @@ def simulator(endpoints: DockerPeers) -> tuple[str, str]:
 @pytest.fixture(autouse=True)
 def _nothing_of_the_commands_is_left(daemon: Daemon) -> Iterator[None]:
     yield
-    sweep(daemon.api)
-    for run in (RUN, f"{RUN}-2"):
-        gone = {"label": f"{LABEL}.run={run}"}
-        assert daemon.api.containers(all=True, filters=gone) == []
-        assert daemon.api.networks(filters=gone) == []
+    assert_nothing_is_left(daemon, RUN, f"{RUN}-2")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkouts import ROOT, Checkout, make_checkout, own_run
+from checkouts import ROOT, Checkout, assert_nothing_is_left, make_checkout, own_run
 
-from ci.engines.docker.daemon import LABEL, Daemon, sweep
+from ci.engines.docker.daemon import LABEL, Daemon
 from ci.errors import ExitCode
 
 RUN = own_run("pipeline")
@@ -37,13 +37,8 @@ def checkout(tmp_path: Path, peer_image: Any) -> Callable[[Mapping[str, str]], C
 
 @pytest.fixture(autouse=True)
 def _nothing_of_the_commands_is_left(daemon: Daemon) -> Iterator[None]:
-    """The commands are processes of their own; what they made must be gone, or the next run must find it."""
     yield
-    sweep(daemon.api)
-    for run in (RUN, f"{RUN}-2"):
-        gone = {"label": f"{LABEL}.run={run}"}
-        assert daemon.api.containers(all=True, filters=gone) == []
-        assert daemon.api.networks(filters=gone) == []
+    assert_nothing_is_left(daemon, RUN, f"{RUN}-2")
 
 
 def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:

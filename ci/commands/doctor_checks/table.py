@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ci.commands.doctor_checks.finding import Diagnosis, Finding, Section, State
+from ci.reports.screen import Screen
 
 __all__ = ["as_data", "show"]
 
@@ -23,19 +23,6 @@ __all__ = ["as_data", "show"]
 WIDE: Final = 110
 _SIGNS: Final = {State.OK: "✔", State.WARN: "!", State.MISSING: "✘"}
 _STYLES: Final = {State.OK: "green", State.WARN: "yellow", State.MISSING: "red"}
-
-
-class Screen(Protocol):
-    """What the table needs of a console."""
-
-    terminal: bool
-    rich: Console
-
-    def info(self, text: str, *, style: str = "") -> None: ...
-    def line(self, text: Text) -> None: ...
-    def show(self, renderable: RenderableType) -> None: ...
-    def styled(self, text: str, style: str = "") -> Text: ...
-    def symbol(self, symbol: str, plain: str) -> str: ...
 
 
 def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
