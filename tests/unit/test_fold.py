@@ -36,6 +36,7 @@ def why(code: ReasonCode, text: str = "") -> Reason:
         ([ERROR, ERROR], ERROR, None),
         ([NOT_RUN], NOT_RUN, None),
         ([NOT_RUN, ERROR], ERROR, None),
+        ([ERROR, NOT_RUN], ERROR, None),
         ([NOT_RUN, PASSED], PASSED, None),
         ([UNSUPPORTED, UNSUPPORTED], UNSUPPORTED, None),
         ([UNSUPPORTED, PASSED], FAILED, None),
@@ -63,11 +64,17 @@ def test_the_first_red_attempt_gives_the_reason() -> None:
 
 
 def test_unsupported_now_and_then_is_a_bad_result() -> None:
-    result = aggregate_attempts([attempt(CASE, UNSUPPORTED), attempt(CASE, PASSED)])
+    result = aggregate_attempts([attempt(CASE, it) for it in (PASSED, UNSUPPORTED, PASSED)])
     assert result is not None
     assert result.reason is not None
     assert result.reason.code is ReasonCode.BAD_RESULT
-    assert result.reason.text == "unsupported in 1 of 2 attempts, passed in others"
+    assert result.reason.text == "unsupported in 1 of 3 attempts, passed in others"
+
+
+@pytest.mark.parametrize("outcome", [FAILED, TIMED_OUT])
+def test_what_was_red_is_not_excused_by_the_code_for_unsupported(outcome: Outcome) -> None:
+    """A record comes from a file: its outcome and its reason need not fit."""
+    assert verdict(Result(outcome=outcome, reason=why(ReasonCode.EXIT_127))) is CaseVerdict.UNEXPECTED
 
 
 def test_no_attempt_is_no_result() -> None:
