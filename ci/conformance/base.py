@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from ci.model import Contract, Outcome, Role, Verdict
 from ci.runner.probe import Trace
-from ci.spec import last_words
+from ci.spec import last_log_line
 from ci.spec.attempt import Evidence
 from ci.suites.transport.words import Stack
 
@@ -236,7 +236,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether the image keeps the contract; wishes of this project do not decide."""
+        """Whether the image keeps the contract; what this project recommends does not decide."""
         return self.count(Status.FAILED, Level.MUST) == 0
 
 
@@ -247,5 +247,5 @@ def count(results: Iterable[Result], status: Status, level: Level | None = None)
 
 def last_line(trace: Trace) -> str:
     """The last line a participant wrote to stderr, else to stdout, cut to a length fit for a sentence."""
-    words = last_words.last_line(trace.stderr, trace.stdout, most=300)
+    words = last_log_line.last_line(trace.stderr, trace.stdout, most=300)
     return f"its last line: {words}" if words else "it wrote nothing"

@@ -114,7 +114,7 @@ class EndpointReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the image keeps the contract; wishes of this project do not decide."""
+        """Whether the image keeps the contract; what this project recommends does not decide."""
         return count(self.all_results, Status.FAILED, Level.MUST) == 0
 
 

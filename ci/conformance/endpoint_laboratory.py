@@ -15,7 +15,7 @@ from ci.errors import EngineError
 from ci.model import Case, Outcome, Role
 from ci.runner.attempt import attempt
 from ci.runner.probe import ProbedParticipant
-from ci.spec.last_words import last_line
+from ci.spec.last_log_line import last_line
 from ci.suites.quic.attempt_specs import RoleImages, attempt_spec, exchange_of, probe_spec
 from ci.suites.quic.captures.files import UnreadableCaptureError
 from ci.suites.quic.captures.key_logs import valid_key_log

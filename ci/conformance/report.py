@@ -87,10 +87,10 @@ def result_lines(result: Result, document: str = DOCUMENT) -> Iterator[str]:
 
 def closing(results: Sequence[Result]) -> str:
     """The line that sums up."""
-    failed, wishes = count(results, Status.FAILED, Level.MUST), count(results, Status.FAILED, Level.SHOULD)
+    failed, warnings = count(results, Status.FAILED, Level.MUST), count(results, Status.FAILED, Level.SHOULD)
     return (
         f"{counted(len(results), 'check')}: {count(results, Status.PASSED)} passed, {failed} failed, "
-        f"{counted(wishes, 'wish', 'wishes')} open, {count(results, Status.SKIPPED)} skipped"
+        f"{counted(warnings, 'warning')}, {count(results, Status.SKIPPED)} skipped"
     )
 
 

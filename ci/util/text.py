@@ -21,7 +21,7 @@ __all__ = [
     "strip_ansi",
 ]
 
-# Between an exception and its cause, in what `ci.spec.last_words` makes of a trace.
+# Between an exception and its cause, in what `ci.spec.last_log_line` makes of a trace.
 BECAUSE_OF: Final = " <- "
 
 # CSI, OSC (with or without its end) and the two-character escapes of ECMA-48.

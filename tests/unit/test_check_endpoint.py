@@ -151,7 +151,7 @@ def test_none_it_passes_with_names_all() -> None:
     ]  # fmt: skip
 
 
-def test_wishes_do_not_decide() -> None:
+def test_recommendations_do_not_decide() -> None:
     assert report(replace(GOOD, meetings={"handshake": replace(MET, key_log="missing", qlog=False)})).passed
     assert not report(replace(GOOD, refusal=replace(REFUSAL, exit_code=1))).passed
 

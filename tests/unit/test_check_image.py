@@ -444,11 +444,11 @@ def report(seen: Behaviour, image: ImageFacts = IMAGE) -> Report:
     return Report(image=image, behaviours=(seen,), results=results)
 
 
-def test_wishes_do_not_decide() -> None:
-    wish = report(behaviour(), replace(IMAGE, user="root"))
+def test_recommendations_do_not_decide() -> None:
+    warned = report(behaviour(), replace(IMAGE, user="root"))
     demand = report(behaviour(trips=(trip(JSON + JSON),)))
 
-    assert (wish.passed, wish.count(Status.FAILED, Level.SHOULD)) == (True, 1)
+    assert (warned.passed, warned.count(Status.FAILED, Level.SHOULD)) == (True, 1)
     assert (demand.passed, demand.count(Status.FAILED, Level.MUST)) == (False, 1)
 
 
@@ -463,7 +463,7 @@ def test_the_text_says_what_why_and_what_to_do_and_ends_with_the_counts() -> Non
     assert lines[at + 3].endswith("(docs/image-contracts.md, 1.2)")
     assert any(line.startswith("  – keeps-serving") for line in lines)
     total = len(IMAGE_CHECKS) + len(CONTRACT_CHECKS)
-    assert lines[-1] == f"{total} checks: {total - 3} passed, 1 failed, 0 wishes open, 2 skipped"
+    assert lines[-1] == f"{total} checks: {total - 3} passed, 1 failed, 0 warnings, 2 skipped"
 
 
 def test_every_stack_has_a_line_that_says_how_it_went() -> None:

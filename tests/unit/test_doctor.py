@@ -71,7 +71,7 @@ def test_nobody_waits_for_a_question_that_hangs() -> None:
 
 # --- programs ---------------------------------------------------------------------------------------------
 
-WANTED = ToolWanted(program="tool", oldest=(22,), costs="much", advice="install it")
+WANTED = ToolWanted(program="tool", oldest=(22,), impact="much", advice="install it")
 
 
 def on_path(folder: Path, script: str, program: str = "tool") -> dict[str, str]:
@@ -107,7 +107,12 @@ def test_a_program_that_does_not_say_its_version_is_not_used(tmp_path: Path, scr
 def test_no_program() -> None:
     assert find_tool(WANTED, {"PATH": "/nowhere"}) is None
     found = judge_tool(WANTED, None, can_stand_in=True)
-    assert (found.state, found.value, found.costs, found.advice) == (State.MISSING, "not on PATH", "much", "install it")
+    assert (found.state, found.value, found.impact, found.advice) == (
+        State.MISSING,
+        "not on PATH",
+        "much",
+        "install it",
+    )
 
 
 def test_a_program_without_the_one_it_needs_beside_it_is_none(tmp_path: Path) -> None:
@@ -208,7 +213,7 @@ def test_python(version: tuple[int, int, int], state: State) -> None:
     assert judge_python(version).state is state
 
 
-# --- what is missing costs ---------------------------------------------------------------------------------
+# --- the impact of what is missing --------------------------------------------------------------------------
 
 TCP = (Transport(name="tcp"),)
 
@@ -369,7 +374,7 @@ def test_room_is_needed_for_what_runs_and_is_not_there() -> None:
     assert as_process.room(here, BROWSER) == 0
 
 
-def test_the_costs_of_having_no_docker_and_no_cargo() -> None:
+def test_the_impact_of_having_no_docker_and_no_cargo() -> None:
     found = coverage_of(VERSIONS, lambda it: as_process.missing_requirement(situation(), it), SUITES["transport"])
     assert found.numbers == "2 of 5 versions (2 of 4 families), 4 of 25 cells"
     assert found.losses == ("not run: rust-v2 (needs cargo)", "not run: rust-v1, chromium-js (needs Docker)")
@@ -442,7 +447,7 @@ def test_a_host_that_has_nothing(cut_off: dict[str, str], tmp_path: Path) -> Non
     assert found.exit_code is ExitCode.ENGINE
     states = {(section.title, it.name): it for section in found.sections for it in section.findings}
     assert states["Docker", "engine"].state is State.MISSING
-    assert states["Docker", "engine"].costs.startswith("0 of ")
+    assert states["Docker", "engine"].impact.startswith("0 of ")
     assert states["Without Docker", "node"].state is State.MISSING
     assert states["Registries", "PyPI"].state is State.MISSING
     assert states["Registries", "ghcr.io"].state is State.WARN
@@ -505,7 +510,7 @@ DIAGNOSIS = Diagnosis(
                     name="memory",
                     state=State.WARN,
                     value="1.0 GB free",
-                    costs="builds of rust may fail",
+                    impact="builds of rust may fail",
                     advice="close something",
                 ),
             ),
@@ -517,7 +522,7 @@ DIAGNOSIS = Diagnosis(
                     name="engine",
                     state=State.MISSING,
                     value="no Docker engine answers",
-                    costs="3 of 9 families run",
+                    impact="3 of 9 families run",
                     advice="start it",
                 ),
             ),
@@ -536,10 +541,10 @@ def test_in_a_log_every_finding_is_one_line() -> None:
     assert file.text.splitlines() == [
         "This host",
         "  ok       python  3.12.4",
-        "  warn     memory  1.0 GB free; costs: builds of rust may fail; do this: close something",
+        "  warn     memory  1.0 GB free; impact: builds of rust may fail; do this: close something",
         "",
         "Docker",
-        "  missing  engine  no Docker engine answers; costs: 3 of 9 families run; do this: start it",
+        "  missing  engine  no Docker engine answers; impact: 3 of 9 families run; do this: start it",
         "",
         "The main job can run: engine local, because no Docker engine answers.",
         "local: 8 of 22 versions",
@@ -553,7 +558,7 @@ def long_words(width: int) -> Diagnosis:
         name="memory",
         state=State.MISSING,
         value=" ".join(f"value-{n}" for n in range(width // 4)),
-        costs=" ".join(f"cost-{n}" for n in range(width // 4)),
+        impact=" ".join(f"cost-{n}" for n in range(width // 4)),
         advice=" ".join(f"advice-{n}" for n in range(width // 4)),
     )
     return replace(DIAGNOSIS, sections=(*DIAGNOSIS.sections, Section(title="Long", findings=(finding,))))
@@ -571,13 +576,13 @@ def test_on_a_terminal_nothing_is_cut_off(width: int, colour: bool) -> None:
     assert all(len(line) <= width for line in plain.splitlines())
     for section in diagnosis.sections:
         for finding in section.findings:
-            for word in f"{finding.value} {finding.costs} {finding.advice}".split():
+            for word in f"{finding.value} {finding.impact} {finding.advice}".split():
                 assert word in screen.text
     assert "✘" in screen.text
 
 
 def test_hostile_text_is_only_text() -> None:
-    finding = Finding(name="engine", state=State.MISSING, value="[red]x[/]\x1b[2J\n::error::b", costs="\x1b]0;t\x07")
+    finding = Finding(name="engine", state=State.MISSING, value="[red]x[/]\x1b[2J\n::error::b", impact="\x1b]0;t\x07")
     diagnosis = Diagnosis(
         sections=(Section(title="Docker", findings=(finding,)),),
         engine=None,
@@ -598,7 +603,7 @@ def test_the_data_is_json() -> None:
     assert data["ready"] is True
     assert data["engine"] == "local"
     assert data["sections"][0]["findings"][1]["state"] == "warn"
-    assert {"name", "state", "value", "costs", "advice"} == set(data["sections"][0]["findings"][0])
+    assert {"name", "state", "value", "impact", "advice"} == set(data["sections"][0]["findings"][0])
 
 
 # --- the suites over a simulated network ------------------------------------------------------------------
@@ -667,7 +672,7 @@ def test_what_the_engine_offers_for_a_simulated_network(
     assert [it.name for it in found.values() if it.state is not State.OK] == ([] if name is None else [name])
     if name is not None:
         assert found[name].state is state
-        assert found[name].costs
+        assert found[name].impact
         assert found[name].advice
 
 
@@ -678,7 +683,7 @@ def test_versions_of_other_suites_are_not_counted_for_the_main_job(cut_off: dict
     transport = len(workspace.catalogue.of(SUITES["transport"].words))
 
     assert f"of {len({it.family for it in workspace.catalogue.of(SUITES['transport'].words)})} families" in (
-        findings["Docker", "engine"].costs
+        findings["Docker", "engine"].impact
     )
     assert transport < len(workspace.catalogue.versions)
     assert findings["Simulated network (quic, webtransport)", "engine"].state is State.MISSING

@@ -58,7 +58,7 @@ def stage(tmp_path: Path) -> Stage:
         return Exchange(
             ending=ending,
             exits={participant: end for participant, end in exits.items() if end is not None},
-            last_words=words or {},
+            last_log_line=words or {},
             elapsed=elapsed,
             folder=tmp_path,
         )

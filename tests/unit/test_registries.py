@@ -16,7 +16,7 @@ from ci.commands.doctor_checks.asking import Trouble
 from ci.commands.doctor_checks.finding import State
 from ci.commands.doctor_checks.registries import Answer, Registry, ask, judge_clock, judge_registry, registries
 
-SOME = Registry(name="some", address="http://127.0.0.1:1/", statuses=(200, 401), costs="something")
+SOME = Registry(name="some", address="http://127.0.0.1:1/", statuses=(200, 401), impact="something")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,7 +51,7 @@ def test_a_registry_that_answers(server: str, status: int, state: State) -> None
     found = judge_registry(registry, answer)
     assert found.state is state
     assert "127.0.0.1" in found.value
-    assert found.costs == ("something" if state is State.MISSING else "")
+    assert found.impact == ("something" if state is State.MISSING else "")
 
 
 def test_a_clock_that_is_wrong(server: str) -> None:

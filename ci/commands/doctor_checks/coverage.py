@@ -1,4 +1,4 @@
-"""What each missing requirement costs: which versions an engine can run here, which not, and why."""
+"""The impact of each missing requirement: which versions an engine can run here, which not, and why."""
 
 from __future__ import annotations
 

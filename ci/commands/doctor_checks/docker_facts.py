@@ -165,7 +165,7 @@ def _storage(facts: DockerFacts) -> Finding:
         name="storage",
         state=State.WARN,
         value="vfs, which copies whole images",
-        costs="every container takes the room and the time of a copy of its image",
+        impact="every container takes the room and the time of a copy of its image",
         advice="let the engine use overlay2, or fuse-overlayfs where that is not possible",
     )
 
@@ -181,14 +181,14 @@ def _ipv6(facts: DockerFacts) -> Finding:
             name="ipv6",
             state=State.MISSING,
             value=f"a container with net.ipv6.conf.all.disable_ipv6=0 does not start: {facts.ipv6.text}",
-            costs="no case can run in containers",
+            impact="no case can run in containers",
             advice="boot the host without `ipv6.disable=1` and load the kernel's module ipv6",
         )
     return Finding(
         name="ipv6",
         state=State.WARN,
         value="a container has no IPv6 loopback (tried)",
-        costs="peers that use ::1 fail",
+        impact="peers that use ::1 fail",
         advice="look at net.ipv6.conf.all.disable_ipv6 in a container",
     )
 
@@ -203,7 +203,7 @@ def _isolation(facts: DockerFacts) -> Finding:
         name="isolation",
         state=State.WARN,
         value=f"the host keeps a link-local IPv6 address on a case's network{why}",
-        costs="images under test reach services of this host that listen at all IPv6 addresses",
+        impact="images under test reach services of this host that listen at all IPv6 addresses",
         advice="let the engine run containers with `--network host --cap-add NET_ADMIN`, or run only images you trust",
     )
 

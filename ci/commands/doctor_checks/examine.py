@@ -1,4 +1,4 @@
-"""The whole examination: what was answered, judged; which engine `auto` takes, and what that costs."""
+"""The whole examination: what was answered, judged; which engine `auto` takes, and the impact of that."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _catalogue(catalogue: Workspace | ConfigurationError) -> Finding:
             name="versions",
             state=State.MISSING,
             value=catalogue.message.splitlines()[0].removesuffix(":"),
-            costs="nothing can be planned",
+            impact="nothing can be planned",
             advice="`nox -s list` names every mistake and its place",
         )
     versions = catalogue.catalogue.versions
@@ -228,7 +228,7 @@ def _docker(here: Examined, host: HostFacts, answers: Answers, local: Coverage) 
                 name="engine",
                 state=State.MISSING,
                 value=answers.docker.message,
-                costs="; ".join([f"{len(local.families)} of {len(local.all_families)} families run", *local.losses]),
+                impact="; ".join([f"{len(local.families)} of {len(local.all_families)} families run", *local.losses]),
                 advice=answers.docker.hint,
             ),
         )
@@ -262,7 +262,7 @@ def _network(host: HostFacts, answers: Answers) -> tuple[Finding, ...]:
             name="engine",
             state=State.MISSING,
             value="no Docker engine answers",
-            costs="no case of the suites quic and webtransport can be run: processes share one loopback",
+            impact="no case of the suites quic and webtransport can be run: processes share one loopback",
             advice="see above, under Docker",
         )
         return (missing, *tools)
@@ -289,7 +289,7 @@ def _support(host: HostFacts, version: Version) -> Finding:
         name=version.id,
         state=State.MISSING,
         value=missing,
-        costs="no case of the suites quic and webtransport can be run"
+        impact="no case of the suites quic and webtransport can be run"
         if version == _auxiliary()[0]
         else "the measurement crosstraffic cannot be run",
         advice=f"`nox -s build-images -- --suite quic` says what is wrong with the {version.id}",
@@ -297,7 +297,7 @@ def _support(host: HostFacts, version: Version) -> Finding:
 
 
 def _network_suites(here: Examined, host: HostFacts, answers: Answers) -> tuple[str, ...]:
-    """What of these suites runs here, a sentence each, and what each missing requirement costs."""
+    """What of these suites runs here, a sentence each, and the impact of each missing requirement."""
     sentences: list[str] = []
     for suite in (it for it in SUITES.values() if it.auxiliary_images.all(None)):
         versions = here.of(suite)
@@ -327,7 +327,7 @@ def _network_requirement(host: HostFacts, answers: Answers) -> str | None:
 def _processes(here: Examined, host: HostFacts, answers: Answers) -> tuple[Finding, ...]:
     wheels = host.reaches("PyPI") or host.cached
     found = [_tool(it, answers, can_stand_in=wheels) for it in TOOLS if it.program in _FOR_PROCESSES]
-    # Of cargo it is said above that it is missing or too old, and what that costs.
+    # Of cargo it is said above that it is missing or too old, and the impact of that.
     missing = {name: it for name, it in answers.missing.items() if name != "rust" or "cargo" in host.usable}
     found += [_missing(here, language, what) for language, what in missing.items()]
     needed = sum(as_process.room(host, it) for it in here.versions)
@@ -341,7 +341,7 @@ def _missing(here: Examined, language: str, what: str) -> Finding:
         name=language,
         state=State.MISSING,
         value=f"needs {what}",
-        costs=f"{' and '.join(versions)} do not run as processes",
+        impact=f"{' and '.join(versions)} do not run as processes",
         advice="install what is named, and see that it is on PATH",
     )
 

@@ -15,7 +15,7 @@ class State(str, Enum):
 
     OK = "ok"
     WARN = "warn"  # the job runs, and something about it is slower, older or less than it could be
-    MISSING = "missing"  # something is not there, and `costs` says what that costs
+    MISSING = "missing"  # something is not there, and `impact` says what that prevents
 
     __str__ = str.__str__
 
@@ -26,14 +26,14 @@ class Finding:
 
     :param name: stable, short; unique in its section
     :param value: what was found
-    :param costs: what is lost by it; empty where nothing is
+    :param impact: what is lost by it; empty where nothing is
     :param advice: what to do about it; empty where nothing need be done
     """
 
     name: str
     state: State
     value: str
-    costs: str = ""
+    impact: str = ""
     advice: str = ""
 
 

@@ -50,7 +50,7 @@ def judge_python(version: Sequence[int] = sys.version_info[:3]) -> Finding:
             name="python",
             state=State.WARN,
             value=value,
-            costs=f"newer than {newest}, the newest this project is tested with",
+            impact=f"newer than {newest}, the newest this project is tested with",
             advice=f"nothing, or take {newest} if something is odd",
         )
     return Finding(name="python", state=State.OK, value=value)
@@ -65,7 +65,7 @@ def judge_load(load: float, processors: int) -> Finding:
         name="load",
         state=State.WARN,
         value=value,
-        costs="cases may run out of time because of what else runs here",
+        impact="cases may run out of time because of what else runs here",
         advice="wait until it is quieter, or give cases more time (`--timeout-factor 3`)",
     )
 
@@ -118,7 +118,7 @@ def judge_memory(found: Memory, processors: int) -> Finding:
         name="memory",
         state=State.WARN,
         value=value,
-        costs="peers may be killed for lack of memory; builds of rust and chromium may fail",
+        impact="peers may be killed for lack of memory; builds of rust and chromium may fail",
         advice="close something, or run fewer cases at once (`--workers 1`)",
     )
 
@@ -166,7 +166,7 @@ def judge_disk(name: str, found: Disk, needed: float, *, must_write: bool = True
             name=name,
             state=State.MISSING,
             value=f"{found.folder} cannot be written by this user",
-            costs="nothing can be stored there",
+            impact="nothing can be stored there",
             advice=advice,
         )
     if found.free >= needed:
@@ -175,6 +175,6 @@ def judge_disk(name: str, found: Disk, needed: float, *, must_write: bool = True
         name=name,
         state=State.WARN,
         value=value,
-        costs="the disk may fill up in the middle of a build or a run",
+        impact="the disk may fill up in the middle of a build or a run",
         advice="free some (`nox -s gc` lists what this project can give back)",
     )

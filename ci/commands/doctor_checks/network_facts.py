@@ -122,7 +122,7 @@ def _addresses(name: str, family: str, found: bool | Trouble | None, advice: str
         name=name,
         state=State.MISSING,
         value=f"a container cannot give itself {family} addresses{why}",
-        costs=_NEEDS_ADDRESSES,
+        impact=_NEEDS_ADDRESSES,
         advice=advice,
     )
 
@@ -138,7 +138,7 @@ def _memlock(found: bool | Trouble | None) -> Finding:
         name=name,
         state=State.WARN,
         value=f"endpoints cannot be allowed to lock {want}{why}",
-        costs="they run with this host's limit: implementations that use io_uring or large rings may fail",
+        impact="they run with this host's limit: implementations that use io_uring or large rings may fail",
         advice="raise the engine's own limit: `LimitMEMLOCK=infinity` in its unit, or `--default-ulimit`",
     )
 
@@ -152,7 +152,7 @@ def _rivals(found: tuple[ConflictingNetwork, ...]) -> Finding:
             name=name,
             state=State.MISSING,
             value=f"on {ours}, and masqueraded: {', '.join(map(str, rewriting))}",
-            costs=f"{_NEEDS_ADDRESSES}: packets of slots, which have the same addresses, are rewritten as well",
+            impact=f"{_NEEDS_ADDRESSES}: packets of slots, which have the same addresses, are rewritten as well",
             advice="remove it, or give it other subnets: "
             f"`docker network rm {' '.join(dict.fromkeys(it.name for it in rewriting))}`",
         )
@@ -160,7 +160,7 @@ def _rivals(found: tuple[ConflictingNetwork, ...]) -> Finding:
         name=name,
         state=State.WARN,
         value=f"on {ours}: {', '.join(map(str, found))}",
-        costs="nothing: slots keep these addresses to themselves; but whoever looks at packets on this host will "
+        impact="nothing: slots keep these addresses to themselves; but whoever looks at packets on this host will "
         "find the same addresses twice",
         advice="`docker network rm` it if it is a leftover of the established runner",
     )

@@ -27,13 +27,13 @@ class Registry:
 
     :param address: of a small document every such registry has
     :param statuses: with which it answers to somebody who is not logged in
-    :param costs: what is lost without it
+    :param impact: what is lost without it
     """
 
     name: str
     address: str
     statuses: tuple[int, ...] = (200,)
-    costs: str
+    impact: str
 
     @property
     def host(self) -> str:
@@ -45,31 +45,31 @@ _REGISTRIES: Final = (
     Registry(
         name="PyPI",
         address="https://pypi.org/simple/uv/",
-        costs="py is not built, and no wheel stands in for a missing program",
+        impact="py is not built, and no wheel stands in for a missing program",
     ),
-    Registry(name="npm", address="https://registry.npmjs.org/uint8arrays", costs="js and browsers are not built"),
+    Registry(name="npm", address="https://registry.npmjs.org/uint8arrays", impact="js and browsers are not built"),
     Registry(
         name="Go proxy",
         address="https://proxy.golang.org/github.com/libp2p/go-libp2p/@v/list",
-        costs="go is not built",
+        impact="go is not built",
     ),
-    Registry(name="crates.io", address="https://index.crates.io/config.json", costs="rust is not built"),
+    Registry(name="crates.io", address="https://index.crates.io/config.json", impact="rust is not built"),
     Registry(
         name="Debian",
         address="http://deb.debian.org/debian/dists/trixie/InRelease",
-        costs="no image is built: all of them install packages",
+        impact="no image is built: all of them install packages",
     ),
     Registry(
         name="Docker Hub",
         address="https://registry-1.docker.io/v2/",
         statuses=(200, 401),
-        costs="published images from there are not run, and a base image that is missing is made from a Debian mirror",
+        impact="published images from there are not run, and a base image that is missing is made from a Debian mirror",
     ),
     Registry(
         name="ghcr.io",
         address="https://ghcr.io/v2/",
         statuses=(200, 401),
-        costs="published images that are not here yet are not run",
+        impact="published images that are not here yet are not run",
     ),
 )
 # Variable → registry and the rest of the address; as the ordinary clients read them.
@@ -187,9 +187,9 @@ def judge_registry(registry: Registry, answer: Answer | Trouble, *, unneeded: st
     else:
         value = f"{registry.host} answers {answer.status}"
     if unneeded:
-        return Finding(name=registry.name, state=State.WARN, value=value, costs=f"nothing, {unneeded}")
+        return Finding(name=registry.name, state=State.WARN, value=value, impact=f"nothing, {unneeded}")
     advice = "check the network and the proxy's variables (HTTPS_PROXY, NO_PROXY)"
-    return Finding(name=registry.name, state=State.MISSING, value=value, costs=registry.costs, advice=advice)
+    return Finding(name=registry.name, state=State.MISSING, value=value, impact=registry.impact, advice=advice)
 
 
 def judge_clock(answers: Sequence[Answer | Trouble]) -> Finding:
@@ -207,6 +207,6 @@ def judge_clock(answers: Sequence[Answer | Trouble]) -> Finding:
         name="clock",
         state=State.WARN,
         value=f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} {host}",
-        costs="certificates and package lists may look expired or not yet valid; results bear a wrong time",
+        impact="certificates and package lists may look expired or not yet valid; results bear a wrong time",
         advice="set it (`timedatectl set-ntp true`)",
     )

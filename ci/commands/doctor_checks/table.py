@@ -1,7 +1,7 @@
 """What `doctor` found: a table on a terminal, plain lines elsewhere, data for programs.
 
-Signs as well as colours, so that either is enough. A wide terminal has what a lack costs, and what to do about
-it, beside the finding; a narrow one below it.
+Signs as well as colours, so that either is enough. A wide terminal has the impact of what is missing, and what to do
+about it, beside the finding; a narrow one below it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _verdict(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def _table(console: Screen, section: Section, names: int) -> None:
-    wide = console.rich.width >= WIDE and any(it.costs or it.advice for it in section.findings)
+    wide = console.rich.width >= WIDE and any(it.impact or it.advice for it in section.findings)
     console.show(Padding(console.styled(section.title, "bold"), (0, 1)))
     table = Table(box=None, show_header=False, padding=(0, 1), expand=wide)
     table.add_column(width=1)
@@ -95,8 +95,8 @@ def _plain(finding: Finding) -> str:
 
 
 def _consequences(console: Screen, finding: Finding) -> Iterator[Text]:
-    if finding.costs:
-        yield console.styled(f"costs: {finding.costs}", _STYLES[finding.state])
+    if finding.impact:
+        yield console.styled(f"impact: {finding.impact}", _STYLES[finding.state])
     if finding.advice:
         yield console.styled(f"do this: {finding.advice}", "dim")
 
@@ -108,7 +108,7 @@ def _lines(console: Screen, section: Section, names: int) -> None:
     console.info(section.title)
     for finding in section.findings:
         parts = [finding.value]
-        parts += [f"costs: {finding.costs}"] if finding.costs else []
+        parts += [f"impact: {finding.impact}"] if finding.impact else []
         parts += [f"do this: {finding.advice}"] if finding.advice else []
         console.info(f"  {finding.state:7}  {finding.name:{names}}  {'; '.join(parts)}")
     console.info("")

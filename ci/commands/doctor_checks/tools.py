@@ -45,7 +45,7 @@ class ToolWanted:
     :param beside: a program without which it will not do
     :param oldest: version that will do
     :param stand_in: what is used instead where there is none, or an older one
-    :param costs: what is lost where there is none and nothing stands in
+    :param impact: what is lost where there is none and nothing stands in
     :param optional: the main job has no use for it
     """
 
@@ -54,7 +54,7 @@ class ToolWanted:
     beside: str = ""
     oldest: tuple[int, ...] = ()
     stand_in: str = ""
-    costs: str = ""
+    impact: str = ""
     advice: str = ""
     optional: bool = False
 
@@ -70,7 +70,7 @@ TOOLS: Final = (
     ToolWanted(
         program="cargo",
         oldest=OLDEST_CARGO,
-        costs="rust does not run as a process",
+        impact="rust does not run as a process",
         advice="install it from https://rustup.rs",
     ),
     ToolWanted(
@@ -79,26 +79,26 @@ TOOLS: Final = (
     ),
     ToolWanted(
         program="docker",
-        costs="no image can be built",
+        impact="no image can be built",
         advice="install Docker's command line (`apt-get install docker-cli`)",
     ),
-    ToolWanted(program="make", costs="no image can be built", advice="install it (`apt-get install make`)"),
+    ToolWanted(program="make", impact="no image can be built", advice="install it (`apt-get install make`)"),
     ToolWanted(
         program="tshark",
         oldest=MINIMUM,
-        costs="no case of the suites quic and webtransport can be judged",
+        impact="no case of the suites quic and webtransport can be judged",
         advice="install it (`apt-get install tshark`)",
     ),
     ToolWanted(
         program="editcap",
         oldest=MINIMUM,
-        costs="captures are kept without their secrets, and `repro --pcap` has no decrypted copies",
+        impact="captures are kept without their secrets, and `repro --pcap` has no decrypted copies",
         advice="install it (it comes with `apt-get install tshark`)",
         optional=True,
     ),
     ToolWanted(
         program="git",
-        costs="`update-readme --push` cannot push; nothing else needs it",
+        impact="`update-readme --push` cannot push; nothing else needs it",
         advice="install it (`apt-get install git`) if you publish from here",
         optional=True,
     ),
@@ -146,13 +146,13 @@ def judge_tool(wanted: ToolWanted, tool: Tool | None, *, can_stand_in: bool) -> 
         value = f"{tool}, older than {'.'.join(map(str, wanted.oldest))}"
     if not wanted.stand_in:
         state = State.WARN if wanted.optional else State.MISSING
-        return Finding(name=wanted.program, state=state, value=value, costs=wanted.costs, advice=wanted.advice)
+        return Finding(name=wanted.program, state=state, value=value, impact=wanted.impact, advice=wanted.advice)
     if can_stand_in:
         return Finding(name=wanted.program, state=State.OK, value=f"{value}; instead: {wanted.stand_in}")
     return Finding(
         name=wanted.program,
         state=State.MISSING,
         value=value,
-        costs=f"{wanted.stand_in} would stand in, and PyPI is out of reach",
+        impact=f"{wanted.stand_in} would stand in, and PyPI is out of reach",
         advice=f"install {wanted.program}, or let this host reach PyPI",
     )

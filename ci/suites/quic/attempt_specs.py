@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 
 from ci.model import Case, Role, SuiteWords
 from ci.spec.attempt import AttemptSpec, Evidence, Limits, Participant
-from ci.spec.last_words import last_line
+from ci.spec.last_log_line import last_line
 from ci.suites.quic.exchange import Ending, Exchange
 from ci.suites.quic.exchange import Participant as Part
 from ci.suites.quic.materials.case_files import CaseFiles
@@ -183,7 +183,7 @@ def exchange_of(evidence: Evidence, folder: Path) -> Exchange:
     return Exchange(
         ending=_ENDINGS.get(evidence.first, Ending.SIMULATOR_ENDED),
         exits={participant: evidence.exits[participant] for participant in present},
-        last_words={
+        last_log_line={
             participant: last_line(evidence.streams[participant, "stderr"], evidence.streams[participant, "stdout"])
             for participant in present
         },

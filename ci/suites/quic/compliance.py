@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
 from ci.model import Outcome, Reason, ReasonCode, Verdict
-from ci.spec.last_words import last_line
+from ci.spec.last_log_line import last_line
 from ci.suites.quic.attempt_specs import probe_spec, words_of
 from ci.suites.quic.materials.case_files import CaseFiles, prepare
 from ci.suites.quic.materials.seeded import Draw

@@ -31,7 +31,7 @@ class Exchange:
     """The evidence of one run.
 
     :param exits: how each participant ended, by itself or stopped by the runner; nothing for one that never started
-    :param last_words: the last line each participant wrote, where it wrote any
+    :param last_log_line: the last line each participant wrote, where it wrote any
     :param elapsed: seconds from the first start to the moment the runner stopped waiting
     :param folder: holds `client`, `server` and `sim` (each the `/logs` of that container; `sim` has both captures) and
         `server_www`, `client_www`, `server_downloads`, `client_downloads` (what was mounted)
@@ -39,7 +39,7 @@ class Exchange:
 
     ending: Ending
     exits: Mapping[Participant, End]
-    last_words: Mapping[Participant, str]
+    last_log_line: Mapping[Participant, str]
     elapsed: float
     folder: Path
 

@@ -124,7 +124,7 @@ def _deadline_passed(test: TestCase, exchange: Exchange) -> Verdict | None:
     running = [side for side in ENDPOINTS if exchange.own_end(side) is None]
     who: Side = "both" if len(running) == 2 else running[0] if running else "unknown"
     still = f"{' and '.join(running)} still running" if running else "nobody running any more"
-    words = "".join(_last_words(exchange, side) for side in running)
+    words = "".join(_last_log_line(exchange, side) for side in running)
     text = f"not done after {exchange.elapsed:.0f} s ({test.limit} s allowed), {still}{words}"
     return _verdict(Outcome.TIMED_OUT, ReasonCode.EXCHANGING, text, who)
 
@@ -146,7 +146,9 @@ def _server_never_answered(exchange: Exchange) -> Verdict | None:
         return None
     if exchange.capture("left").exists() or exchange.capture("right").exists():
         return None
-    text = f"the server answered no QUIC packet within {SERVER_ANSWER_SECONDS:.0f} s{_last_words(exchange, 'server')}"
+    text = (
+        f"the server answered no QUIC packet within {SERVER_ANSWER_SECONDS:.0f} s{_last_log_line(exchange, 'server')}"
+    )
     return _verdict(Outcome.TIMED_OUT, ReasonCode.BEFORE_PUBLISH, text, "server")
 
 
@@ -154,12 +156,12 @@ def _harness_broke(test: TestCase, exchange: Exchange) -> Verdict | None:
     simulator = exchange.own_end("simulator")
     if simulator is not None or exchange.ending is Ending.SIMULATOR_ENDED:
         how = _how(simulator) if simulator else "ended"
-        text = f"the simulator {how} before the exchange was over{_last_words(exchange, 'simulator')}"
+        text = f"the simulator {how} before the exchange was over{_last_log_line(exchange, 'simulator')}"
         return _verdict(Outcome.ERROR, ReasonCode.SIMULATOR, text, "harness")
     for participant in test.participants:
         end = exchange.own_end(participant)
         if end is not None:  # without its competitor a flow is measured that nobody asked for
-            text = f"{participant} {_how(end)} before the exchange was over{_last_words(exchange, participant)}"
+            text = f"{participant} {_how(end)} before the exchange was over{_last_log_line(exchange, participant)}"
             return _verdict(Outcome.ERROR, ReasonCode.SIMULATOR, text, "harness")
     for side in ENDPOINTS:
         end = exchange.own_end(side)
@@ -168,7 +170,7 @@ def _harness_broke(test: TestCase, exchange: Exchange) -> Verdict | None:
             what = (
                 "was built for another processor" if code is ReasonCode.ILLEGAL_INSTRUCTION else "could not be started"
             )
-            text = f"the {side} {what}: exit code {end.exit_code}{_last_words(exchange, side)}"
+            text = f"the {side} {what}: exit code {end.exit_code}{_last_log_line(exchange, side)}"
             return _verdict(Outcome.ERROR, code, text, side)
     return None
 
@@ -185,7 +187,7 @@ def _ended_badly(exchange: Exchange) -> Verdict | None:
     code = ReasonCode.CLIENT_EXIT if side == "client" else ReasonCode.SERVER_EXIT
     if end is not None and end.out_of_memory:
         code = ReasonCode.OUT_OF_MEMORY
-    text = f"the {side} {_how(end) if end else 'is gone'}{_last_words(exchange, side)}"
+    text = f"the {side} {_how(end) if end else 'is gone'}{_last_log_line(exchange, side)}"
     return _verdict(Outcome.FAILED, code, text, side)
 
 
@@ -217,8 +219,8 @@ def _how(end: End) -> str:
     return f"exited {end.exit_code}"
 
 
-def _last_words(exchange: Exchange, participant: Participant) -> str:
-    words = exchange.last_words.get(participant, "").strip()
+def _last_log_line(exchange: Exchange, participant: Participant) -> str:
+    words = exchange.last_log_line.get(participant, "").strip()
     if not words:
         return "" if participant not in ENDPOINTS else f"; the {participant} wrote nothing"
     readable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words[:LAST_WORDS])

@@ -10,7 +10,7 @@ from typing import Final
 
 from ci.model import Case, Outcome, Reason, ReasonCode, Role, Side, Verdict
 from ci.spec.attempt import End, Ending, Evidence
-from ci.spec.last_words import last_line
+from ci.spec.last_log_line import last_line
 from ci.suites.transport.address import address_defects
 from ci.suites.transport.ping_record import PingRecord, credible_metrics, find_records, mentions_record
 from ci.suites.transport.stack import judge_stack
@@ -101,7 +101,7 @@ def _dialer_ended(evidence: Evidence, dialer: End, listener: End | None, record:
         return _ended_badly(evidence, "listener", listener, "while the dialer was busy with it")
     chose_to_end = not dialer.out_of_memory and dialer.signal is None
     if record is None and chose_to_end and _refused(evidence):
-        words = f"the dialer got none and exited {dialer.exit_code}{_last_words(evidence, 'dialer')}"
+        words = f"the dialer got none and exited {dialer.exit_code}{_last_log_line(evidence, 'dialer')}"
         return Reason(code=ReasonCode.NEVER_PUBLISHED, text=f"{AS_A_STRING}: {words}", side="listener")
     return _ended_badly(evidence, "dialer", dialer, _how_far_the_dialer_came(evidence, record))
 
@@ -121,7 +121,7 @@ def _no_result(evidence: Evidence) -> Reason:
     code, what = ReasonCode.NO_RESULT, "printed no result"
     if mentions_record(evidence.streams["dialer", "stdout"].text()):
         code, what = ReasonCode.BAD_RESULT, "printed no result with two finite, non-negative times"
-    return Reason(code=code, text=f"the dialer exited 0 and {what}{_last_words(evidence, 'dialer')}", side="dialer")
+    return Reason(code=code, text=f"the dialer exited 0 and {what}{_last_log_line(evidence, 'dialer')}", side="dialer")
 
 
 def _as_a_string(evidence: Evidence) -> bool:
@@ -139,7 +139,7 @@ def _listener_died(evidence: Evidence, listener: End) -> Reason:
     if listener.exit_code == 0:
         return Reason(
             code=ReasonCode.NEVER_PUBLISHED,
-            text=f"the listener exited 0 without publishing an address{_last_words(evidence, 'listener')}",
+            text=f"the listener exited 0 without publishing an address{_last_log_line(evidence, 'listener')}",
             side="listener",
         )
     return _ended_badly(evidence, "listener", listener, "before publishing an address")
@@ -154,19 +154,19 @@ def _ended_badly(evidence: Evidence, role: Role, end: End, when: str) -> Reason:
     else:
         code = ReasonCode.DIALER_EXIT if role == "dialer" else ReasonCode.LISTENER_EXIT
         what = f"exited {end.exit_code}"
-    return Reason(code=code, text=f"the {role} {what} {when}{_last_words(evidence, role)}", side=role)
+    return Reason(code=code, text=f"the {role} {what} {when}{_last_log_line(evidence, role)}", side=role)
 
 
 def _deadline_passed(evidence: Evidence) -> Reason:
     waited = f"within {evidence.elapsed:.0f} s"
     if not evidence.published:
-        words = _last_words(evidence, "listener")
+        words = _last_log_line(evidence, "listener")
         return Reason(
             code=ReasonCode.BEFORE_PUBLISH,
             text=f"the listener published no address {waited}{words}",
             side="listener",
         )
-    words = _last_words(evidence, "dialer")
+    words = _last_log_line(evidence, "dialer")
     if not evidence.asked:
         return Reason(
             code=ReasonCode.NOT_CONSUMED,
@@ -196,7 +196,7 @@ def _broken_image(evidence: Evidence) -> Reason | None:
                 if code is ReasonCode.ILLEGAL_INSTRUCTION
                 else "could not be started by the container runtime"
             )
-            words = _last_words(evidence, role)
+            words = _last_log_line(evidence, role)
             return Reason(code=code, text=f"the {role} {what}: exit code {end.exit_code}{words}", side=role)
     return None
 
@@ -224,7 +224,7 @@ def _warnings(
     return tuple(found)
 
 
-def _last_words(evidence: Evidence, side: Side) -> str:
+def _last_log_line(evidence: Evidence, side: Side) -> str:
     """The last line that role wrote to stderr, else to stdout, cut to a length fit for a sentence."""
     role: Role = "listener" if side == "listener" else "dialer"
     words = last_line(evidence.streams[role, "stderr"], evidence.streams[role, "stdout"])

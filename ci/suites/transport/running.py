@@ -37,7 +37,7 @@ CLASSIC_KEY: Final = "listenerAddr"
 
 # What existing applications give themselves when nothing is said (contract, section 1.1).
 DEFAULT_TIMEOUT_SECONDS: Final = 180
-# The runner waits longer than the applications do, so that their own last words are not cut off.
+# The runner waits longer than the applications do, so that their own last log line is not cut off.
 APPLICATION_EXIT_SECONDS: Final = 10
 STOP_TIMEOUT_SECONDS: Final = 2.0  # contract, T14
 

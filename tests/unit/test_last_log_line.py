@@ -1,4 +1,4 @@
-"""The line that names what went wrong, from traces that real programs have left (`tests/data/last_words`)."""
+"""The line that names what went wrong, from traces that real programs have left (`tests/data/last_log_line`)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from ci.results.signature import signature
 from ci.spec.capture import Capture
-from ci.spec.last_words import MOST, last_line
+from ci.spec.last_log_line import MOST, last_line
 from ci.util.text import byte_length
 
-TRACES = Path(__file__).parents[1] / "data" / "last_words"
+TRACES = Path(__file__).parents[1] / "data" / "last_log_line"
 PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
 NAMED = {
     "go-nil": "panic: runtime error: invalid memory address or nil pointer dereference",
