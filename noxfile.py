@@ -199,7 +199,7 @@ def init(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", tags=["pipeline"])
 def doctor(session: nox.Session) -> None:
-    """What this host offers, what is missing and what that costs, and whether the main job can run."""
+    """What this host offers, what is missing and what that affects, and whether the main job can run."""
     pipeline(session, "doctor")
 
 

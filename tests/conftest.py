@@ -10,21 +10,25 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import hypothesis
 import pytest
 from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
+from quic_traffic import Captured
 from redis_servers import RedisServer, redis_process, redis_program
 from simulator_lab import Lab, build
 
+from ci.engines.docker import sandbox
 from ci.engines.docker.daemon import LABEL, Daemon, EngineClient, connect
 from ci.engines.docker.engine import DockerEngine
 from ci.engines.docker.helper_image import BASE
 from ci.engines.docker.helper_image import helper_image as make_helper_image
 from ci.engines.local.engine import LocalEngine
 from ci.errors import EngineError
+from ci.spec.sandbox import OpenSandbox
 from ci.util.text import counted
 
 if TYPE_CHECKING:
@@ -99,6 +103,18 @@ def helper_image(request: pytest.FixtureRequest, daemon: Daemon) -> str:
     if not _has_image(daemon, BASE):
         _unavailable(request, f"there is no {BASE} to make the helper image from: run `make base`")
     return make_helper_image(daemon, Path(__file__).parents[1])
+
+
+@pytest.fixture(scope="session")
+def open_sandbox(daemon: Daemon, helper_image: str) -> Iterator[OpenSandbox]:
+    """One sandbox for all that trust each other's files: those of the tests do."""
+    with sandbox.open_sandbox(daemon, helper_image) as opened:
+        yield lambda: nullcontext(opened)
+
+
+@pytest.fixture(scope="session")
+def captured(open_sandbox: OpenSandbox) -> Captured:
+    return Captured(open_sandbox)
 
 
 @pytest.fixture(scope="session")

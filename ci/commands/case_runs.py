@@ -80,10 +80,9 @@ def open_cases(
     :param images: of everybody who takes part, the auxiliary ones among them
     :param folder: of the shard
     :raises BuildError: an auxiliary image is not there
-    :raises EngineError: the engine has no simulated network, or the suite misses something
+    :raises EngineError: the engine has no simulated network
     """
     suite = workspace.suite
-    suite.check_machine()
     engine = backend.network() if suite.simulated_network else backend.engine()
     auxiliary: dict[str, Image] = {}
     for version in suite.auxiliary_images.needed(cases, workspace.simulator):
@@ -108,6 +107,7 @@ def open_cases(
             captures=arguments.captures,
             foreign_simulator=workspace.simulator is not None,
             environment=os.environ,
+            open_sandbox=engine.sandbox,
         )
     )
     return EngineCases(engine=engine, suite=run, versions=workspace.versions, auxiliary=auxiliary)

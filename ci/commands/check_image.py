@@ -110,7 +110,6 @@ def _transport(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
 def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
     suite = SUITES[arguments.suite].words
-    SUITES[arguments.suite].check_machine()
     workspace = Workspace.at(arguments.versions)
     simulator = simulator_of(arguments.simulator)
     backend = backend_for("docker", workspace, console, run="check")
@@ -135,6 +134,7 @@ def _endpoint(arguments: argparse.Namespace, console: Console) -> ExitCode:
             suite,
             roles,
             surroundings,
+            open_sandbox=engine.sandbox,
             tell=(lambda _: None) if arguments.json else console.info,
         )
     return _show(arguments, console, endpoint_data(report), render_endpoint(report), passed=report.passed)

@@ -1,4 +1,4 @@
-"""`doctor`: what this host offers, what is missing and what that costs, and whether the main job can run."""
+"""`doctor`: what this host offers, what is missing and what that affects, and whether the main job can run."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ COMMANDS: Final = (
     Command("export-results", "export_results", "write merged results in a format that other programs read"),
     Command("repro", "repro", "one case in the foreground, as often as it takes"),
     Command("check-image", "check_image", "hold one image to the container contract"),
-    Command("doctor", "doctor", "what this host offers, what is missing, and what that costs"),
+    Command("doctor", "doctor", "what this host offers, what is missing, and what that affects"),
     Command("gc", "gc", "remove this project's own leftovers, by label and age, and nothing else"),
     Command("init", "init", "begin a new implementation, or a new version of one that is here"),
 )

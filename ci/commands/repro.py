@@ -33,7 +33,6 @@ from ci.plan.case_lookup import find_case
 from ci.runner.base import After
 from ci.runner.inbox import Cancelled
 from ci.runner.schedule import Ready
-from ci.suites.quic.decrypted import captures_below, decrypted_copies
 from ci.suites.registry import SUITES
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import OUTCOME_STYLES
@@ -240,13 +239,13 @@ class _Session:
 
     def _say_where_packets_are(self, folder: Path) -> None:
         console = self._console
-        recorded = captures_below(folder)
+        recorded = self._case_runner.suite.captures_in(folder)
         for path in (*sorted(folder.glob("*.pcap")), *recorded):
             console.info(f"  packets: {path}")
         if not (recorded and self._arguments.pcap):
             return
         try:
-            copies = decrypted_copies(folder)
+            copies = self._case_runner.suite.decrypted(folder)
         except EngineError as error:
             console.warn(f"no decrypted copies: {error.message}")
             return

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ci.engines.base import Slot as NetworkSlot
     from ci.engines.docker.daemon import Daemon
     from ci.model import SuiteWords
+    from ci.spec.sandbox import OpenSandbox
 
 __all__ = ["Surroundings", "check_endpoint"]
 
@@ -47,12 +48,14 @@ def check_endpoint(
     roles: Iterable[EndpointRole],
     surroundings: Surroundings,
     *,
+    open_sandbox: OpenSandbox,
     tell: Callable[[str], None] = lambda _: None,
 ) -> EndpointReport:
     """Hold an image to the container contract of a suite over a simulated network.
 
     :param slot: where it runs
     :param roles: in which it is tried
+    :param open_sandbox: where captures are read
     :param tell: told in a few words what is being done, for the one who waits
     :raises ConfigurationError: the engine has no such image
     :raises EngineError: the engine broke; says nothing about the image
@@ -67,6 +70,7 @@ def check_endpoint(
     for role in roles:
         laboratory = EndpointLaboratory(
             slot,
+            open_sandbox,
             suite,
             role,
             facts.digest,

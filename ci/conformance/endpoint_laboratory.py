@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ci.engines.base import Slot
     from ci.model import SuiteWords
     from ci.spec.attempt import AttemptSpec, Evidence, Participant
+    from ci.spec.sandbox import OpenSandbox
     from ci.suites.quic.testcases.base import TestCase
 
 __all__ = ["EndpointLaboratory", "basics_of"]
@@ -57,6 +59,7 @@ def basics_of(suite: SuiteWords) -> tuple[TestCase, ...]:
 class EndpointLaboratory:
     """One image in one role, in one slot.
 
+    :param open_sandbox: where captures are read
     :param image: its id
     :param peers: its counterparts, each by what it is called and its image; the next one is tried where a test case
         does not pass with one: no two libraries have everything in common
@@ -68,6 +71,7 @@ class EndpointLaboratory:
     def __init__(
         self,
         slot: Slot,
+        open_sandbox: OpenSandbox,
         suite: SuiteWords,
         role: EndpointRole,
         image: str,
@@ -78,6 +82,7 @@ class EndpointLaboratory:
         tell: Callable[[str], None],
     ) -> None:
         self._slot = slot
+        self._read = partial(read_trace, open_sandbox=open_sandbox)
         self._suite = suite
         self._role = role
         self._known_images: dict[Role, tuple[str, str]] = {role: (IMAGE, image), "simulator": ("simulator", simulator)}
@@ -206,7 +211,7 @@ class EndpointLaboratory:
             spec = attempt_spec(self._case(test.name, peer[0]), test, case_files, self._role_images(peer), folder)
             changed = tuple(_without(it, without) if it.role == self._role else it for it in spec.participants)
             evidence = self._attempt(replace(spec, participants=changed), folder)
-            verdict = judge(test, case_files, exchange_of(evidence, folder))
+            verdict = judge(test, case_files, exchange_of(evidence, folder), read=self._read)
             end = evidence.exits.get(self._role)
             return Meeting(
                 peer=peer[0],
@@ -214,9 +219,19 @@ class EndpointLaboratory:
                 end=end,
                 stopping=end.at - evidence.elapsed if end is not None and end.stopped else None,
                 strays=tuple(_strays(case_files, folder, self._role)),
-                key_log=_key_log(folder, self._role) if verdict.outcome is Outcome.PASSED and not without else None,
+                key_log=self._key_log(folder) if verdict.outcome is Outcome.PASSED and not without else None,
                 qlog=any(path.is_file() for path in (folder / self._role / "qlog").rglob("*")),
             )
+
+    def _key_log(self, folder: Path) -> KeyLog:
+        path = folder / self._role / "keys.log"
+        if not valid_key_log(path):
+            return "missing"
+        try:
+            trace = self._read(folder / "sim" / "trace_node_left.pcap", [path])
+        except UnreadableCaptureError:
+            return "useless"
+        return "good" if any(it.decrypted for it in trace.packets("server", PacketType.ONE_RTT)) else "useless"
 
     def _attempt(self, spec: AttemptSpec, folder: Path) -> Evidence:
         self._slot.restore(*spec.roles)
@@ -251,14 +266,3 @@ def _strays(case_files: CaseFiles, folder: Path, role: EndpointRole) -> Iterator
         name = path.relative_to(root).as_posix()
         if path.is_file() and name not in wanted:
             yield name
-
-
-def _key_log(folder: Path, role: EndpointRole) -> KeyLog:
-    path = folder / role / "keys.log"
-    if not valid_key_log(path):
-        return "missing"
-    try:
-        trace = read_trace(folder / "sim" / "trace_node_left.pcap", [path])
-    except UnreadableCaptureError:
-        return "useless"
-    return "good" if any(it.decrypted for it in trace.packets("server", PacketType.ONE_RTT)) else "useless"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ci.engines.coordination import RedisCoordinator
     from ci.model import Role
     from ci.spec.attempt import AttemptSpec, Participant, Stream, Surroundings
+    from ci.spec.sandbox import Sandbox
 
 __all__ = ["KILLED_FOR_MEMORY", "STOPPED_BY_OTHERS", "Engine", "RunningParticipant", "Sink", "Slot"]
 
@@ -82,6 +83,12 @@ class Engine(Protocol):
         """Name, version, processors, memory: what a reader of the results wants to know."""
 
     def slot(self, number: int) -> AbstractContextManager[Slot]: ...
+
+    def sandbox(self) -> AbstractContextManager[Sandbox]:
+        """Where programs of the helper image read what participants have left; gone when the block ends.
+
+        :raises EngineError: this engine has none, or it broke
+        """
 
     def reproduction(
         self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None

@@ -25,6 +25,7 @@ class Restrictions:
     :param memory_bytes: with nothing to swap; None is no limit, as for the others
     :param processes: at once, threads included
     :param core_bytes: of a core dump
+    :param file_bytes: of any file it writes
     :param locked_bytes: of memory that may not be swapped
     """
 
@@ -33,6 +34,7 @@ class Restrictions:
     memory_bytes: int | None = None
     processes: int | None = None
     core_bytes: int | None = None
+    file_bytes: int | None = None
     locked_bytes: int | None = None
 
     def options(self) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class Restrictions:
 
     @property
     def _ulimits(self) -> dict[str, int]:
-        limits = {"core": self.core_bytes, "memlock": self.locked_bytes}
+        limits = {"core": self.core_bytes, "fsize": self.file_bytes, "memlock": self.locked_bytes}
         return {name: limit for name, limit in limits.items() if limit is not None}
 
 

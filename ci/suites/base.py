@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ci.reports.screen import Screen
     from ci.results.merged import Merged
     from ci.spec.attempt import AttemptSpec, Evidence, Surroundings
+    from ci.spec.sandbox import OpenSandbox
     from ci.util.json_document import Json
 
 __all__ = [
@@ -109,6 +110,7 @@ class RunOptions:
     :param captures: of which results the captures are kept
     :param foreign_simulator: the network simulator is not ours
     :param environment: variables of this process, some of which suites hand on
+    :param open_sandbox: where what participants leave is read by programs
     """
 
     versions: Mapping[str, Version]
@@ -121,6 +123,7 @@ class RunOptions:
     captures: Captures = "red"
     foreign_simulator: bool = False
     environment: Mapping[str, str]
+    open_sandbox: OpenSandbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +231,15 @@ class SuiteRun(Protocol):
         :param number: of the attempt, 1-based
         """
 
+    def captures_in(self, folder: Path) -> Sequence[Path]:
+        """The captures that an attempt has left in its folder."""
+
+    def decrypted(self, folder: Path) -> Mapping[Path, Path]:
+        """Write a copy that anybody can open beside each of them of which the secrets are known: which is whose.
+
+        :raises EngineError: they cannot be made
+        """
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Suite:
@@ -240,7 +252,6 @@ class Suite:
     :param why_excluded: why two versions do not meet in a case of these words
     :param auxiliary_images: what else takes part
     :param simulated_network: its cases are run over one; else both sides meet at a Redis
-    :param checker: `module:name` of what raises `EngineError` where this machine lacks what running its cases takes
     :param opener: `module:name` of what makes its `SuiteRun` of `RunOptions`
     :param publication: `module:name` of its `Publication`
     :param matrix_table: `module:name` of the function that prints a run's matrix on a console
@@ -253,7 +264,6 @@ class Suite:
     why_excluded: Callable[[Version, Version, Sequence[str]], Iterator[str]]
     auxiliary_images: AuxiliaryImages = NO_AUXILIARY_IMAGES
     simulated_network: bool = False
-    checker: str | None = None
     opener: str
     publication: str
     matrix_table: str
@@ -261,14 +271,6 @@ class Suite:
     @property
     def name(self) -> str:
         return self.words.name
-
-    def check_machine(self) -> None:
-        """See that this machine has what it takes, before anything is run.
-
-        :raises EngineError: it has not
-        """
-        if self.checker is not None:
-            _load(self.checker)()
 
     def open_run(self, options: RunOptions) -> SuiteRun:
         return cast("SuiteRun", _load(self.opener)(options))

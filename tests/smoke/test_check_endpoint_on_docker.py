@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fake_peers import DockerPeers
 
     from ci.engines.docker.daemon import Daemon
+    from ci.spec.sandbox import OpenSandbox
 
 CLAIMS = 'ENV CLAIMS="handshake transfer"'
 
@@ -30,7 +31,11 @@ def network_slot(daemon: Daemon, helper_image: str) -> Iterator[NetworkSlot]:
 
 @pytest.fixture
 def check(
-    daemon: Daemon, network_slot: NetworkSlot, endpoints: DockerPeers, monkeypatch: pytest.MonkeyPatch
+    daemon: Daemon,
+    network_slot: NetworkSlot,
+    endpoints: DockerPeers,
+    open_sandbox: OpenSandbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., EndpointReport]:
     monkeypatch.setattr("ci.conformance.endpoint_laboratory.REFUSAL_SECONDS", 2.0)
     monkeypatch.setattr("ci.conformance.endpoint_laboratory.CLAIM_SECONDS", 1.0)
@@ -43,6 +48,7 @@ def check(
             SUITES["quic"].words,
             (role,),
             Surroundings(peers=tuple((it, endpoints(it)) for it in peers), simulator=endpoints("stays"), seeded=False),
+            open_sandbox=open_sandbox,
         )
 
     return run

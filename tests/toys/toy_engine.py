@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ci.engines.backend import Backend, EngineOptions, no_network
@@ -15,6 +15,7 @@ from ci.images.base import Image, ImageReport, ImageStatus, Watch, unwatched
 from ci.images.caches.base import ImageCache
 from ci.model import PublishedImage, Version
 from ci.spec.attempt import AttemptSpec, Participant, Surroundings
+from ci.spec.sandbox import Sandbox
 
 
 class ToyParticipant:
@@ -69,6 +70,9 @@ class ToyEngine:
     @contextmanager
     def slot(self, number: int) -> Iterator[Slot]:
         yield ToySlot()
+
+    def sandbox(self) -> AbstractContextManager[Sandbox]:
+        raise EngineError("no-sandbox", "toys read nothing")
 
     def reproduction(
         self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None

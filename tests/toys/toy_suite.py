@@ -105,6 +105,12 @@ class EchoRun:
     def inputs(self, case: Case, images: Mapping[str, str]) -> Mapping[str, Any]:
         return {"word": case.words[0], **images}
 
+    def captures_in(self, folder: Path) -> Sequence[Path]:
+        return ()
+
+    def decrypted(self, folder: Path) -> Mapping[Path, Path]:
+        return {}
+
     def case_run(self, case: Case, images: Mapping[str, str], *, identity: str, number: int) -> EchoCaseRun:
         return EchoCaseRun(case=case, images=images, limits={})
 

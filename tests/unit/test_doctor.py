@@ -687,7 +687,6 @@ def test_versions_of_other_suites_are_not_counted_for_the_main_job(cut_off: dict
     )
     assert transport < len(workspace.catalogue.versions)
     assert findings["Simulated network (quic, webtransport)", "engine"].state is State.MISSING
-    assert findings["Simulated network (quic, webtransport)", "tshark"].state is State.MISSING
     assert "suite quic: nothing runs (needs Docker)" in found.summary
     assert "suite webtransport: nothing runs (needs Docker)" in found.summary
 

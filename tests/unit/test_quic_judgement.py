@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
-from quic_traffic import CAPTURES, connections, handshake, needs_tshark, one_rtt, sent
+from quic_traffic import CAPTURES, connections, handshake, one_rtt, sent
 
 from ci.errors import EngineError
 from ci.model import Outcome, ReasonCode, Side, Verdict
 from ci.spec.attempt import End
+from ci.spec.sandbox import OpenSandbox
 from ci.suites.quic.captures.files import UnreadableCaptureError
 from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packets import Datagram, Trace
+from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.exchange import Ending, Exchange, Participant
-from ci.suites.quic.judge import judge
+from ci.suites.quic.judge import ReadTrace, judge
 from ci.suites.quic.materials.case_files import CaseFiles, prepare
 from ci.suites.quic.materials.received import PROTOCOL_FILE, wrong_files
 from ci.suites.quic.testcases.base import KIB, TestCase
@@ -73,15 +76,21 @@ def receive(case_files: CaseFiles, folder: Path) -> None:
         path.write_bytes(file.content(case_files.seed))
 
 
-def reader(*datagrams: Datagram) -> Callable[[Path, Sequence[Path], bool], Trace]:
-    return lambda _capture, key_logs, _whole: Trace(datagrams, decrypted=bool(key_logs))
+def reader(*datagrams: Datagram) -> ReadTrace:
+    def read(capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
+        del capture, whole
+        return Trace(datagrams, decrypted=bool(key_logs))
+
+    return read
 
 
-def unreadable(capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
+def unreadable(capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
+    del key_logs, whole
     raise UnreadableCaptureError(capture, "cut short")
 
 
-def never(_capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
+def never(capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
+    del capture, key_logs, whole
     pytest.fail("the traffic was looked at")
 
 
@@ -277,7 +286,8 @@ def test_a_capture_that_cannot_be_read_is_an_error(stage: Stage) -> None:
 
 
 def test_a_reader_that_is_not_through_is_this_cases_error(stage: Stage) -> None:
-    def late(capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
+    def late(capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
+        del key_logs, whole
         raise EngineError("tshark-late", f"tshark was not through the capture {capture.name} after 300 s")
 
     found = judge(HANDSHAKE, HANDSHAKE.case_files(SEED), stage(), read=late)
@@ -287,8 +297,9 @@ def test_a_reader_that_is_not_through_is_this_cases_error(stage: Stage) -> None:
 
 
 def test_without_a_reader_nothing_can_be_judged(stage: Stage) -> None:
-    def missing(_capture: Path, _key_logs: Sequence[Path], _whole: bool) -> Trace:
-        raise EngineError("tshark-missing", "`tshark` could not be started")
+    def missing(capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
+        del capture, key_logs, whole
+        raise EngineError("engine-lost", "the Docker engine failed")
 
     with pytest.raises(EngineError):
         judge(HANDSHAKE, HANDSHAKE.case_files(SEED), stage(), read=missing)
@@ -306,17 +317,17 @@ def test_wrong_traffic_fails(stage: Stage) -> None:
     assert (found.outcome, found.reason.code, found.reason.side) == (Outcome.FAILED, ReasonCode.WRONG_TRAFFIC, "client")
 
 
-@needs_tshark
-def test_captures_are_read_from_where_the_simulator_leaves_them(stage: Stage) -> None:
+def test_captures_are_read_from_where_the_simulator_leaves_them(stage: Stage, open_sandbox: OpenSandbox) -> None:
+    read = partial(read_trace, open_sandbox=open_sandbox)
     exchange = stage()
     for side in ("left", "right"):
         exchange.capture(side).write_bytes((CAPTURES / "handshake" / f"{side}.pcap.gz").read_bytes())
     (exchange.folder / "client" / "keys.log").write_bytes((CAPTURES / "handshake" / "keys.log").read_bytes())
-    assert judge(HANDSHAKE, HANDSHAKE.case_files(SEED), exchange) == Verdict(
+    assert judge(HANDSHAKE, HANDSHAKE.case_files(SEED), exchange, read=read) == Verdict(
         outcome=Outcome.PASSED, negotiated={"version": "0x1", "alpn": "hq-interop"}
     )
     exchange.capture("left").write_bytes(b"\x0a\x0d\x0d\x0a")
-    found = judge(HANDSHAKE, HANDSHAKE.case_files(SEED), exchange)
+    found = judge(HANDSHAKE, HANDSHAKE.case_files(SEED), exchange, read=read)
     assert found.outcome is Outcome.ERROR
 
 

@@ -37,7 +37,6 @@ __all__ = ["Examined", "examine"]
 # Evidence and records of one run of the whole matrix.
 RESULTS_BYTES: Final = 0.5e9
 _FOR_IMAGES: Final = ("docker", "make")
-_FOR_NETWORKS: Final = ("tshark", "editcap")
 _FOR_PROCESSES: Final = ("redis-server", "node", "go", "cargo", "gcc")
 
 
@@ -256,7 +255,6 @@ def _docker(here: Examined, host: HostFacts, answers: Answers, local: Coverage) 
 
 
 def _network(host: HostFacts, answers: Answers) -> tuple[Finding, ...]:
-    tools = tuple(_tool(it, answers) for it in TOOLS if it.program in _FOR_NETWORKS)
     if host.images is None:
         missing = Finding(
             name="engine",
@@ -265,13 +263,13 @@ def _network(host: HostFacts, answers: Answers) -> tuple[Finding, ...]:
             impact="no case of the suites quic and webtransport can be run: processes share one loopback",
             advice="see above, under Docker",
         )
-        return (missing, *tools)
+        return (missing,)
     found = answers.network
     if isinstance(found, NetworkFacts):
         facts = judge_network(found)
     else:
         facts = (Finding(name="addresses", state=State.WARN, value=f"could not be tried: {found.text}"),)
-    return (*facts, *(_support(host, it) for it in _auxiliary()), *tools)
+    return (*facts, *(_support(host, it) for it in _auxiliary()))
 
 
 def _support(host: HostFacts, version: Version) -> Finding:
@@ -318,8 +316,6 @@ def _network_requirement(host: HostFacts, answers: Answers) -> str | None:
         return "needs Docker"
     if isinstance(answers.network, NetworkFacts) and answers.network.missing_requirement is not None:
         return answers.network.missing_requirement
-    if "tshark" not in host.usable:
-        return "needs tshark"
     missing = in_docker.missing_requirement(host, _auxiliary()[0])
     return None if missing is None else f"the simulator: {missing}"
 

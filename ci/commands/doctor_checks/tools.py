@@ -14,7 +14,6 @@ from typing import Final
 from ci.commands.doctor_checks.finding import Finding, State
 from ci.engines.local.recipes.rust import OLDEST_CARGO
 from ci.engines.local.toolchains import OLDEST_GO, OLDEST_NODE, wheel_version
-from ci.suites.quic.captures.tshark import MINIMUM
 
 __all__ = ["TOOLS", "Tool", "ToolWanted", "find_tool", "judge_tool", "usable"]
 
@@ -83,19 +82,6 @@ TOOLS: Final = (
         advice="install Docker's command line (`apt-get install docker-cli`)",
     ),
     ToolWanted(program="make", impact="no image can be built", advice="install it (`apt-get install make`)"),
-    ToolWanted(
-        program="tshark",
-        oldest=MINIMUM,
-        impact="no case of the suites quic and webtransport can be judged",
-        advice="install it (`apt-get install tshark`)",
-    ),
-    ToolWanted(
-        program="editcap",
-        oldest=MINIMUM,
-        impact="captures are kept without their secrets, and `repro --pcap` has no decrypted copies",
-        advice="install it (it comes with `apt-get install tshark`)",
-        optional=True,
-    ),
     ToolWanted(
         program="git",
         impact="`update-readme --push` cannot push; nothing else needs it",

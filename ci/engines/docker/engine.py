@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from ci.engines.by_hand import REDIS_SERVER, docker_lines
 from ci.engines.coordination import RedisCoordinator
 from ci.engines.docker.containers import CPU_SHARES
 from ci.engines.docker.daemon import TROUBLE, Daemon
+from ci.engines.docker.sandbox import open_sandbox
 from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.docker.slot import ContainerSlot
 from ci.engines.redis_rights import RUNNER, runner_rules
@@ -29,6 +30,7 @@ from ci.engines.restrictions import Restrictions, of_participant
 from ci.errors import EngineError
 from ci.model import Role
 from ci.spec.attempt import CLASSIC_REDIS, MIB, SIDES, Address, AttemptSpec, Participant, Surroundings
+from ci.spec.sandbox import Sandbox
 
 __all__ = ["DockerEngine", "DockerSlot", "describe"]
 
@@ -54,7 +56,7 @@ def describe(daemon: Daemon) -> dict[str, str | int]:
 class DockerEngine:
     """See the module's docstring.
 
-    :param helper: reference of the image that holds `redis-server`, `ip` and `sleep`
+    :param helper: reference of the helper image
     """
 
     name = "docker"
@@ -65,6 +67,9 @@ class DockerEngine:
 
     def describe(self) -> dict[str, str | int]:
         return describe(self.daemon)
+
+    def sandbox(self) -> AbstractContextManager[Sandbox]:
+        return open_sandbox(self.daemon, self.helper)
 
     @contextmanager
     def slot(self, number: int) -> Iterator[DockerSlot]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.engine import describe
 from ci.engines.docker.network_by_hand import long_values, network_lines
 from ci.engines.docker.places import MEMLOCK, POD_RESTRICTIONS, POD_SYSCTLS, addressing, restrictions_of
+from ci.engines.docker.sandbox import open_sandbox
 from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.docker.slot import ContainerSlot
 from ci.engines.restrictions import Restrictions
@@ -33,6 +34,7 @@ from ci.errors import EngineError
 from ci.model import Role
 from ci.spec.attempt import AttemptSpec, Participant, Surroundings
 from ci.spec.network import HOSTS, PLACES, SIDES_OF_SIMULATOR, Place
+from ci.spec.sandbox import Sandbox
 
 __all__ = ["UNSTARTABLE", "NetworkEngine", "NetworkSlot"]
 
@@ -43,7 +45,7 @@ UNSTARTABLE: Final = 125
 class NetworkEngine:
     """See the module's docstring.
 
-    :param helper: reference of the image that holds `ip` and `sleep`
+    :param helper: reference of the helper image
     """
 
     name = "docker"
@@ -54,6 +56,9 @@ class NetworkEngine:
 
     def describe(self) -> dict[str, str | int]:
         return describe(self.daemon)
+
+    def sandbox(self) -> AbstractContextManager[Sandbox]:
+        return open_sandbox(self.daemon, self.helper)
 
     def reproduction(
         self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None

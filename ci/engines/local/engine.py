@@ -12,7 +12,7 @@ import platform
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ci.engines.programs import Program
     from ci.model import Role
     from ci.spec.attempt import AttemptSpec, Participant, Stream
+    from ci.spec.sandbox import Sandbox
 
 __all__ = ["LocalEngine"]
 
@@ -64,6 +65,14 @@ class LocalEngine:
             "memoryBytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             "redis": redis_version(self._redis_server),
         }
+
+    def sandbox(self) -> AbstractContextManager[Sandbox]:
+        raise EngineError(
+            "no-sandbox",
+            "this engine keeps no program from what this user may do",
+            why="only containers are without a network and without rights",
+            hint="start Docker and run the same command again",
+        )
 
     def reproduction(
         self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None

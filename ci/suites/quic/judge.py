@@ -8,25 +8,22 @@ that are wrong are reported even where a capture cannot be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 from ci.errors import EngineError
 from ci.model import Outcome, Reason, ReasonCode, Side, Verdict
 from ci.spec.attempt import End
 from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packets import PacketType, Sender, Trace
-from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.exchange import Ending, Exchange, Participant
 from ci.suites.quic.materials.case_files import CaseFiles
 from ci.suites.quic.materials.received import wrong_files
 from ci.suites.quic.testcases.base import Finding, TestCase, Traces
 from ci.suites.quic.testcases.checks import listed
 
-__all__ = ["RATE", "judge", "judge_ending"]
-
-ReadTrace: TypeAlias = Callable[[Path, Sequence[Path], bool], Trace]
+__all__ = ["RATE", "ReadTrace", "judge", "judge_ending"]
 
 # The metric of a measurement, in kbit/s.
 RATE: Final = "kbps"
@@ -47,12 +44,17 @@ LAST_WORDS: Final = 300
 ENDPOINTS: Final[tuple[Sender, ...]] = ("client", "server")
 
 
-def judge(test: TestCase, case_files: CaseFiles, exchange: Exchange, *, read: ReadTrace = read_trace) -> Verdict:
+class ReadTrace(Protocol):
+    """How a capture is read, given the key logs there are, and whether all of it is needed."""
+
+    def __call__(self, capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace: ...
+
+
+def judge(test: TestCase, case_files: CaseFiles, exchange: Exchange, *, read: ReadTrace) -> Verdict:
     """Judge one run of a test case, or one repetition of a measurement.
 
     :param case_files: what the run was supplied with, `test.case_files(seed)`
-    :param read: how a capture is read, given the key logs there are, and whether all of it is needed
-    :raises EngineError: tshark is missing
+    :raises EngineError: the engine broke
     """
     early = judge_ending(test, exchange)
     if early is not None:
@@ -63,7 +65,7 @@ def judge(test: TestCase, case_files: CaseFiles, exchange: Exchange, *, read: Re
         return _verdict(Outcome.UNSUPPORTED, ReasonCode.NO_KEY_LOG, text, "both")
     if finding := wrong_files(case_files, exchange.folder):
         return _failed(ReasonCode.WRONG_FILES, finding, exchange)
-    traces = Traces(lambda side: read(exchange.capture(side), secrets, side in test.whole))
+    traces = Traces(lambda side: read(exchange.capture(side), secrets, whole=side in test.whole))
     try:
         return _judge_traffic(test, case_files, exchange, traces)
     except EngineError as error:

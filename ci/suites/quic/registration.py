@@ -29,7 +29,6 @@ def _suite(words: SuiteWords) -> Suite:
         why_excluded=why_excluded,
         auxiliary_images=NETWORK_IMAGES,
         simulated_network=True,
-        checker="ci.suites.quic.captures.tshark:check_tshark",
         opener="ci.suites.quic.running:open_run",
         publication=f"ci.suites.quic.reports.publication:{words.marker}",
         matrix_table="ci.suites.quic.reports.terminal:matrix_table",

@@ -6,13 +6,16 @@ import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
 from ci.model import Outcome
 from ci.suites.quic.attempt_specs import OPERATOR_VARIABLES, RoleImages, attempt_spec, exchange_of, test_case
+from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.compliance import Compliance
+from ci.suites.quic.decrypted import captures_below, decrypted_copies
 from ci.suites.quic.judge import RATE, judge, judge_ending
 from ci.suites.quic.materials.case_files import prepare
 from ci.suites.quic.testcases.measurements import summary
@@ -21,6 +24,7 @@ from ci.util.portable_names import is_short
 if TYPE_CHECKING:
     from ci.model import Case, Role, Verdict
     from ci.spec.attempt import AttemptSpec, Evidence, Surroundings
+    from ci.spec.sandbox import OpenSandbox
     from ci.suites.base import Captures, Repetition, RunOptions, TryOut
     from ci.suites.quic.testcases.base import TestCase
     from ci.util.json_document import Json
@@ -41,6 +45,7 @@ def open_run(options: RunOptions) -> NetworkRun:
         deadline=options.timeout,
         factor=options.timeout_factor,
         captures=options.captures,
+        open_sandbox=options.open_sandbox,
         operator={name: value for name in OPERATOR_VARIABLES if (value := options.environment.get(name))},
     )
 
@@ -56,6 +61,7 @@ class NetworkRun:
     :param deadline: seconds for every case, instead of its own
     :param factor: for slow hosts: a case's own limit, times this
     :param captures: of which results the captures are kept
+    :param open_sandbox: where captures are read
     :param operator: what whoever runs this says to the images, by variable
     """
 
@@ -66,6 +72,7 @@ class NetworkRun:
     deadline: float | None
     factor: float
     captures: Captures
+    open_sandbox: OpenSandbox
     operator: Mapping[str, str]
 
     def describe(self) -> Mapping[str, Json]:
@@ -99,7 +106,14 @@ class NetworkRun:
             seed=_seed(f"{case.key}/{number}") if self.seed is None else self.seed,
             compliance=self.compliance,
             captures=self.captures,
+            open_sandbox=self.open_sandbox,
         )
+
+    def captures_in(self, folder: Path) -> Sequence[Path]:
+        return captures_below(folder)
+
+    def decrypted(self, folder: Path) -> Mapping[Path, Path]:
+        return decrypted_copies(folder, self.open_sandbox)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +126,7 @@ class NetworkCaseRun:
     seed: int
     compliance: Compliance
     captures: Captures
+    open_sandbox: OpenSandbox
     has_files: bool = True
 
     @property
@@ -157,7 +172,12 @@ class NetworkCaseRun:
 
     def judge(self, number: int, evidence: Evidence, folder: Path | None, surroundings: Surroundings) -> Verdict:
         del surroundings
-        return judge(self.test, self.test.case_files(self.seed + number), exchange_of(evidence, _there(folder)))
+        return judge(
+            self.test,
+            self.test.case_files(self.seed + number),
+            exchange_of(evidence, _there(folder)),
+            read=partial(read_trace, open_sandbox=self.open_sandbox),
+        )
 
     def concluded(self, verdicts: Sequence[Verdict]) -> Verdict:
         """The first that did not pass, or what all of them measured, as mean and sample deviation."""

@@ -88,6 +88,14 @@ class TransportRun:
         del number  # the identity tells one attempt from another
         return TransportCaseRun(run=self, case=case, images=images, identity=identity)
 
+    def captures_in(self, folder: Path) -> Sequence[Path]:
+        del folder  # packets are recorded by `repro --pcap` alone, beside the case
+        return ()
+
+    def decrypted(self, folder: Path) -> Mapping[Path, Path]:
+        del folder
+        return {}
+
     def attempt_spec(
         self, case: Case, *, images: Mapping[str, str], surroundings: Surroundings, attempt: str
     ) -> AttemptSpec:

@@ -12,7 +12,6 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
 
-from ci.suites.quic.captures.old_tshark import Moved
 from ci.suites.quic.captures.packets import (
     SIMULATOR_HOSTS,
     VERSION_2,
@@ -34,17 +33,16 @@ LONG_TYPES: Final = {
 }
 
 
-def datagrams(lines: Iterable[bytes], moved: Moved) -> Iterator[tuple[int, Datagram]]:
+def datagrams(lines: Iterable[bytes]) -> Iterator[tuple[int, Datagram]]:
     """The datagrams with the numbers of their frames; those of the simulator itself are left out.
 
-    :param moved: where those really were that an easier copy has on another path
     :raises ValueError: a line is not JSON
     """
     for line in lines:
         if line.startswith(b'{"timestamp"'):  # every other line tells a database where to put it
             layers = json.loads(line, object_pairs_hook=_merged)["layers"]
             number = int(layers["frame"]["frame_frame_number"])
-            datagram = _datagram(layers, moved.get(number))
+            datagram = _datagram(layers)
             if not {datagram.source.host, datagram.target.host} & SIMULATOR_HOSTS:
                 yield number, datagram
 
@@ -63,20 +61,16 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _datagram(layers: dict[str, Any], ends: tuple[Address, Address] | None) -> Datagram:
+def _datagram(layers: dict[str, Any]) -> Datagram:
     version, ip = ("ip", layers["ip"]) if "ip" in layers else ("ipv6", layers["ipv6"])
     ip = _listed(ip)[0]
     udp = _listed(layers["udp"])[0]
     frame = layers["frame"]
     ecn = ip["ip_ip_dsfield_ecn"] if version == "ip" else ip["ipv6_ipv6_tclass_ecn"]
-    source, target = ends or (
-        Address(_canonical(ip[f"{version}_{version}_src"]), int(udp["udp_udp_srcport"])),
-        Address(_canonical(ip[f"{version}_{version}_dst"]), int(udp["udp_udp_dstport"])),
-    )
     return Datagram(
         at=float(frame["frame_frame_time_relative"]),
-        source=source,
-        target=target,
+        source=Address(_canonical(ip[f"{version}_{version}_src"]), int(udp["udp_udp_srcport"])),
+        target=Address(_canonical(ip[f"{version}_{version}_dst"]), int(udp["udp_udp_dstport"])),
         size=int(udp["udp_udp_length"]) - 8,
         ecn=int(ecn),
         packets=tuple(_packets(_listed(layers.get("quic", [])))),

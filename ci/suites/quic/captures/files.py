@@ -60,15 +60,14 @@ def check_capture(capture: Path) -> None:
         pass
 
 
-def rewrite(capture: Path, target: Path, change: Change) -> None:
-    """Copy a capture with its frames changed; the number of frames, and how long each says it is, stay what they were.
+def rewrite(capture: Path, change: Change) -> bytes:
+    """A copy of a capture with its frames changed; the number of frames, and how long each says it is, stay.
 
     What is not understood is copied as it is, a torn end above all: the reader of the copy must see it.
 
     :raises UnreadableCaptureError: see `check_capture`
     """
-    with target.open("wb") as file:
-        file.writelines(_pieces(capture, change))
+    return b"".join(_pieces(capture, change))
 
 
 def _pieces(capture: Path, change: Change) -> Iterator[bytes]:

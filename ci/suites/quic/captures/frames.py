@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from ci.suites.quic.captures.files import Frame
 
-__all__ = ["Place", "datagram_in"]
+__all__ = ["payload_of"]
 
 # Where a kind of link (https://www.tcpdump.org/linktypes.html) has the number of its protocol, and where that begins.
 LINKS: Final = {1: (12, 14), 113: (14, 16), 276: (0, 20)}
@@ -17,15 +17,8 @@ UDP: Final = 17
 UDP_HEADER: Final = 8
 
 
-class Place(NamedTuple):
-    """Where in its frame a datagram has the addresses of both hosts, source first, and its payload."""
-
-    addresses: slice
-    payload: int
-
-
-def datagram_in(frame: Frame) -> Place | None:
-    """The datagram of a frame; None if it has none, or only a later part of one."""
+def payload_of(frame: Frame) -> int | None:
+    """Where the payload of its datagram begins; None if it has none, or only a later part of one."""
     data = frame.data
     if frame.link in BARE_IP:
         at = 0
@@ -40,9 +33,9 @@ def datagram_in(frame: Frame) -> Place | None:
     if len(data) < at + 20 + UDP_HEADER:
         return None
     if data[at] >> 4 == 4 and data[at + 9] == UDP and not int.from_bytes(data[at + 6 : at + 8], "big") & 0x1FFF:
-        place = Place(slice(at + 12, at + 20), at + 4 * (data[at] & 0x0F) + UDP_HEADER)
+        payload = at + 4 * (data[at] & 0x0F) + UDP_HEADER
     elif data[at] >> 4 == 6 and data[at + 6] == UDP:
-        place = Place(slice(at + 8, at + 40), at + 40 + UDP_HEADER)
+        payload = at + 40 + UDP_HEADER
     else:
         return None
-    return place if place.payload <= len(data) else None
+    return payload if payload <= len(data) else None

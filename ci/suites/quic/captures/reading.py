@@ -8,89 +8,77 @@ it has seen none.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from ci.spec.sandbox import OpenSandbox, Sandbox
 from ci.suites.quic.captures.connections import exchanged
 from ci.suites.quic.captures.files import Frame, check_capture, rewrite
-from ci.suites.quic.captures.frames import datagram_in
+from ci.suites.quic.captures.frames import payload_of
 from ci.suites.quic.captures.key_logs import tidied
-from ci.suites.quic.captures.old_tshark import Simplifier
 from ci.suites.quic.captures.packets import Datagram, PacketType, Trace
-from ci.suites.quic.captures.tshark import MATURE, dissect, tshark_version
+from ci.suites.quic.captures.tshark import dissect
 
 __all__ = ["opening_key_log", "read_trace"]
 
 
-def read_trace(capture: Path, key_logs: Sequence[Path], whole: bool = True) -> Trace:
+def read_trace(capture: Path, key_logs: Sequence[Path], open_sandbox: OpenSandbox, *, whole: bool = True) -> Trace:
     """Read one capture, pcap or pcapng.
 
     :param key_logs: the secrets to decrypt it with; a further one is tried where those before it have not opened it
     :param whole: False leaves out datagrams that begin with a short header, and so have nothing else in them
     :raises UnreadableCaptureError: it does not exist or is not whole
-    :raises EngineError: tshark is missing or does not end
+    :raises EngineError: tshark does not end, or the engine broke
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        return _Readings(capture, Path(scratch), whole=whole).trace(key_logs)
+    check_capture(capture)
+    with open_sandbox() as sandbox:
+        return _Readings(capture, sandbox, whole=whole).trace(key_logs)
 
 
-def opening_key_log(capture: Path, key_logs: Sequence[Path]) -> Path | None:
+def opening_key_log(capture: Path, key_logs: Sequence[Path], open_sandbox: OpenSandbox) -> Path | None:
     """The first of these that opens a capture; the first one if none does, and None if there is none.
 
     :raises UnreadableCaptureError, EngineError: see `read_trace`
     """
     if len(key_logs) > 1:
         for key_log in key_logs:
-            if not _closed(read_trace(capture, [key_log]).datagrams):
+            if not _closed(read_trace(capture, [key_log], open_sandbox).datagrams):
                 return key_log
     return key_logs[0] if key_logs else None
 
 
 class _Readings:
-    """All readings of one capture.
+    """All readings of one capture."""
 
-    :param scratch: a folder for copies
-    """
-
-    def __init__(self, capture: Path, scratch: Path, *, whole: bool) -> None:
+    def __init__(self, capture: Path, sandbox: Sandbox, *, whole: bool) -> None:
         self._capture = capture
-        self._scratch = scratch
+        self._sandbox = sandbox
+        self._file = sandbox.write("capture", capture.read_bytes())
         self._whole = whole
 
     def trace(self, key_logs: Sequence[Path]) -> Trace:
-        check_capture(self._capture)
         if not key_logs:
-            return Trace(exchanged(self._read(None, frozenset()).values()), decrypted=False)
+            return Trace(exchanged(self._read(self._file, None).values()), decrypted=False)
         found: dict[int, Datagram] = {}
         for key_log in key_logs:
-            secrets = self._scratch / "keys.log"
-            secrets.write_bytes(tidied(key_log))
-            found = _together(found, self._read(secrets, frozenset()))
-            if _closed(exchanged(found.values())) and (without := _misleading(found)):
-                found = _together(found, self._read(secrets, without))
+            secrets = self._sandbox.write("keys.log", tidied(key_log))
+            found = _together(found, self._read(self._file, secrets))
+            if _closed(exchanged(found.values())) and (misleading := _misleading(found)):
+                found = _together(found, self._read(self._copy(without=misleading), secrets))
             if not _closed(exchanged(found.values())):
                 break
         return Trace(exchanged(found.values()), decrypted=True)
 
-    def _read(self, key_log: Path | None, without: Collection[int]) -> dict[int, Datagram]:
+    def _copy(self, *, without: Collection[int]) -> str:
         """:param without: the numbers of frames whose datagrams are to be empty"""
-        simplifier = Simplifier() if tshark_version() < MATURE else None
-        if simplifier is None and not without:
-            return dissect(self._capture, key_log, whole=self._whole, moved={})
 
         def change(frame: Frame) -> bytes:
-            place = datagram_in(frame)
-            if place is None:
-                return frame.data
-            if frame.number in without:
-                return frame.data[: place.payload]
-            return frame.data if simplifier is None else simplifier(frame, place)
+            return frame.data[: payload_of(frame)] if frame.number in without else frame.data
 
-        copy = self._scratch / self._capture.name
-        rewrite(self._capture, copy, change)
-        moved = {} if simplifier is None else simplifier.moved
-        return dissect(copy, key_log, whole=self._whole, moved=moved, capture=self._capture)
+        return self._sandbox.write("copy", rewrite(self._capture, change))
+
+    def _read(self, file: str, key_log: str | None) -> dict[int, Datagram]:
+        return dissect(self._sandbox, file, key_log, whole=self._whole, capture=self._capture)
 
 
 def _together(first: dict[int, Datagram], second: dict[int, Datagram]) -> dict[int, Datagram]:

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import gzip
 import runpy
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from quic_traffic import CAPTURES, captured, findings, needs_tshark
+from quic_traffic import CAPTURES, Captured, findings
 
 from ci.errors import EngineError
 from ci.model import Side
-from ci.suites.quic.captures import tshark
+from ci.spec.sandbox import OpenSandbox
 from ci.suites.quic.captures.files import UnreadableCaptureError
 from ci.suites.quic.captures.key_logs import valid_key_log
 from ci.suites.quic.captures.packets import VERSION_1, VERSION_2, Address, Ecn, Frame, PacketType
 from ci.suites.quic.captures.reading import read_trace
-from ci.suites.quic.captures.tshark import dissect, inject_secrets, tshark_version
+from ci.suites.quic.captures.tshark import dissect, with_secrets
 from ci.suites.quic.testcases import handshake, losses, measurements, paths, resumption, transfer
 from ci.suites.quic.testcases.base import KIB, TestCase, Traces
 from ci.suites.quic.testcases.checks import handshakes
 from ci.suites.quic.testcases.registry import QUIC_CASES, WEBTRANSPORT_CASES
 from ci.suites.quic.testcases.registry import QUIC_MEASUREMENTS as MEASUREMENTS
-
-pytestmark = needs_tshark
 
 SESSIONS = {test.name: test for test in WEBTRANSPORT_CASES}
 SENDERS: tuple[tuple[str, Side], ...] = (("transfer-{}-receive", "server"), ("transfer-{}-send", "client"))
@@ -135,12 +131,12 @@ FAILING: list[tuple[TestCase, str, str, Side]] = [
 
 
 @pytest.mark.parametrize(("test", "name"), PASSING, ids=lambda value: getattr(value, "name", value))
-def test_passes(test: TestCase, name: str) -> None:
+def test_passes(captured: Captured, test: TestCase, name: str) -> None:
     assert findings(test, captured(name)) is None
 
 
 @pytest.mark.parametrize(("test", "name", "text", "side"), FAILING, ids=lambda value: getattr(value, "name", value))
-def test_fails(test: TestCase, name: str, text: str, side: str) -> None:
+def test_fails(captured: Captured, test: TestCase, name: str, text: str, side: str) -> None:
     finding = findings(test, captured(name))
 
     assert finding is not None
@@ -163,11 +159,11 @@ def test_every_test_case_is_shown_passing_and_failing() -> None:
     ],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_what_is_not_read_would_not_have_changed_the_verdict(test: TestCase, name: str) -> None:
+def test_what_is_not_read_would_not_have_changed_the_verdict(captured: Captured, test: TestCase, name: str) -> None:
     assert findings(test, captured(name, test.whole)) == findings(test, captured(name))
 
 
-def test_rates_are_measured_in_recorded_captures() -> None:
+def test_rates_are_measured_in_recorded_captures(captured: Captured) -> None:
     """Over a link of 200 kbit/s, headers and all, alone and beside a TCP flow that takes its share."""
     alone = measurements.goodput(captured("goodput").left, 50 * KIB)
     beside = measurements.goodput(captured("crosstraffic").left, 60 * KIB)
@@ -181,7 +177,7 @@ def test_rates_are_measured_in_recorded_captures() -> None:
 # --- what is read -----------------------------------------------------------------------------------------
 
 
-def test_a_handshake_is_read_to_the_last_field() -> None:
+def test_a_handshake_is_read_to_the_last_field(captured: Captured) -> None:
     first, answer, finish, *_ = captured("handshake").right.datagrams
 
     assert (first.sender, answer.sender) == ("client", "server")
@@ -212,7 +208,7 @@ def test_a_handshake_is_read_to_the_last_field() -> None:
     assert finish.packets[2].key_phase == 0
 
 
-def test_version_2_numbers_packet_types_in_its_own_way() -> None:
+def test_version_2_numbers_packet_types_in_its_own_way(captured: Captured) -> None:
     server = [p for p in captured("v2").right.packets("server") if p.version is not None]
     assert [(p.type, p.version) for p in server[:2]] == [
         (PacketType.INITIAL, VERSION_2),
@@ -220,7 +216,7 @@ def test_version_2_numbers_packet_types_in_its_own_way() -> None:
     ]
 
 
-def test_early_data_is_told_from_late() -> None:
+def test_early_data_is_told_from_late(captured: Captured) -> None:
     left = captured("zerortt").left
     early = sum(p.payload_length for p in left.packets("client", PacketType.ZERO_RTT))
     late = sum(p.payload_length for p in left.packets("client", PacketType.ONE_RTT))
@@ -228,7 +224,7 @@ def test_early_data_is_told_from_late() -> None:
     assert 0 < late <= 5_000
 
 
-def test_other_ports_are_read_too() -> None:
+def test_other_ports_are_read_too(captured: Captured) -> None:
     """Neither the port a NAT made up nor the one the server prefers is a QUIC port to tshark by itself."""
     for name, port in (("rebind-port", 4711), ("connectionmigration", 4444)):
         seen = [d for d in captured(name).right.datagrams if port in (d.source.port, d.target.port)]
@@ -236,13 +232,13 @@ def test_other_ports_are_read_too() -> None:
         assert all(packet.decrypted for datagram in seen for packet in datagram.packets)
 
 
-def test_a_client_behind_a_nat_is_still_the_client() -> None:
+def test_a_client_behind_a_nat_is_still_the_client(captured: Captured) -> None:
     right = captured("rebind-addr").right
     assert {datagram.source.host for datagram in right.sent_by("client")} == {"193.167.0.100", "193.167.0.17"}
     assert {datagram.sender for datagram in right.datagrams} == {"client", "server"}
 
 
-def test_marks_are_read_from_both_versions_of_ip() -> None:
+def test_marks_are_read_from_both_versions_of_ip(captured: Captured) -> None:
     assert {d.ecn for d in captured("no-ecn-acks").left.datagrams} == {Ecn.ECT_0}
     assert {d.ecn for d in captured("ipv6").left.datagrams} == {Ecn.NOT_ECT}
     assert {d.source.host for d in captured("ipv6").left.datagrams} == {
@@ -251,7 +247,7 @@ def test_marks_are_read_from_both_versions_of_ip() -> None:
     }
 
 
-def test_challenges_and_responses_are_read() -> None:
+def test_challenges_and_responses_are_read(captured: Captured) -> None:
     seen = captured("rebind-port")
     challenges = {data for p in seen.right.packets("server") for data in p.path_challenges}
     responses = {data for p in seen.left.packets("client") for data in p.path_responses}
@@ -261,7 +257,7 @@ def test_challenges_and_responses_are_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["retry", "always-validating"])
-def test_what_follows_a_retry_is_read(name: str) -> None:
+def test_what_follows_a_retry_is_read(captured: Captured, name: str) -> None:
     for trace in (captured(name).left, captured(name).right):
         closed = {p.type for d in trace.datagrams for p in d.packets if not p.decrypted}
         assert closed == {PacketType.RETRY}
@@ -270,9 +266,11 @@ def test_what_follows_a_retry_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["chatty-amplificationlimit", "chatty-ipv6", "chatty-rebind-port"])
-def test_only_what_belongs_to_a_connection_is_kept(name: str) -> None:
-    folder = CAPTURES / name
-    everything = dissect(folder / "right.pcap.gz", folder / "keys.log", whole=True, moved={})
+def test_only_what_belongs_to_a_connection_is_kept(captured: Captured, open_sandbox: OpenSandbox, name: str) -> None:
+    capture = CAPTURES / name / "right.pcap.gz"
+    with open_sandbox() as sandbox:
+        file, secrets = sandbox.write("capture", capture.read_bytes()), sandbox.write("keys.log", keys(name))
+        everything = dissect(sandbox, file, secrets, whole=True, capture=capture)
     others = {d.source.port for d in everything.values() if d.target.port == 5353}
 
     kept = captured(name).right.datagrams
@@ -282,7 +280,7 @@ def test_only_what_belongs_to_a_connection_is_kept(name: str) -> None:
     assert all(p.decrypted for d in kept for p in d.packets)
 
 
-def test_a_frame_that_is_cut_off_is_left_out() -> None:
+def test_a_frame_that_is_cut_off_is_left_out(captured: Captured) -> None:
     """tshark tells the type of the frame, and of which stream it is no more."""
     left = captured("torn-stream").left
     *_, torn, close = left.packets("client")
@@ -291,17 +289,19 @@ def test_a_frame_that_is_cut_off_is_left_out() -> None:
     assert all(packet.decrypted for datagram in left.datagrams for packet in datagram.packets)
 
 
-def test_probes_for_a_larger_mtu_are_no_late_requests() -> None:
+def test_probes_for_a_larger_mtu_are_no_late_requests(captured: Captured, open_sandbox: OpenSandbox) -> None:
     left = captured("zerortt-probes").left
     everything = sum(p.payload_length for p in left.packets("client", PacketType.ONE_RTT))
     assert everything > resumption.MOST_1_RTT_BYTES
     # Without a key log probes are not told from requests, but those of the first connection do not count.
-    closed = read_trace(CAPTURES / "zerortt-probes" / "left.pcap.gz", [])
+    closed = read_trace(CAPTURES / "zerortt-probes" / "left.pcap.gz", [], open_sandbox)
     assert resumption.requests_in_0_rtt(Traces(lambda _side: closed)) is None
 
 
 @pytest.mark.parametrize("spoilt", ["of another connection", "of this one, but wrong", "cut off"])
-def test_the_log_of_the_second_side_is_tried(tmp_path: Path, spoilt: str) -> None:
+def test_the_log_of_the_second_side_is_tried(
+    captured: Captured, open_sandbox: OpenSandbox, tmp_path: Path, spoilt: str
+) -> None:
     folder, first = CAPTURES / "handshake", tmp_path / "keys.log"
     lines = (folder / "keys.log").read_text().splitlines(keepends=True)
     first.write_text(
@@ -311,25 +311,28 @@ def test_the_log_of_the_second_side_is_tried(tmp_path: Path, spoilt: str) -> Non
             "cut off": "".join(line for line in lines if "HANDSHAKE" in line),
         }[spoilt]
     )
-    seen = read_trace(folder / "left.pcap.gz", [first, folder / "keys.log"])
+    seen = read_trace(folder / "left.pcap.gz", [first, folder / "keys.log"], open_sandbox)
     assert seen.datagrams == captured("handshake").left.datagrams
 
 
 @pytest.mark.parametrize(("between", "end"), [("\t", "\n"), (" ", "\r"), ("  ", "\r\n"), ("\t", "\r")])
-def test_a_log_may_be_written_with_tabs_and_any_line_end(tmp_path: Path, between: str, end: str) -> None:
+def test_a_log_may_be_written_with_tabs_and_any_line_end(
+    captured: Captured, open_sandbox: OpenSandbox, tmp_path: Path, between: str, end: str
+) -> None:
     folder = CAPTURES / "handshake"
     text = (folder / "keys.log").read_text().replace(" ", between).replace("\n", end)
     (tmp_path / "keys.log").write_bytes(text.encode())
 
     assert valid_key_log(tmp_path / "keys.log")
     assert (
-        read_trace(folder / "left.pcap.gz", [tmp_path / "keys.log"]).datagrams == captured("handshake").left.datagrams
+        read_trace(folder / "left.pcap.gz", [tmp_path / "keys.log"], open_sandbox).datagrams
+        == captured("handshake").left.datagrams
     )
 
 
-def test_without_a_key_log_only_what_is_open_can_be_read() -> None:
+def test_without_a_key_log_only_what_is_open_can_be_read(open_sandbox: OpenSandbox) -> None:
     folder = CAPTURES / "handshake"
-    trace = read_trace(folder / "left.pcap.gz", [])
+    trace = read_trace(folder / "left.pcap.gz", [], open_sandbox)
 
     assert not trace.decrypted
     assert all(packet.decrypted for packet in trace.packets("server", PacketType.INITIAL))
@@ -340,73 +343,70 @@ def test_without_a_key_log_only_what_is_open_can_be_read() -> None:
 # --- what cannot be read ----------------------------------------------------------------------------------
 
 
-def test_a_capture_cut_short_is_an_error_and_not_a_shorter_capture(tmp_path: Path) -> None:
+def test_a_capture_cut_short_is_an_error_and_not_a_shorter_capture(open_sandbox: OpenSandbox, tmp_path: Path) -> None:
     whole = gzip.decompress((CAPTURES / "handshake" / "left.pcap.gz").read_bytes())
     cut = tmp_path / "trace_node_left.pcap"
-    newer = tmp_path / "whole.pcapng"
-    inject_secrets(CAPTURES / "handshake" / "left.pcap.gz", CAPTURES / "handshake" / "keys.log", newer)
-    pieces = [b"", *(data[:end] for data in (whole, newer.read_bytes()) for end in (1, 4, 8, 12, 20, 40, 999, -1))]
+    newer = with_secrets(CAPTURES / "handshake" / "left.pcap.gz", keys("handshake"), open_sandbox)
+    pieces = [b"", *(data[:end] for data in (whole, newer) for end in (1, 4, 8, 12, 20, 40, 999, -1))]
     for piece in pieces:
         cut.write_bytes(piece)
         with pytest.raises(UnreadableCaptureError, match=r"trace_node_left\.pcap cannot be read"):
-            read_trace(cut, [])
+            read_trace(cut, [], open_sandbox)
 
 
-def test_no_capture_at_all_and_no_capture_inside(tmp_path: Path) -> None:
+def test_no_capture_at_all_and_no_capture_inside(open_sandbox: OpenSandbox, tmp_path: Path) -> None:
     with pytest.raises(UnreadableCaptureError, match="No such file"):
-        read_trace(tmp_path / "none.pcap", [])
+        read_trace(tmp_path / "none.pcap", [], open_sandbox)
     (tmp_path / "text.pcap").write_text("hello\n\n")  # which tshark takes for something
     with pytest.raises(UnreadableCaptureError, match="neither pcap nor pcapng"):
-        read_trace(tmp_path / "text.pcap", [])
+        read_trace(tmp_path / "text.pcap", [], open_sandbox)
 
 
-def test_a_capture_without_packets_is_whole(tmp_path: Path) -> None:
+def test_a_capture_without_packets_is_whole(open_sandbox: OpenSandbox, tmp_path: Path) -> None:
     whole = gzip.decompress((CAPTURES / "handshake" / "left.pcap.gz").read_bytes())
     (tmp_path / "none.pcap").write_bytes(whole[:24])
-    assert read_trace(tmp_path / "none.pcap", []).datagrams == ()
+    assert read_trace(tmp_path / "none.pcap", [], open_sandbox).datagrams == ()
 
 
-@pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
 @pytest.mark.parametrize("form", ["pcap", "pcapng"])
-def test_a_capture_of_beginnings_is_an_error_and_not_many_failures(tmp_path: Path, form: str) -> None:
+def test_a_capture_of_beginnings_is_an_error_and_not_many_failures(
+    open_sandbox: OpenSandbox, tmp_path: Path, form: str
+) -> None:
     cut = tmp_path / "trace_node_right.pcap"
-    whole = CAPTURES / "handshake" / "right.pcap.gz"
-    subprocess.run(["editcap", "-F", form, "-s", "96", whole, cut], check=True)
+    with open_sandbox() as sandbox:
+        whole = sandbox.write("whole", (CAPTURES / "handshake" / "right.pcap.gz").read_bytes())
+        cut.write_bytes(b"".join(sandbox.run(["editcap", "-F", form, "-s", "96", whole, "-"], seconds=60)))
     with pytest.raises(UnreadableCaptureError, match="of packet 1 only 96 of 1242 bytes were captured") as caught:
-        read_trace(cut, [])
+        read_trace(cut, [], open_sandbox)
     assert "snap length" in caught.value.why
 
 
-def test_tshark_is_needed_and_says_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert tshark_version() >= tshark.MINIMUM
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for ask in (tshark_version, lambda: read_trace(CAPTURES / "handshake" / "left.pcap.gz", [])):
-        with pytest.raises(EngineError, match="could not be started") as caught:
-            ask()
-        assert caught.value.reference == "tshark-missing"
-
-
-@pytest.mark.parametrize("said", ["", '{"timestamp":"1","layers":{"frame":{"frame_fr'])
-def test_tshark_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str) -> None:
+def test_tshark_that_does_not_end_is_ended(open_sandbox: OpenSandbox) -> None:
     """Also in the middle of a line: it is late then, and the capture no worse for it."""
-    script = f"#!/bin/sh\n[ $1 = --version ] && exec echo TShark 4.4.0\nprintf %s '{said}'\nexec sleep 60\n"
-    (tmp_path / "tshark").write_text(script)
-    (tmp_path / "tshark").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(tshark, "TIME_LIMIT_SECONDS", 0.2)
-    with pytest.raises(EngineError, match=r"not through the capture left\.pcap\.gz after 0\.2 s") as caught:
-        read_trace(CAPTURES / "handshake" / "left.pcap.gz", [])
+    capture = CAPTURES / "handshake" / "left.pcap.gz"
+    with open_sandbox() as sandbox, pytest.raises(EngineError, match=r"not through the capture left\.pcap") as caught:
+        dissect(
+            sandbox, sandbox.write("capture", capture.read_bytes()), None, whole=True, capture=capture, seconds=0.01
+        )
     assert caught.value.reference == "tshark-late"
 
 
-@pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
-def test_secrets_go_with_the_capture(tmp_path: Path) -> None:
-    folder = CAPTURES / "handshake"
-    inject_secrets(folder / "left.pcap.gz", folder / "keys.log", tmp_path / "open.pcapng")
+def test_secrets_go_with_the_capture(captured: Captured, open_sandbox: OpenSandbox, tmp_path: Path) -> None:
+    capture = CAPTURES / "handshake" / "left.pcap.gz"
+    (tmp_path / "open.pcapng").write_bytes(with_secrets(capture, keys("handshake"), open_sandbox))
 
-    assert read_trace(tmp_path / "open.pcapng", []).datagrams == captured("handshake").left.datagrams
-    with pytest.raises(EngineError, match="could not put secrets"):
-        inject_secrets(tmp_path / "none", folder / "keys.log", tmp_path / "out")
+    assert read_trace(tmp_path / "open.pcapng", [], open_sandbox).datagrams == captured("handshake").left.datagrams
+    (tmp_path / "none").write_text("no capture")
+    with pytest.raises(EngineError, match=r"could not put secrets into none: .*isn't a capture file"):
+        with_secrets(tmp_path / "none", b"", open_sandbox)
+
+
+def stored(name: str, side: str = "right") -> bytes:
+    return gzip.decompress((CAPTURES / name / f"{side}.pcap.gz").read_bytes())
+
+
+def keys(name: str) -> bytes:
+    return (CAPTURES / name / "keys.log").read_bytes()
 
 
 def test_captures_can_be_made_again() -> None:

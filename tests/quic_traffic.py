@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
-import pytest
-
+from ci.spec.sandbox import OpenSandbox
 from ci.suites.quic.captures.packets import VERSION_1, Address, Crypto, Datagram, Packet, PacketType, Sender, Trace
 from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.testcases.base import Beside, Finding, TestCase, Traces
 
-CAPTURES = Path(__file__).resolve().parents[1] / "data" / "quic"
+CAPTURES = Path(__file__).resolve().parent / "data" / "quic"
 CLIENT, SERVER = Address("193.167.0.100", 50000), Address("193.167.100.100", 443)
 CLIENT6, SERVER6 = Address("fd00:cafe:cafe::100", 50000), Address("fd00:cafe:cafe:100::100", 443)
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 
 
 def initial(scid: str = "c1", *, version: int = VERSION_1, token: str = "", number: int = 0, **more: object) -> Packet:
@@ -78,15 +73,25 @@ def hello(*pieces: tuple[int, int], token: str = "", number: int = 0) -> Datagra
     return sent("client", initial(token=token, number=number, crypto=crypto))
 
 
-@cache
-def captured(name: str, whole: tuple[Beside, ...] = ("left", "right")) -> Traces:
-    """A stored capture, read once."""
-    folder = CAPTURES / name
+class Captured:
+    """The stored captures, each read once.
 
-    def read(side: Beside) -> Trace:
-        return read_trace(folder / f"{side}.pcap.gz", [folder / "keys.log"], side in whole)
+    :param open_sandbox: where
+    """
 
-    return Traces(read)
+    def __init__(self, open_sandbox: OpenSandbox) -> None:
+        self._open_sandbox = open_sandbox
+        self._read: dict[tuple[str, Beside, bool], Trace] = {}
+
+    def __call__(self, name: str, whole: tuple[Beside, ...] = ("left", "right")) -> Traces:
+        return Traces(lambda side: self._trace(name, side, side in whole))
+
+    def _trace(self, name: str, side: Beside, whole: bool) -> Trace:
+        if (name, side, whole) not in self._read:
+            folder = CAPTURES / name
+            capture, keys = folder / f"{side}.pcap.gz", folder / "keys.log"
+            self._read[name, side, whole] = read_trace(capture, [keys], self._open_sandbox, whole=whole)
+        return self._read[name, side, whole]
 
 
 def findings(test: TestCase, seen: Traces) -> Finding | None:
