@@ -171,6 +171,14 @@ def test_an_end_that_reports_less_than_it_planned_is_no_whole_shard(tmp_path: Pa
     assert merged.exit_code() is ExitCode.INCOMPLETE
 
 
+def test_an_end_that_says_of_itself_that_it_is_none_is_no_whole_shard(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "one", start("1/1")) as writer:
+        writer.append(attempt(CASES[0]))
+        writer.finish(planned=1, reported=1, ok=False)
+    merged = merge([tmp_path / "one"], plan_of(CASES[:1]), suites=known_suites())
+    assert [shard.state for shard in merged.shards] == [ShardState.TRUNCATED]
+
+
 def test_only_the_end_line_is_gone(tmp_path: Path) -> None:
     folders = three_shards(tmp_path)
     path = folders[1] / RESULTS_FILE
@@ -192,9 +200,20 @@ def test_missing_and_truncated_are_told_apart_where_the_division_is_known(tmp_pa
     assert codes == [None] * 2 + [ReasonCode.SHARD_TRUNCATED] * 2 + [ReasonCode.SHARD_MISSING] * 2
 
 
+@pytest.mark.parametrize(("count", "text"), [(9, "9/9"), (10, "9/10 and 1 more")])
+def test_of_many_missing_shards_eight_are_named(tmp_path: Path, count: int, text: str) -> None:
+    folder = write_shard(tmp_path / "a", [attempt(CASES[0])], begin=start(f"1/{count}"), plan=DOCUMENT)
+    reason = merge([folder], suites=known_suites()).cases[1].result.reason
+    assert reason is not None
+    assert reason.text.endswith(f"8/{count}, {text})")
+
+
 def test_nothing_at_all_is_not_green(tmp_path: Path) -> None:
     merged = merge([], DOCUMENT, suites=known_suites())
     assert merged.counts.of(Outcome.NOT_RUN) == 6
+    reasons = {case.result.reason for case in merged.cases}
+    text = "no shard reported this case (no shard's results were given)"
+    assert reasons == {Reason(code=ReasonCode.SHARD_MISSING, text=text, side="harness")}
     assert merged.exit_code() is ExitCode.INCOMPLETE
     (tmp_path / RESULTS_FILE).touch()
     merged = merge([tmp_path], DOCUMENT, suites=known_suites())
@@ -243,7 +262,7 @@ def test_another_plan_is_refused_by_name(tmp_path: Path) -> None:
     other = write_shard(tmp_path / "stranger", [], begin=start("2/3", plan="sha256:" + "b" * 64))
     error = refused([*folders, other])
     assert error.reference == "plan-mixture"
-    assert "stranger" in error.message
+    assert f"stranger belongs to another plan: it has plan sha256:{'b' * 64} and the run's is" in error.message
 
 
 def test_an_edited_copy_of_the_plan_is_refused(tmp_path: Path) -> None:
@@ -251,7 +270,8 @@ def test_an_edited_copy_of_the_plan_is_refused(tmp_path: Path) -> None:
     (folders[2] / "plan.json").write_text(json.dumps(plan_of(CASES[:4])), encoding="utf-8")
     error = refused(folders)
     assert error.reference == "plan-mixture"
-    assert "shard-3-of-3" in error.message
+    assert "shard-3-of-3 belongs to another plan: it has " in error.message
+    assert "the same digest, but other cases, and that of " in error.message
 
 
 def test_divisions_are_not_mixed(tmp_path: Path) -> None:
@@ -301,6 +321,20 @@ def test_a_rerun_supersedes_and_the_old_stays_visible(tmp_path: Path) -> None:
     assert merged.cases[0].superseded == {0, 1}
     assert [shard.rerun for shard in merged.shards] == [False, True]
     assert merged.exit_code() is ExitCode.GREEN
+
+
+def test_reruns_come_in_the_order_they_were_made(tmp_path: Path) -> None:
+    """Whatever they and their folders are called."""
+
+    def of(name: str, hour: int, outcome: Outcome) -> Path:
+        new = attempt(
+            CASES[0], outcome, kind="rerun", supersedes=f"r1/{CASES[0].key}/2", started_at=f"2026-11-02T{hour}:00:00Z"
+        )
+        return write_shard(tmp_path / name, [replace(new, run=name)], begin=start("1/1", run=name))
+
+    folders = [failing(tmp_path / "one"), of("a", 13, PASSED), of("b", 12, FAILED)]
+    merged = merge(folders, suites=known_suites())
+    assert [one.run for one in merged.cases[0].attempts] == ["r1", "r1", "b", "a"]
 
 
 def test_a_rerun_that_broke_hides_nothing(tmp_path: Path) -> None:
@@ -389,6 +423,14 @@ def test_shards_are_found_below_a_run(tmp_path: Path) -> None:
     (folders[0] / "evidence" / RESULTS_FILE).write_text("a trap")
     assert list(find_shards([tmp_path])) == folders
     assert list(find_shards([folders[2], tmp_path / "run"])) == [folders[2], *folders[:2]]
+
+
+def test_shards_are_found_in_the_order_of_their_names(tmp_path: Path) -> None:
+    names = [f"shard-{number}" for number in (7, 3, 9, 1, 5, 2, 8, 6, 4)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / RESULTS_FILE).touch()
+    assert [it.name for it in find_shards([tmp_path])] == sorted(names)
 
 
 def test_a_path_without_results_is_an_error(tmp_path: Path) -> None:
