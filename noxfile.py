@@ -266,6 +266,12 @@ def schemas(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def findings(session: nox.Session) -> None:
+    """Write the lists of cells in docs/findings.md anew, after a change of a dashboard or an expectation."""
+    session.run(environment(session), "-m", "ci.plan.findings", str(ROOT), external=True)
+
+
+@nox.session(venv_backend="none")
 def lock(session: nox.Session) -> None:
     """Bring this tool's own locked dependencies up to date; `-- --upgrade-package NAME` for one alone."""
     upgrade = session.posargs or ["--upgrade"]

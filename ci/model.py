@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum
 from functools import cached_property
 from typing import Annotated, Final, Literal, TypeAlias
@@ -26,6 +27,8 @@ __all__ = [
     "BuildRecipe",
     "Case",
     "Contract",
+    "Expectation",
+    "Expected",
     "ImageSource",
     "Outcome",
     "Param",
@@ -336,6 +339,44 @@ class ReasonCode(str, Enum):
     BUG = "bug"
 
     __str__ = str.__str__
+
+
+class Expected(str, Enum):
+    """What somebody has said that a case will come to."""
+
+    FAIL = "fail"
+    FLAKY = "flaky"  # red now and then
+    UNSUPPORTED = "unsupported"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What is known of some cases before they run. It never changes what is measured, only what that means.
+
+    :param id: what reports call it
+    :param select: expressions of the selection language, joined by "or"
+    :param reason: why, in a sentence
+    :param link: where it is discussed
+    :param expires: from this day on somebody is to look again
+    :param owner: whom to ask: a GitHub name or name/repository
+    :param code: a red case is as expected only with this reason
+    :param matches: and only where this regular expression is found in its reason or in what a side wrote
+    :param place: where it stands, `versions.yaml:120`
+    """
+
+    id: str
+    select: tuple[str, ...]
+    expect: Expected
+    reason: str | None = None
+    link: str | None = None
+    since: date | None = None
+    expires: date | None = None
+    owner: str | None = None
+    code: ReasonCode | None = None
+    matches: str | None = None
+    place: str = ""
 
 
 # A role, or `both`, `harness`, `unknown`.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ci.commands.build_images import print_report
 from ci.commands.engine_choice import archives, backend_for
-from ci.commands.merge_results import add_proof_argument, merge_run, report
+from ci.commands.merge_results import add_proof_argument, add_strict_argument, merge_run, report
 from ci.commands.run_shard import (
     Images,
     add_run_arguments,
@@ -29,10 +29,11 @@ from ci.engines.backend import Backend
 from ci.errors import ExitCode
 from ci.images.base import Image, ImageReport, Unavailable
 from ci.plan.shard import Shard
+from ci.reports.expectations import closing
 from ci.reports.markers import check_file, update_file
+from ci.results.aggregate import CaseVerdict
 from ci.results.merged import write_merged
 from ci.results.shard_file import shard_folder
-from ci.suites.baseline import read_baseline
 from ci.suites.dashboards import body_of, matrix_table, refuse_part, standalone
 from ci.terminal.progress import humane
 from ci.terminal.spelling import say_next, spelled
@@ -56,12 +57,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_run_arguments(parser)
     add_proof_argument(parser)
+    add_strict_argument(parser)
     parser.add_argument(
         "--readme",
         type=Path,
         default=Path("README.md"),
         metavar="FILE",
-        help="what is published, which cells are held against; default: README.md",
+        help="with --write: where the dashboard goes; default: README.md",
     )
     parser.add_argument(
         "--write",
@@ -102,8 +104,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     merged = merge_run(workspace, [folder])
     write_merged(folder.parent / "merged.json", merged)
     matrix_table(console, merged)
-    baseline = read_baseline(arguments.readme, merged.suite)
-    report(merged, console, baseline, require_proof=arguments.require_proof)
+    report(merged, console, require_proof=arguments.require_proof)
     console.info(_pace(merged, began, summary.first_at), style="bold")
 
     if arguments.write:
@@ -114,16 +115,16 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         write_atomically(readme, standalone(merged).encode())
     console.info(f"dashboard: {readme}")
     console.info(f"results:   {folder}")
-    new = baseline.new(merged)
-    console.info(baseline.closing(merged), style="bold")
-    if new:
-        say_next(console, "repro", *repro_words(arguments, new[0].name), purpose="a red cell again")
+    console.info(closing(merged), style="bold")
+    unexpected = next((case for case in merged.cases if case.verdict is CaseVerdict.UNEXPECTED), None)
+    if unexpected is not None:
+        say_next(console, "repro", *repro_words(arguments, unexpected.name), purpose="a red cell again")
     else:
         words = [*merged.suite.option, *(["--partial"] if merged.unselected else [])]
         say_next(console, "update-readme", *words, purpose=f"into {arguments.readme}")
-    unproved = arguments.require_proof and merged.counts.believed
-    accepted = arguments.accept_red or not (new or unproved)
-    verdict = merged.exit_code(require_proof=arguments.require_proof, accept_red=accepted)
+    verdict = merged.exit_code(
+        require_proof=arguments.require_proof, accept_red=arguments.accept_red, strict=arguments.strict
+    )
     return verdict or exit_code(summary, accept_red=True)
 
 

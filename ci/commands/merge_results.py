@@ -13,6 +13,7 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import Proof
 from ci.plan.shard import assign
 from ci.plan.weights import load_weights, save_weights
+from ci.reports.expectations import closing, expected_lines, stale_lines
 from ci.results.aggregate import CaseVerdict
 from ci.results.host_load import load_note
 from ci.results.merge import find_shards, merge, plan_of_shards
@@ -23,13 +24,12 @@ from ci.suites.dashboards import green_cases, matrix_table
 from ci.suites.registry import known_suites
 from ci.terminal.spelling import say_next
 from ci.util.given_files import read_given
-from ci.util.text import counted, root_cause
+from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.suites.baseline import Baseline
     from ci.terminal.console import Console
 
-__all__ = ["add_proof_argument", "configure", "merge_run", "report", "run"]
+__all__ = ["add_proof_argument", "add_strict_argument", "configure", "merge_run", "report", "run"]
 
 MOST_NAMES = 40
 UNPROVED = "passed, but neither side reported the stack that it negotiated"
@@ -54,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-worse-than", type=Path, metavar="README", help="exit 1 if a case is not green that is green there"
     )
+    add_strict_argument(parser)
     parser.add_argument("--matrix", action="store_true", help="show the matrix too")
     parser.add_argument(
         "--record-weights",
@@ -61,6 +62,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="keep how long each case took, by which later runs are balanced; to be committed",
     )
     parser.set_defaults(run=run)
+
+
+def add_strict_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit 1 if a case passed that was expected to be red, or an expectation expired, is said of no case or "
+        "gives no reason; else each is a warning",
+    )
 
 
 def add_proof_argument(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +102,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.matrix:
         matrix_table(console, merged)
     report(merged, console, require_proof=arguments.require_proof)
+    console.info(closing(merged), style="bold")
     console.info(f"merged: {path}")
     if arguments.record_weights:
         _record_weights(merged, weights_of(merged.suite))
@@ -105,6 +116,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         fail_on_flaky=arguments.fail_on_flaky,
         require_proof=arguments.require_proof,
         accept_red=arguments.accept_red,
+        strict=arguments.strict,
     )
 
 
@@ -151,13 +163,13 @@ def merge_run(workspace: Workspace, folders: list[Path]) -> Merged:
     for count in {shard_numbers(start.shard)[1] for start in starts}:
         for index, of_shard in enumerate(assign(cases, seconds, count), 1):
             owed |= {case.key: f"{index}/{count}" for case in of_shard}
-    return merge(shards, plan, suites=known_suites(), shard_of=owed)
+    known = workspace.expected
+    return merge(shards, plan, suites=known_suites(), shard_of=owed, expected=known.by_key, idle=known.idle)
 
 
-def report(merged: Merged, console: Console, baseline: Baseline | None = None, *, require_proof: bool = False) -> None:
+def report(merged: Merged, console: Console, *, require_proof: bool = False) -> None:
     """What a person wants to know, the worst last so that it stays on the screen.
 
-    :param baseline: says of each red case whether it is known
     :param require_proof: a case whose stack is only believed is red
     """
     closing_table(console, merged)
@@ -171,32 +183,22 @@ def report(merged: Merged, console: Console, baseline: Baseline | None = None, *
         console.info(f"not run: {counted(count, 'case')}: {text}")
     believed = [f"{case.name}: {UNPROVED}" for case in merged.cases if case.result.proof is Proof.BELIEVED]
     _list(console, "red" if require_proof else "believed", believed)
-    for verdict, title in (
-        (CaseVerdict.FLAKY, "flaky"),
-        (CaseVerdict.UNEXPECTED, "red"),
-        (CaseVerdict.ERROR, "error"),
-        (CaseVerdict.INCOMPLETE, "missing"),
-    ):
-        cases = [case for case in merged.cases if case.verdict is verdict]
-        if baseline is None or verdict not in (CaseVerdict.FLAKY, CaseVerdict.UNEXPECTED):
-            _list(console, title, [_with_reason(case) for case in cases])
-            continue
-        if verdict is CaseVerdict.FLAKY:
-            _list(console, title, [_with_finding(case, baseline) for case in cases])
-            continue
-        new = {case.key for case in baseline.new(merged)}
-        _list(console, f"{title}, known", [_with_finding(case, baseline) for case in cases if case.key not in new])
-        _list(console, f"{title}, new", [_with_reason(case) for case in cases if case.key in new])
+    _list(console, "expected", expected_lines(merged))
+    _list(console, "flaky", _of(merged, CaseVerdict.FLAKY))
+    for line in (*merged.neglected, *(f"passed, expected to be red: {it}" for it in stale_lines(merged))):
+        console.warn(line)
+    _list(console, "red", _of(merged, CaseVerdict.UNEXPECTED))
+    _list(console, "error", _of(merged, CaseVerdict.ERROR))
+    _list(console, "missing", _of(merged, CaseVerdict.INCOMPLETE))
 
 
-def _with_finding(case: MergedCase, baseline: Baseline) -> str:
-    """Where a finding tells the rest, the cause alone."""
-    where = baseline.sections([case])
-    return f"{where}: {case.name}{_and(root_cause(_why(case)))}" if where else _with_reason(case)
+def _of(merged: Merged, meaning: CaseVerdict) -> list[str]:
+    return [_with_reason(case) for case in merged.cases if case.verdict is meaning]
 
 
 def _with_reason(case: MergedCase) -> str:
-    return f"{case.name}{_and(_why(case))}"
+    other = f" (not as `{case.expectation.id}` says)" if case.expectation is not None and case.differs else ""
+    return f"{case.name}{other}{_and(_why(case))}"
 
 
 def _why(case: MergedCase) -> str:

@@ -26,6 +26,7 @@ from ci.images.base import Image, Provider, Unavailable
 from ci.images.caches.folder import Stopped
 from ci.model import Case, Outcome, ReasonCode
 from ci.plan.shard import Shard, slice_of
+from ci.results.expectations import unexpectedly_red
 from ci.results.host_load import load_note
 from ci.results.records import RunStart
 from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
@@ -125,7 +126,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     else:
         purpose = "" if shard.count == 1 else f"when all {shard.count} shards have run"
         say_next(console, "merge-results", *selection_words(arguments), purpose=purpose)
-    return exit_code(summary, accept_red=arguments.accept_red)
+    red = unexpectedly_red(read_shard(folder).attempts, folder, workspace.expected.by_key)
+    return exit_code(summary, accept_red=arguments.accept_red or not red)
 
 
 def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: Console) -> str:

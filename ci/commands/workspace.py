@@ -16,6 +16,7 @@ from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError
 from ci.images.content_key import content_key
 from ci.model import BuildRecipe, Version
+from ci.plan.expected import ExpectedCases, expected_cases
 from ci.plan.plan import make_plan
 from ci.plan.selection import select
 from ci.plan.weights import load_weights
@@ -84,7 +85,9 @@ def version_words(arguments: argparse.Namespace) -> list[str]:
     words = list(SUITES[arguments.suite].words.option)
     words += [] if arguments.simulator is None else ["--simulator", arguments.simulator]
     words += [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
-    return [*words, *(word for path in arguments.extra_versions for word in ("--extra-versions", str(path)))]
+    files = [("--extra-versions", it) for it in arguments.extra_versions]
+    files += [("--expectations", it) for it in arguments.expectations]
+    return [*words, *(word for option, path in files for word in (option, str(path)))]
 
 
 def selection_words(arguments: argparse.Namespace) -> list[str]:
@@ -112,6 +115,14 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="FILE",
         help="rows to add, such as the image of a pull request; may be repeated",
+    )
+    group.add_argument(
+        "--expectations",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="what else is known of cases before they run; comes before what versions.yaml says; may be repeated",
     )
 
 
@@ -148,7 +159,7 @@ class Workspace:
         path: Path = arguments.versions
         return cls(
             root=path.resolve().parent,
-            catalogue=load(path, known_suites(), extra=arguments.extra_versions),
+            catalogue=load(path, known_suites(), extra=arguments.extra_versions, expectations=arguments.expectations),
             selects=arguments.select,
             ignores=arguments.ignore,
             suite=SUITES[arguments.suite],
@@ -184,6 +195,14 @@ class Workspace:
             quick=self.quick,
             unfit=self.unfit,
         )
+
+    @cached_property
+    def expected(self) -> ExpectedCases:
+        """What is known of cases before they run.
+
+        :raises ConfigurationError: `expectation-conflict`
+        """
+        return expected_cases(self.catalogue)
 
     @property
     def _weights(self) -> Mapping[str, float]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from ci.config.expectations import ExpectationRow, check_expectations, read_expectations
 from ci.config.expression import RESERVED, Resolver
 from ci.config.row import Row, is_plain, read_row
 from ci.config.yaml_source import Node, Place, Problems, read
-from ci.errors import ConfigurationError
-from ci.model import Suites, SuiteWords, Version
+from ci.model import Expectation, Suites, SuiteWords, Version
 from ci.util.suggest import shown
 
 __all__ = ["Catalogue", "load"]
@@ -32,11 +32,15 @@ class Catalogue:
     An alias with several expressions stands for the cases that fit any of them.
 
     :param suites: those there are, by name
+    :param expectations: what is known of cases
+    :param overlay: what is said of them elsewhere, which comes first
     """
 
     suites: Suites
     versions: tuple[Version, ...]
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    expectations: tuple[Expectation, ...] = ()
+    overlay: tuple[Expectation, ...] = ()
 
     def of(self, suite: SuiteWords) -> tuple[Version, ...]:
         """The versions that take part in a suite."""
@@ -46,20 +50,22 @@ class Catalogue:
         return MappingProxyType({version.id: version for version in self.versions})
 
 
-def load(path: Path, suites: Suites, *, extra: Sequence[Path] = ()) -> Catalogue:
+def load(path: Path, suites: Suites, *, extra: Sequence[Path] = (), expectations: Sequence[Path] = ()) -> Catalogue:
     """Read the catalogue.
 
     :param path: `versions.yaml`; build folders are relative to the folder it stands in
     :param suites: those that versions may be in
     :param extra: files with further rows (`--extra-versions`), which may not set aliases
+    :param expectations: files with further expectations (`--expectations`), and nothing else
     :raises ConfigurationError: a file cannot be read; or `SourceError` with every mistake there is
     """
     problems = Problems()
     rows: list[Row] = []
     aliases: dict[str, _Alias] = {}
+    known: list[ExpectationRow] = []
     for number, file in enumerate((path, *extra)):
         main = number == 0
-        keys = ("schema", "aliases", "versions") if main else ("schema", "versions")
+        keys = ("schema", "aliases", "versions", "expectations") if main else ("schema", "versions")
         root = read(file, problems)
         if root is None:
             continue
@@ -70,14 +76,37 @@ def load(path: Path, suites: Suites, *, extra: Sequence[Path] = ()) -> Catalogue
         rows.extend(_rows(entries.get("versions"), root.place, path.parent, suites, problems))
         if "aliases" in entries:
             aliases = _aliases(entries["aliases"], problems)
+        if "expectations" in entries:
+            known += read_expectations(entries["expectations"], problems)
+    overlay = [row for file in expectations for row in _overlay(file, problems)]
     _check_ids(rows, problems)
     versions = tuple(row.version for row in rows if row.version is not None)
     rows_are_right = not problems.found
     _check_alias_names(aliases, rows, suites, problems)
     _check_alias_meanings(aliases, suites, versions, problems, rows_are_right=rows_are_right)
-    problems.raise_if_any()
     texts = {name: tuple(text for _, text in alias.expressions) for name, alias in aliases.items()}
-    return Catalogue(suites=suites, versions=versions, aliases=MappingProxyType(texts))
+    if not problems.found:  # else their mistakes might be only what follows from those
+        check_expectations([*known, *overlay], Resolver(suites=suites, versions=versions, aliases=texts), problems)
+    problems.raise_if_any()
+    return Catalogue(
+        suites=suites,
+        versions=versions,
+        aliases=MappingProxyType(texts),
+        expectations=tuple(row.expectation for row in known if row.expectation is not None),
+        overlay=tuple(row.expectation for row in overlay if row.expectation is not None),
+    )
+
+
+def _overlay(file: Path, problems: Problems) -> list[ExpectationRow]:
+    root = read(file, problems)
+    entries = None if root is None else root.entries("the file", problems, ("schema", "expectations"))
+    if root is None or entries is None:
+        return []
+    _check_schema(entries.get("schema"), root.place, problems, required=False)
+    if "expectations" not in entries:
+        problems.add(root.place, "key `expectations` is missing: it holds the list of expectations")
+        return []
+    return read_expectations(entries["expectations"], problems)
 
 
 def _check_schema(schema: Node | None, root: Place, problems: Problems, *, required: bool) -> None:
@@ -165,7 +194,7 @@ def _check_alias_meanings(
             (
                 (place, error)
                 for place, text in alias.expressions
-                if (error := _mistake_in(text, name, resolver)) is not None
+                if (error := resolver.mistake_in(text, within=name)) is not None
             ),
             None,
         )
@@ -174,11 +203,3 @@ def _check_alias_meanings(
         place, error = mistake
         if rows_are_right or error.reference != "matches-nothing":
             problems.add(place, f"alias `{name}`: {error.message}")
-
-
-def _mistake_in(text: str, alias: str, resolver: Resolver) -> ConfigurationError | None:
-    try:
-        resolver.resolve(text, within=alias)
-    except ConfigurationError as error:
-        return error
-    return None

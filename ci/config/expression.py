@@ -121,6 +121,14 @@ class Resolver:
         """
         return self._expression(text, None, () if within is None else (within,))
 
+    def mistake_in(self, text: str, *, within: str | None = None) -> ConfigurationError | None:
+        """Why an expression has no clear meaning; None where it has. See `resolve`."""
+        try:
+            self.resolve(text, within=within)
+        except ConfigurationError as error:
+            return error
+        return None
+
     @cached_property
     def _dimensions(self) -> Mapping[str, tuple[Param, ...]]:
         """What cases of any suite say of themselves, by its name here."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KEYS",
     "MAXIMUM_TIMEOUT_SECONDS",
+    "OWNER",
     "PLAIN",
     "URL",
     "Row",
@@ -72,7 +73,7 @@ _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 URL: Final = r"https?://[^\s/]+\S*"
-_OWNER: Final = re.compile(r"@?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?")
+OWNER: Final = r"@?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,7 +318,7 @@ class _RowReader:
     def owner(self) -> str | None:
         node = self.entries.get("owner")
         owner = node.word("`owner`", self.problems) if node is not None else None
-        if node is not None and owner is not None and not _OWNER.fullmatch(owner):
+        if node is not None and owner is not None and not re.fullmatch(OWNER, owner):
             self.problems.add(node.place, f"owner `{shown(owner)}` must be a GitHub name or `name/repository`")
             return None
         return owner

@@ -11,7 +11,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, get_args
 
 from ci.config.row import MAXIMUM_TIMEOUT_SECONDS, PLAIN, URL
-from ci.model import LOCAL_LANGUAGES, MUXERS, SECURE_CHANNELS, STANDALONE, TRANSPORTS, Contract, Part, Suites
+from ci.model import (
+    LOCAL_LANGUAGES,
+    MUXERS,
+    SECURE_CHANNELS,
+    STANDALONE,
+    TRANSPORTS,
+    Contract,
+    Expected,
+    Part,
+    ReasonCode,
+    Suites,
+)
 
 __all__ = ["versions_schema"]
 
@@ -39,6 +50,42 @@ def versions_schema(suites: Suites) -> dict[str, Any]:
                 },
             },
             "versions": {"type": "array", "minItems": 1, "items": _row(suites)},
+            "expectations": {
+                "description": "what is known of cases before they run (docs/expectations.md)",
+                "type": "array",
+                "items": _expectation(),
+            },
+        },
+    }
+
+
+def _expectation() -> dict[str, Any]:
+    day = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["id", "select", "expect"],
+        "properties": {
+            "id": {**_NAME, "description": "what reports call it, unique over all files"},
+            "select": {
+                "description": "which cases: an expression of the selection language, or several, joined by `or`",
+                "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}],
+            },
+            "expect": {"enum": [it.value for it in Expected], "description": "what they will come to"},
+            "reason": {"type": "string", "description": "why, in a sentence"},
+            "link": {"type": "string", "pattern": f"^{URL}$", "description": "where it is discussed"},
+            "since": {**day, "description": "when it was first seen, 2026-11-02"},
+            "expires": {**day, "description": "from this day on somebody is to look again"},
+            "owner": {"type": "string", "description": "who to ask: a GitHub name or name/repository"},
+            "code": {
+                "enum": [it.value for it in ReasonCode],
+                "description": "red is as expected only with this reason code (docs/reasons.md)",
+            },
+            "matches": {
+                "type": "string",
+                "format": "regex",
+                "description": "and only where this is found in the reason, or in what a side wrote",
+            },
         },
     }
 

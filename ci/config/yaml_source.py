@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -187,6 +188,18 @@ class Node:
         else:
             text = shown(node.value)
             self._refuse(problems, f'{what} must be a word, YAML reads `{text}` as {self.kind}: write "{text}"')
+        return None
+
+    def date(self, what: str, problems: Problems) -> date | None:
+        """A day, `2026-11-02`, with or without quotes."""
+        node = self.yaml_node
+        text = node.value if isinstance(node, yaml.ScalarNode) else self.kind
+        try:
+            if len(text) == len("2026-11-02"):
+                return date.fromisoformat(text)
+        except ValueError:
+            pass
+        self._refuse(problems, f"{what} must be a day such as 2026-11-02, not `{shown(text)}`")
         return None
 
     def whole_number(self, what: str, problems: Problems, *, maximum: int) -> int | None:

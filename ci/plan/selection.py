@@ -32,7 +32,7 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.model import Case, Suites, Version
 
-__all__ = ["Decision", "select"]
+__all__ = ["Decision", "fitting", "select"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,15 @@ def select(
     if not any(decision.selected for decision in decisions):
         raise _nothing_left(len(cases), selected_by, ignored_by)
     return decisions
+
+
+def fitting(cases: Sequence[Case], resolver: Resolver, expressions: Sequence[str]) -> frozenset[int]:
+    """The positions of the cases that fit any of these expressions; there may be none.
+
+    :raises ConfigurationError: an expression has no clear meaning
+    """
+    found = _Fitting(cases=cases, resolver=resolver)
+    return frozenset().union(*(found.fits(resolver.resolve(text)) for text in expressions))
 
 
 def _decide(
@@ -134,6 +143,9 @@ class _Fitting:
                 hint="`list` with one term at a time shows where they part",
             )
         return fits
+
+    def fits(self, expression: AllOf) -> frozenset[int]:
+        return self._of(expression)
 
     def _of(self, node: Term | AllOf) -> frozenset[int]:
         # The node itself is kept next to its answer, so that its id stays its own.

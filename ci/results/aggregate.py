@@ -1,7 +1,7 @@
 """From attempts to a case's result, and from cases to the exit code of a run.
 
-What was measured stays what it was: folding only says which attempt speaks for the case. Expectations are a
-second axis and will come in between `aggregate_attempts` and `verdict`.
+What was measured stays what it was: folding only says which attempt speaks for the case. Expectations are a second
+axis: they come in between `aggregate_attempts` and `verdict`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from ci.errors import ExitCode
-from ci.model import Outcome, Proof, Reason, ReasonCode
+from ci.model import Expectation, Expected, Outcome, Proof, Reason, ReasonCode
 from ci.results.records import Attempt
 
 __all__ = ["CaseVerdict", "Flaky", "Result", "aggregate_attempts", "aggregate_run", "proof_in", "superseded", "verdict"]
@@ -25,7 +25,9 @@ class CaseVerdict(str, Enum):
 
     GREEN = "green"
     FLAKY = "flaky"  # passed, but not always
-    UNEXPECTED = "unexpected"  # red, and nobody said it would be
+    UNEXPECTED = "unexpected"  # red, and nobody said it would be, or not in this way
+    EXPECTED = "expected"  # red or flaky, as somebody said
+    STALE = "stale"  # not red, though somebody said it would be
     GREY = "grey"  # the plan itself left it out
     UNSUPPORTED = "unsupported"  # an endpoint does not do this and said so, as its contract allows
     INCOMPLETE = "incomplete"  # planned, and without a conclusive attempt
@@ -125,8 +127,28 @@ def proof_in(attempts: Iterable[Attempt]) -> Proof | None:
     return next((proof for proof in (Proof.BELIEVED, Proof.PROVED) if proof in found), None)
 
 
-def verdict(result: Result) -> CaseVerdict:
-    """What the result means where nothing else was expected."""
+def verdict(result: Result, expectation: Expectation | None = None, *, differs: bool = False) -> CaseVerdict:
+    """What the result means, given what is known of the case.
+
+    An expectation excuses nothing that is missing or that broke the harness.
+
+    :param differs: it is red in another way than the expectation says
+    """
+    measured = _measured(result)
+    if expectation is None or measured in (CaseVerdict.GREY, CaseVerdict.INCOMPLETE, CaseVerdict.ERROR):
+        return measured
+    if expectation.expect is Expected.UNSUPPORTED:
+        if result.outcome is Outcome.UNSUPPORTED:
+            return CaseVerdict.UNSUPPORTED
+        return measured if measured is CaseVerdict.UNEXPECTED else CaseVerdict.STALE
+    if measured is CaseVerdict.UNEXPECTED:
+        return CaseVerdict.UNEXPECTED if differs else CaseVerdict.EXPECTED
+    if expectation.expect is Expected.FLAKY:
+        return CaseVerdict.EXPECTED if measured is CaseVerdict.FLAKY else measured
+    return CaseVerdict.STALE if measured is CaseVerdict.GREEN else measured
+
+
+def _measured(result: Result) -> CaseVerdict:
     if result.outcome is Outcome.PASSED:
         return CaseVerdict.GREEN if result.flaky is None else CaseVerdict.FLAKY
     if result.outcome is Outcome.ERROR:
@@ -145,37 +167,44 @@ def _because(result: Result, *codes: ReasonCode) -> bool:
 
 
 def aggregate_run(
-    results: Iterable[Result],
+    results: Iterable[tuple[Result, CaseVerdict]],
     *,
     shards_complete: bool,
     require_complete: bool = False,
     fail_on_flaky: bool = False,
     require_proof: bool = False,
     accept_red: bool = False,
+    strict: bool = False,
+    neglected: bool = False,
 ) -> ExitCode:
     """The exit code of a run: the first of these that applies.
 
     70 a bug of ours, 3 nothing selected, 1 a case is unexpectedly red, 6 the engine was lost for good (a case
     could not be tried because of it), 5 an image was not built, 4 anything else is missing, 0 otherwise.
-    `require_proof` takes a case that passed on its word alone for red; `accept_red` passes over the third, for runs
-    whose purpose is to publish red cells too.
+    `require_proof` takes a case that passed on its word alone for red, `strict` one that passed although it was
+    expected to fail, and expectations that are `neglected`; `accept_red` passes over the third, for runs whose
+    purpose is to publish red cells too.
     What the plan left out is missing only with `require_complete`, or if that is all there was: a run that
     tried nothing is not green.
+
+    :param results: of each case, with what it means
     """
-    results = tuple(results)
-    verdicts = {verdict(result) for result in results}
-    errors = [result for result in results if result.outcome is Outcome.ERROR]
-    red = {CaseVerdict.UNEXPECTED, CaseVerdict.FLAKY} if fail_on_flaky else {CaseVerdict.UNEXPECTED}
-    unproved = require_proof and any(result.proof is Proof.BELIEVED for result in results)
+    judged = tuple(results)
+    verdicts = {meaning for _, meaning in judged}
+    errors = [result for result, _ in judged if result.outcome is Outcome.ERROR]
+    red = {CaseVerdict.UNEXPECTED}
+    red |= {CaseVerdict.FLAKY} if fail_on_flaky else set()
+    red |= {CaseVerdict.STALE} if strict else set()
+    unproved = require_proof and any(result.proof is Proof.BELIEVED for result, _ in judged)
     incomplete = {CaseVerdict.INCOMPLETE, CaseVerdict.ERROR}
     if require_complete or verdicts == {CaseVerdict.GREY}:
         incomplete.add(CaseVerdict.GREY)
     rules = (
         (any(_because(result, ReasonCode.BUG) for result in errors), ExitCode.BUG),
-        (not results, ExitCode.NOTHING_SELECTED),
-        ((bool(verdicts & red) or unproved) and not accept_red, ExitCode.FAILED),
+        (not judged, ExitCode.NOTHING_SELECTED),
+        ((bool(verdicts & red) or unproved or (strict and neglected)) and not accept_red, ExitCode.FAILED),
         (any(_because(result, ReasonCode.ENGINE_LOST) for result in errors), ExitCode.ENGINE),
-        (any(_because(result, ReasonCode.BUILD_FAILED) for result in results), ExitCode.BUILD),
+        (any(_because(result, ReasonCode.BUILD_FAILED) for result, _ in judged), ExitCode.BUILD),
         (bool(verdicts & incomplete) or not shards_complete, ExitCode.INCOMPLETE),
     )
     return next((code for applies, code in rules if applies), ExitCode.GREEN)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.errors import ConfigurationError
-from ci.model import Outcome, Reason, ReasonCode, Suites
+from ci.model import Expectation, Outcome, Reason, ReasonCode, Suites
 from ci.results.aggregate import Result, aggregate_attempts, superseded
 from ci.results.evidence_paths import check_folder, is_altered, path_problem
+from ci.results.expectations import held_against
 from ci.results.merged import Merged, MergedCase, MergedShard, ShardState
 from ci.results.plan_file import PLAN_FILE, Plan, PlannedCase, read_plan
 from ci.results.records import Attempt, RunStart, shard_numbers, with_proof
@@ -78,6 +79,8 @@ def merge(
     *,
     suites: Suites,
     shard_of: Mapping[str, str] | None = None,
+    expected: Mapping[str, Expectation] | None = None,
+    idle: Sequence[Expectation] = (),
 ) -> Merged:
     """The run's merged results.
 
@@ -85,6 +88,8 @@ def merge(
     :param plan: what `list --json` printed; by default the copy in the shards' folders
     :param suites: those there are
     :param shard_of: case key → `3/8`, to say exactly which shard owed a missing case
+    :param expected: case key → what is known of it
+    :param idle: expectations that are said of no case
     :raises ConfigurationError: `plan-mixture`, `plan-missing`, `shard-conflict`, `case-conflict`,
         `case-unplanned`, `evidence-escapes`, and whatever reading a shard or a plan raises
     """
@@ -94,6 +99,7 @@ def merge(
     slices, reruns = _deduplicated(shards)
     attempts = _by_case(slices, reruns, document)
     states = _states(slices, reruns)
+    where = {(it.run, it.key): shard.folder for shard in shards for it in shard.results.attempts}
     return Merged(
         plan=document.digest,
         suite=document.suite,
@@ -102,8 +108,14 @@ def merge(
         unselected=len(document.cases) - len(document.selected),
         altered=tuple(sorted(it for shard in (*slices, *reruns) for it in _altered(shard, files[shard.folder]))),
         cases=tuple(
-            _merged_case(case, attempts.get(case.key, ()), states, shard_of or {}) for case in document.selected
+            held_against(
+                (expected or {}).get(case.key),
+                _merged_case(case, attempts.get(case.key, ()), states, shard_of or {}),
+                where,
+            )
+            for case in document.selected
         ),
+        idle=tuple(idle),
     )
 
 

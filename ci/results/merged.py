@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from ci.errors import ConfigurationError, ExitCode
-from ci.model import Case, Outcome, Proof, Suites, SuiteWords
+from ci.model import Case, Expectation, Outcome, Proof, Suites, SuiteWords
 from ci.results.aggregate import CaseVerdict, Result, aggregate_run, proof_in, verdict
 from ci.results.case_fields import case_fields, case_from, suite_named
 from ci.results.merged_document import (
@@ -45,12 +45,21 @@ class MergedCase:
 
     :param attempts: in the order they were made, the superseded ones among them
     :param superseded: positions in `attempts` that no longer count
+    :param expectation: what is known of it
+    :param differs: its reason is not the one that the expectation tells, which matters only where it is red
     """
 
     case: Case
     result: Result
     attempts: tuple[Attempt, ...] = ()
     superseded: frozenset[int] = frozenset()
+    expectation: Expectation | None = None
+    differs: bool = False
+
+    @property
+    def counted(self) -> tuple[Attempt, ...]:
+        """The attempts that count."""
+        return tuple(it for position, it in enumerate(self.attempts) if position not in self.superseded)
 
     @property
     def name(self) -> str:
@@ -78,7 +87,7 @@ class MergedCase:
 
     @property
     def verdict(self) -> CaseVerdict:
-        return verdict(self.result)
+        return verdict(self.result, self.expectation, differs=self.differs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +95,9 @@ class Counts:
     """How many cases had each outcome.
 
     `passed` includes the flaky ones and those whose stack is only believed, `not_run` the planned-out ones.
+
+    :param expected: red or flaky, as somebody had said
+    :param stale: not red, though somebody had said so
     """
 
     planned: int = 0
@@ -93,6 +105,8 @@ class Counts:
     flaky: int = 0
     planned_out: int = 0
     believed: int = 0
+    expected: int = 0
+    stale: int = 0
 
     def of(self, outcome: Outcome) -> int:
         return self.outcomes.get(outcome, 0)
@@ -106,6 +120,7 @@ class Merged:
     :param unreadable: a folder was given whose results hold not even a start line
     :param unselected: cases of the matrix that the plan left out; None where a file of an older version does not say
     :param altered: evidence that is not what its record says, `shard-3-of-8/…`
+    :param idle: expectations that are said of no case of any suite
     """
 
     plan: str
@@ -115,18 +130,45 @@ class Merged:
     unreadable: bool = False
     unselected: int | None = 0
     altered: tuple[str, ...] = ()
+    idle: tuple[Expectation, ...] = ()
+
+    @cached_property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Those that are said of a case of this run, in the order of the cases."""
+        return tuple({it.expectation.id: it.expectation for it in self.cases if it.expectation is not None}.values())
+
+    @cached_property
+    def neglected(self) -> tuple[str, ...]:
+        """What there is to do about the expectations themselves, a line each, as of the day of the run."""
+        day = max((it.started_at or "" for case in self.cases for it in case.attempts), default="")[:10]
+        lines = []
+        for it in self.expectations:
+            if it.expires is not None and it.expires.isoformat() <= day:
+                lines.append(f"expectation `{it.id}` expired on {it.expires} ({it.place}): look again")
+            if not it.reason:
+                lines.append(f"expectation `{it.id}` gives no reason ({it.place})")
+        lines += [f"expectation `{it.id}` is said of no case ({it.place}): correct or remove it" for it in self.idle]
+        return tuple(lines)
 
     @cached_property
     def counts(self) -> Counts:
         outcomes = dict.fromkeys(Outcome, 0)
-        flaky = planned_out = believed = 0
+        flaky = planned_out = believed = expected = stale = 0
         for case in self.cases:
+            expected += case.verdict is CaseVerdict.EXPECTED
+            stale += case.verdict is CaseVerdict.STALE
             outcomes[case.result.outcome] += 1
             flaky += case.result.flaky is not None
             planned_out += case.verdict is CaseVerdict.GREY
             believed += case.result.proof is Proof.BELIEVED
         return Counts(
-            planned=len(self.cases), outcomes=outcomes, flaky=flaky, planned_out=planned_out, believed=believed
+            planned=len(self.cases),
+            outcomes=outcomes,
+            flaky=flaky,
+            planned_out=planned_out,
+            believed=believed,
+            expected=expected,
+            stale=stale,
         )
 
     @property
@@ -140,15 +182,18 @@ class Merged:
         fail_on_flaky: bool = False,
         require_proof: bool = False,
         accept_red: bool = False,
+        strict: bool = False,
     ) -> ExitCode:
         """What the run comes to; see `ci.results.aggregate.aggregate_run`."""
         return aggregate_run(
-            (case.result for case in self.cases),
+            ((case.result, case.verdict) for case in self.cases),
             shards_complete=self.shards_complete,
             require_complete=require_complete,
             fail_on_flaky=fail_on_flaky,
             require_proof=require_proof,
             accept_red=accept_red,
+            strict=strict,
+            neglected=bool(self.neglected),
         )
 
     def to_bytes(self) -> bytes:
@@ -169,12 +214,16 @@ class Merged:
                 flaky=counts.flaky,
                 planned_out=counts.planned_out,
                 believed=counts.believed,
+                expected=counts.expected,
+                stale=counts.stale,
             ),
             exit_code=int(self.exit_code()),
             shards=self.shards,
             unreadable=self.unreadable,
             unselected=self.unselected,
             evidence_altered=self.altered,
+            expectations=self.expectations,
+            expectations_idle=self.idle,
             cases=(),
         )
         # `cases` sorts before every other key.
@@ -253,6 +302,8 @@ def _case_document(case: MergedCase) -> dict[str, Any]:
         proof=result.proof,
         attempts=tuple(_signed_attempt(attempt) for attempt in case.attempts),
         superseded=tuple(sorted(case.superseded)),
+        expectation=None if case.expectation is None else case.expectation.id,
+        differs=case.differs,
     )
     fields = {it.encode_name: getattr(document, it.name) for it in msgspec.structs.fields(document)}
     return {**fields, **case_fields(case.case, nested=True)}
@@ -271,13 +322,17 @@ def _merged(document: MergedDocument[CaseDocument], suite: SuiteWords) -> Merged
         unreadable=document.unreadable,
         unselected=document.unselected,
         altered=document.evidence_altered,
-        cases=tuple(_cases(document.cases, suite)),
+        idle=document.expectations_idle,
+        cases=tuple(_cases(document, suite)),
     )
 
 
-def _cases(documents: Iterable[CaseDocument], suite: SuiteWords) -> Iterable[MergedCase]:
+def _cases(whole: MergedDocument[CaseDocument], suite: SuiteWords) -> Iterable[MergedCase]:
     known: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}
-    for document in documents:
+    expectations: dict[str | None, Expectation] = {it.id: it for it in whole.expectations}
+    for document in whole.cases:
+        if document.expectation is not None and document.expectation not in expectations:
+            raise msgspec.ValidationError(f"`expectations` holds no {document.expectation!r}, named by {document.case}")
         case = case_from(document, suite, known)
         if (document.case, document.key) != (case.name, case.key):
             raise msgspec.ValidationError(f"name and key of {document.case!r} do not belong to its fields")
@@ -294,4 +349,6 @@ def _cases(documents: Iterable[CaseDocument], suite: SuiteWords) -> Iterable[Mer
             ),
             attempts=attempts,
             superseded=frozenset(document.superseded),
+            expectation=expectations.get(document.expectation),
+            differs=document.differs,
         )

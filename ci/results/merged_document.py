@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from ci.model import Outcome, Proof, Reason, SuiteWords
+from ci.model import Expectation, Outcome, Proof, Reason, SuiteWords
 from ci.results.aggregate import CaseVerdict, Flaky
 from ci.results.case_fields import with_case_fields
 from ci.results.records import Attempt, Count, Numbers, Ordinal, ShardName, shard_numbers
@@ -53,6 +53,8 @@ class CountsDocument(Struct, frozen=True, kw_only=True):
     :param passed: flaky and believed ones among them
     :param not_run: planned-out ones among them
     :param believed: of those passed, whose stack neither side reported
+    :param expected: red or flaky, as an expectation says
+    :param stale: not red, though an expectation says so
     """
 
     planned: Count
@@ -65,6 +67,8 @@ class CountsDocument(Struct, frozen=True, kw_only=True):
     flaky: Count
     planned_out: Count = msgspec.field(name="plannedOut")
     believed: Count = 0
+    expected: Count = 0
+    stale: Count = 0
 
 
 class CaseDocument(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -73,6 +77,8 @@ class CaseDocument(Struct, frozen=True, kw_only=True, rename="camel"):
     :param case: display name
     :param attempts: in the order they were made
     :param superseded: positions in `attempts` that no longer count
+    :param expectation: id of what is known of it
+    :param differs: its reason is not the one that the expectation tells
     """
 
     case: str
@@ -85,6 +91,8 @@ class CaseDocument(Struct, frozen=True, kw_only=True, rename="camel"):
     proof: Proof | None = None
     attempts: tuple[Attempt, ...]
     superseded: tuple[Count, ...] = ()
+    expectation: str | None = None
+    differs: bool = False
 
     def __post_init__(self) -> None:
         if any(position >= len(self.attempts) for position in self.superseded):
@@ -102,6 +110,8 @@ class MergedDocument(Struct, Generic[CaseT], frozen=True, kw_only=True, rename="
     :param unreadable: a shard's results held not even a start line
     :param unselected: how many cases of the matrix the plan left out; null or absent: not known
     :param evidence_altered: evidence whose size or sha256 is not that of its record, as shard-3-of-8/…
+    :param expectations: what is known of any of the cases
+    :param expectations_idle: expectations that are said of no case
     :param cases: every planned case, in the plan's order
     """
 
@@ -114,6 +124,8 @@ class MergedDocument(Struct, Generic[CaseT], frozen=True, kw_only=True, rename="
     unreadable: bool = False
     unselected: Count | None = None
     evidence_altered: tuple[str, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    expectations_idle: tuple[Expectation, ...] = ()
     cases: tuple[CaseT, ...] = ()
 
 

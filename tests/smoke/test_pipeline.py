@@ -74,8 +74,8 @@ def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) 
     assert it.run("merge-results", "--run", RUN, "--accept-red", "--no-worse-than", "README.md")[0] == 0
 
 
-def test_the_whole_job_ends_with_what_is_new(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
-    """What is red and published so is known: the same run is red the first time and not the second."""
+def test_the_whole_job_ends_with_what_is_unexpected(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
+    """The same run is red the first time and not the second, when somebody has said so."""
     it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "exit-3"})
     words = ("interop", "--engine", "docker", "--retries", "0")
 
@@ -86,15 +86,16 @@ def test_the_whole_job_ends_with_what_is_new(checkout: Callable[[Mapping[str, st
 
     code, said = it.run(*words, "--run", RUN, "--write", INTEROP_NOX=".venv/bin/nox")
     assert code == ExitCode.FAILED
-    assert "\n4 passed; 5 red, all new\n" in said
+    assert "\n4 passed; 5 red, all unexpected\n" in said
     assert said.splitlines()[-1].startswith(".venv/bin/nox -s repro -- 'a-v1 x c-v1", len("next: "))
-    assert said.count("red, new: a-v1 x c-v1 (tcp, noise, yamux): ") == 1
+    assert said.count("red: a-v1 x c-v1 (tcp, noise, yamux): ") == 1
 
-    (it.folder / "docs").mkdir()
-    (it.folder / "docs" / "findings.md").write_text("# F\n\n## 4. c\n\n* `a-v1 x c-v1 (tcp, noise, yamux)`\n")
-    code, said = it.run(*words, "--run", f"{RUN}-2", "--select", "dialer:a-v1")
+    known = "expectations: [{id: c-exits, select: c-v1, expect: fail, reason: it exits 3, matches: exited 3}]\n"
+    (it.folder / "known.yaml").write_text(known)
+    code, said = it.run(*words, "--run", f"{RUN}-2", "--select", "dialer:a-v1", "--expectations", "known.yaml")
     assert code == ExitCode.GREEN
-    assert "\n2 passed; 1 red, known (findings 4): nothing new\n" in said
+    assert "expected: c-exits, 1 case: it exits 3\n" in said
+    assert "\n2 passed; 1 red, expected (c-exits): nothing unexpected\n" in said
     assert said.splitlines()[-1].startswith("next: nox -s update-readme -- --partial")
     # Its dashboard is a document of its own, and true wherever it lies.
     alone = (it.folder / "results" / "latest" / "README.md").read_text()

@@ -143,6 +143,10 @@ LOST = Result(outcome=ERROR, reason=why(ReasonCode.ENGINE_LOST))
 BROKEN = Result(outcome=ERROR, reason=why(ReasonCode.CONTAINER_START))
 
 
+def judged(results: list[Result]) -> list[tuple[Result, CaseVerdict]]:
+    return [(result, verdict(result)) for result in results]
+
+
 @pytest.mark.parametrize(
     ("results", "code"),
     [
@@ -163,13 +167,13 @@ BROKEN = Result(outcome=ERROR, reason=why(ReasonCode.CONTAINER_START))
     ],
 )
 def test_the_first_rule_that_applies(results: list[Result], code: ExitCode) -> None:
-    assert aggregate_run(results, shards_complete=True) is code
+    assert aggregate_run(judged(results), shards_complete=True) is code
 
 
 def test_a_truncated_shard_alone_makes_a_run_incomplete() -> None:
-    assert aggregate_run([GREEN], shards_complete=False) is ExitCode.INCOMPLETE
+    assert aggregate_run(judged([GREEN]), shards_complete=False) is ExitCode.INCOMPLETE
 
 
 def test_stricter_on_demand() -> None:
-    assert aggregate_run([GREEN, FLAKY], shards_complete=True, fail_on_flaky=True) is ExitCode.FAILED
-    assert aggregate_run([GREEN, GREY], shards_complete=True, require_complete=True) is ExitCode.INCOMPLETE
+    assert aggregate_run(judged([GREEN, FLAKY]), shards_complete=True, fail_on_flaky=True) is ExitCode.FAILED
+    assert aggregate_run(judged([GREEN, GREY]), shards_complete=True, require_complete=True) is ExitCode.INCOMPLETE

@@ -187,7 +187,7 @@ def test_what_an_endpoint_does_not_do_is_not_red(outcome: Outcome, code: ReasonC
 
 def test_a_run_with_unsupported_cells_is_green() -> None:
     results = [result(Outcome.PASSED), result(Outcome.UNSUPPORTED, ReasonCode.EXIT_127)]
-    assert aggregate_run(results, shards_complete=True) == 0
+    assert aggregate_run([(it, verdict(it)) for it in results], shards_complete=True) == 0
 
 
 def test_the_lists_of_words_do_not_overlap() -> None:

@@ -88,4 +88,4 @@ def test_a_whole_run_in_one_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == ExitCode.FAILED
     said = capsys.readouterr().out
     assert "* polite-v1 x polite-v1 (hello): green" in said
-    assert "2 passed; 2 red, both new" in said
+    assert "2 passed; 2 red, both unexpected" in said
