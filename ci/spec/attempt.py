@@ -6,6 +6,7 @@ A suite describes an attempt as an `AttemptSpec`; an engine turns it into runnin
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -184,6 +185,17 @@ class End:
     def signal(self) -> int | None:
         """The signal that ended the program, by the convention of 128 + n; None for an ordinary exit."""
         return self.exit_code - 128 if 128 < self.exit_code <= 128 + 64 else None
+
+    @property
+    def how(self) -> str:
+        """The rest of a sentence that begins with who it was: `exited 1`, `was killed by signal 11 (SIGSEGV)`."""
+        if self.out_of_memory:
+            return "ran out of memory"
+        if self.signal is None:
+            return f"exited {self.exit_code}"
+        names = {number.value: number.name for number in signal.Signals}
+        name = f" ({names[self.signal]})" if self.signal in names else ""
+        return f"was killed by signal {self.signal}{name}"
 
 
 class Ending(str, Enum):

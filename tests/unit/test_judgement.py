@@ -190,7 +190,7 @@ def test_t5_exit_0_with_a_record_that_cannot_be_true() -> None:
         (137, ReasonCode.SIGNAL, "signal 9 (SIGKILL)"),
         (139, ReasonCode.SIGNAL, "signal 11 (SIGSEGV)"),
         (143, ReasonCode.SIGNAL, "signal 15 (SIGTERM)"),
-        (159, ReasonCode.SIGNAL, "signal 31"),
+        (159, ReasonCode.SIGNAL, "signal 31 (SIGSYS)"),
     ],
 )
 def test_t11_a_genuine_exit_after_the_record_fails_and_keeps_it(code: int, reason: ReasonCode, words: str) -> None:
@@ -261,11 +261,58 @@ def test_a_dialer_that_was_given_no_address_was_not_dialing(end: End, code: Reas
     assert says in text_of(verdict)
 
 
-def test_out_of_memory_is_the_dialers_own_whatever_the_listener_did() -> None:
-    end = End(at=1, exit_code=137, out_of_memory=True)
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (End(at=1, exit_code=137, out_of_memory=True), ReasonCode.OUT_OF_MEMORY),
+        (End(at=1, exit_code=1, out_of_memory=True), ReasonCode.OUT_OF_MEMORY),
+        (End(at=1, exit_code=139), ReasonCode.SIGNAL),
+    ],
+)
+def test_how_the_dialer_was_ended_is_its_own_whatever_the_listener_did(end: End, code: ReasonCode) -> None:
     verdict = judge(CASE, evidence(dialer=end, stdout="", published_by=("SET",), received=False))
 
-    assert reason_of(verdict)[1:] == (ReasonCode.OUT_OF_MEMORY, "dialer")
+    assert reason_of(verdict)[1:] == (code, "dialer")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"stdout": RECORD, "received": False},
+        {"stdout": "", "received": True},
+        {"stdout": "", "received": False, "asked": False},
+    ],
+    ids=["it had a result", "it was given the address", "it never asked"],
+)
+def test_an_address_as_a_string_explains_only_a_dialer_that_was_given_none(given: dict[str, Any]) -> None:
+    verdict = judge(CASE, evidence(dialer=End(at=1, exit_code=1), published_by=("SET",), **given))
+
+    assert reason_of(verdict)[1:] == (ReasonCode.DIALER_EXIT, "dialer")
+
+
+def test_a_listener_that_dies_with_its_dialer_did_not_die_under_it() -> None:
+    end = End(at=1, exit_code=1)
+    assert reason_of(judge(CASE, evidence(dialer=end, listener=end, stdout="")))[1:] == (
+        ReasonCode.DIALER_EXIT,
+        "dialer",
+    )
+
+
+@pytest.mark.parametrize(("ping", "warned"), [("7.342", False), ("7.343", True)])
+def test_a_ping_may_take_as_long_as_all_of_it(ping: str, *, warned: bool) -> None:
+    assert bool(judge(CASE, evidence(stdout=RECORD.replace("7.113", ping))).warnings) is warned
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "what"),
+    [
+        (125, "could not be started by the container runtime: exit code 125"),
+        (132, "was built for another processor (illegal instruction): exit code 132"),
+    ],
+)
+def test_an_image_that_cannot_run_is_told_apart_from_one_for_another_processor(exit_code: int, what: str) -> None:
+    verdict = judge(CASE, evidence(dialer=End(at=1, exit_code=exit_code), stdout=""))
+    assert text_of(verdict).startswith(f"the dialer {what}; it wrote nothing")
 
 
 def test_t13_a_listener_that_fails_before_publishing() -> None:

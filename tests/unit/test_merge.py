@@ -200,6 +200,15 @@ def test_missing_and_truncated_are_told_apart_where_the_division_is_known(tmp_pa
     assert codes == [None] * 2 + [ReasonCode.SHARD_TRUNCATED] * 2 + [ReasonCode.SHARD_MISSING] * 2
 
 
+def test_a_shard_that_nobody_knows_of_is_named_where_it_owes_a_case(tmp_path: Path) -> None:
+    folder = write_shard(tmp_path / "a", [attempt(CASES[0])], begin=start("1/1"), plan=DOCUMENT)
+    merged = merge([folder], shard_of={CASES[1].key: "2/2"}, suites=known_suites())
+    reason = merged.cases[1].result.reason
+    assert reason is not None
+    assert (reason.code, reason.text) == (ReasonCode.SHARD_MISSING, "no shard reported this case (missing: 2/2)")
+    assert merged.unselected == 1
+
+
 @pytest.mark.parametrize(("count", "text"), [(9, "9/9"), (10, "9/10 and 1 more")])
 def test_of_many_missing_shards_eight_are_named(tmp_path: Path, count: int, text: str) -> None:
     folder = write_shard(tmp_path / "a", [attempt(CASES[0])], begin=start(f"1/{count}"), plan=DOCUMENT)
@@ -321,6 +330,13 @@ def test_a_rerun_supersedes_and_the_old_stays_visible(tmp_path: Path) -> None:
     assert merged.cases[0].superseded == {0, 1}
     assert [shard.rerun for shard in merged.shards] == [False, True]
     assert merged.exit_code() is ExitCode.GREEN
+
+
+def test_a_rerun_of_what_was_never_planned_is_refused(tmp_path: Path) -> None:
+    stranger = QUIC.case("new-v1", "new-v1")
+    new = attempt(stranger, kind="rerun", supersedes=f"r1/{stranger.key}/1")
+    again = write_shard(tmp_path / "two", [new], begin=start("1/1", run="r2"))
+    assert refused([failing(tmp_path / "one"), again]).reference == "case-unplanned"
 
 
 def test_reruns_come_in_the_order_they_were_made(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError, NothingSelectedError
 from ci.model import BuildRecipe, Contract, PublishedImage, Transport, Version
 from ci.plan.plan import make_plan
-from ci.plan.shard import Shard, slice_of
+from ci.plan.shard import Shard, assign, slice_of
 from ci.results.plan_file import read_plan
 from ci.suites.registry import SUITES, known_suites
 
@@ -212,6 +212,9 @@ def test_slices_hold_each_selected_case_once() -> None:
     )
     slices = [slice_of(plan, Shard(index, 7)) for index in range(1, 8)]
     assert sorted(one.case.name for part in slices for one in part) == sorted(one.case.name for one in plan.selected)
+    seconds = {one.case.name: one.seconds for one in plan.selected}
+    assigned = assign([one.case for one in plan.selected], seconds, 7)
+    assert [tuple(one.case for one in part) for part in slices] == list(assigned)
     loads = [sum(one.seconds for one in part) for part in slices]
     assert max(loads) <= plan.seconds / 7 + 60
     for part in slices:

@@ -22,7 +22,7 @@ from ci.suites.quic.exchange import Ending, Exchange, Participant
 from ci.suites.quic.judge import ReadTrace, judge
 from ci.suites.quic.materials.case_files import CaseFiles, prepare
 from ci.suites.quic.materials.received import PROTOCOL_FILE, wrong_files
-from ci.suites.quic.testcases.base import KIB, TestCase
+from ci.suites.quic.testcases.base import KIB, Beside, TestCase
 from ci.suites.quic.testcases.handshake import HANDSHAKE, IPV6
 from ci.suites.quic.testcases.registry import QUIC_MEASUREMENTS, WEBTRANSPORT_CASES
 from ci.suites.quic.testcases.transfer import ECN, KEY_UPDATE
@@ -202,19 +202,72 @@ def test_a_simulator_that_ends_early_is_an_error(stage: Stage) -> None:
     )
 
 
-@pytest.mark.parametrize("captured", [False, True])
-def test_a_server_that_never_answers_the_simulator_is_no_fault_of_the_simulator(
-    stage: Stage, *, captured: bool
-) -> None:
-    silent = stage(ending=Ending.SIMULATOR_ENDED, client=STOPPED, simulator=End(at=10.4, exit_code=1))
-    if captured:  # then the server had answered, and something else broke
-        silent.capture("left").write_bytes(b"")
+def test_a_server_that_never_answers_the_simulator_is_no_fault_of_the_simulator(stage: Stage) -> None:
+    silent = stage(ending=Ending.SIMULATOR_ENDED, client=STOPPED, simulator=End(at=10.0, exit_code=1))
     outcome, code, side, text = early(silent)
-    if captured:
-        assert (outcome, code) == (Outcome.ERROR, ReasonCode.SIMULATOR)
-    else:
-        assert (outcome, code, side) == (Outcome.TIMED_OUT, ReasonCode.BEFORE_PUBLISH, "server")
-        assert text == "the server answered no QUIC packet within 10 s; the server wrote nothing"
+    assert (outcome, code, side) == (Outcome.TIMED_OUT, ReasonCode.BEFORE_PUBLISH, "server")
+    assert text == "the server answered no QUIC packet within 10 s; the server wrote nothing"
+
+
+@pytest.mark.parametrize(
+    ("captured", "end"),
+    [
+        ("left", End(at=10.4, exit_code=1)),  # the server had answered, and something else broke
+        ("right", End(at=10.4, exit_code=1)),
+        (None, End(at=9.9, exit_code=1)),
+        (None, End(at=10.4, exit_code=0)),
+    ],
+)
+@pytest.mark.parametrize("ending", [Ending.SIMULATOR_ENDED, Ending.CLIENT_ENDED])
+def test_any_other_end_of_the_simulator_is_its_own_fault(
+    stage: Stage, captured: Beside | None, end: End, ending: Ending
+) -> None:
+    broken = stage(ending=ending, client=STOPPED, simulator=end)
+    if captured is not None:
+        broken.capture(captured).write_bytes(b"")
+    outcome, code, side, _ = early(broken)
+    assert (outcome, code, side) == (Outcome.ERROR, ReasonCode.SIMULATOR, "harness")
+
+
+def test_a_simulator_that_is_gone_without_an_end_of_its_own_is_an_error_too(stage: Stage) -> None:
+    outcome, code, _, text = early(stage(ending=Ending.SIMULATOR_ENDED, client=STOPPED, simulator=STOPPED))
+    assert (outcome, code) == (Outcome.ERROR, ReasonCode.SIMULATOR)
+    assert text == "the simulator ended before the exchange was over"
+
+
+def test_with_the_key_log_it_needs_a_case_is_judged(stage: Stage) -> None:
+    failed = verdict(stage(KEY_UPDATE), KEY_UPDATE)
+    assert failed.reason is not None
+    assert (failed.outcome, failed.reason.code) == (Outcome.FAILED, ReasonCode.WRONG_TRAFFIC)
+
+
+@pytest.mark.parametrize("received", [False, True])
+def test_of_files_that_are_missing_a_server_that_left_first_is_named(stage: Stage, *, received: bool) -> None:
+    left = stage(ending=Ending.SERVER_ENDED, server=ENDED, client=STOPPED, received=received)
+    failed = verdict(left, HANDSHAKE, *connections(2))
+    assert failed.reason is not None
+    assert failed.reason.code is (ReasonCode.WRONG_TRAFFIC if received else ReasonCode.WRONG_FILES)
+    assert (failed.reason.side == "server") is not received
+    assert failed.reason.text.endswith("; the server had left first") is not received
+
+
+def test_of_files_that_are_missing_after_the_clients_own_end_nobody_else_is_named(stage: Stage) -> None:
+    failed = verdict(stage(received=False))
+    assert failed.reason is not None
+    assert failed.reason.code is ReasonCode.WRONG_FILES
+    assert "left first" not in failed.reason.text
+
+
+def test_a_client_of_whose_end_nothing_is_known_is_gone(stage: Stage) -> None:
+    assert early(stage(client=None))[1:] == (
+        ReasonCode.CLIENT_EXIT,
+        "client",
+        "the client is gone; the client wrote nothing",
+    )
+
+
+def test_nothing_is_said_of_what_the_server_chose_where_nothing_is_seen_of_it(stage: Stage) -> None:
+    assert verdict(stage()).negotiated is None
 
 
 def test_a_flow_without_its_competitor_is_not_what_was_to_be_measured(stage: Stage) -> None:

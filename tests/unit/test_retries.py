@@ -22,6 +22,7 @@ from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
 from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
+from ci.runner.retry import retries
 from ci.runner.schedule import Ready
 from ci.runner.shard import Runner, Settings, Summary
 from ci.suites.registry import SUITES
@@ -118,6 +119,45 @@ def test_a_pair_that_cannot_talk_is_not_asked_twice(tmp_path: Path) -> None:
     assert summary.notes == [
         "broken-v1 x server-v1: 5 of 8 cases are red: that is no flake, so none of them was tried again"
     ]
+
+
+@pytest.mark.parametrize(
+    ("planned", "red", "tried"),
+    [
+        (40, 10, 10),  # as many as ten are no outage, whatever their share
+        (40, 11, 0),
+        (60, 12, 12),  # a fifth of them is none either
+        (60, 13, 0),
+    ],
+)
+def test_in_an_outage_nothing_is_asked_twice(planned: int, red: int, tried: int) -> None:
+    """But errors, which say nothing of the versions, and do not make one."""
+    cases = [quic(f"client-v{number}", "handshake")[0] for number in range(planned)]
+    broken = cases[:red]
+    error = cases[red : red + 20]
+    found = retries(cases, [*broken, *error], is_error=set(error).__contains__)
+    assert set(found.cases) == {*(broken if tried else ()), *error}
+    said = f"{red} of {planned} cases are red: that is no flake, so none of them was tried again"
+    assert found.notes == (() if tried else (said,))
+
+
+@pytest.mark.parametrize(
+    ("planned", "red", "tried"),
+    [
+        (8, 4, 4),  # four are few
+        (6, 4, 4),
+        (10, 5, 5),  # half of them is not most
+        (9, 5, 0),
+        (8, 5, 0),
+    ],
+)
+def test_of_a_pair_most_of_which_is_red_nothing_is_asked_twice(planned: int, red: int, tried: int) -> None:
+    names = SUITES["quic"].words.params[0].words[:planned]
+    pair = quic("broken-v1", *names)
+    others = [quic(f"client-v{number}", "handshake")[0] for number in range(90)]
+    found = retries([*pair, *others], pair[:red], is_error=lambda _: False)
+    assert len(found.cases) == tried
+    assert bool(found.notes) is not bool(tried)
 
 
 def test_what_an_earlier_process_found_red_gets_the_tries_it_has_left(tmp_path: Path) -> None:

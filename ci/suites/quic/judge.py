@@ -14,7 +14,6 @@ from typing import Final, Protocol
 
 from ci.errors import EngineError
 from ci.model import Outcome, Reason, ReasonCode, Side, Verdict
-from ci.spec.attempt import End
 from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packets import PacketType, Sender, Trace
 from ci.suites.quic.exchange import Ending, Exchange, Participant
@@ -37,9 +36,8 @@ NOT_AN_INTEROP_RESULT: Final = {
 }
 # How long the simulator waits for the server's first answer, and ends if there is none.
 SERVER_ANSWER_SECONDS: Final = 10.0
-SIGNAL_NAMES: Final = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 LONGEST_REASON: Final = 1000
-LAST_WORDS: Final = 300
+LONGEST_LINE: Final = 300
 
 ENDPOINTS: Final[tuple[Sender, ...]] = ("client", "server")
 
@@ -157,13 +155,13 @@ def _server_never_answered(exchange: Exchange) -> Verdict | None:
 def _harness_broke(test: TestCase, exchange: Exchange) -> Verdict | None:
     simulator = exchange.own_end("simulator")
     if simulator is not None or exchange.ending is Ending.SIMULATOR_ENDED:
-        how = _how(simulator) if simulator else "ended"
+        how = simulator.how if simulator else "ended"
         text = f"the simulator {how} before the exchange was over{_last_log_line(exchange, 'simulator')}"
         return _verdict(Outcome.ERROR, ReasonCode.SIMULATOR, text, "harness")
     for participant in test.participants:
         end = exchange.own_end(participant)
         if end is not None:  # without its competitor a flow is measured that nobody asked for
-            text = f"{participant} {_how(end)} before the exchange was over{_last_log_line(exchange, participant)}"
+            text = f"{participant} {end.how} before the exchange was over{_last_log_line(exchange, participant)}"
             return _verdict(Outcome.ERROR, ReasonCode.SIMULATOR, text, "harness")
     for side in ENDPOINTS:
         end = exchange.own_end(side)
@@ -189,7 +187,7 @@ def _ended_badly(exchange: Exchange) -> Verdict | None:
     code = ReasonCode.CLIENT_EXIT if side == "client" else ReasonCode.SERVER_EXIT
     if end is not None and end.out_of_memory:
         code = ReasonCode.OUT_OF_MEMORY
-    text = f"the {side} {_how(end) if end else 'is gone'}{_last_log_line(exchange, side)}"
+    text = f"the {side} {end.how if end else 'is gone'}{_last_log_line(exchange, side)}"
     return _verdict(Outcome.FAILED, code, text, side)
 
 
@@ -212,18 +210,9 @@ def _verdict(outcome: Outcome, code: ReasonCode, text: str, side: Side) -> Verdi
     return Verdict(outcome=outcome, reason=Reason(code=code, text=text[:LONGEST_REASON], side=side))
 
 
-def _how(end: End) -> str:
-    if end.out_of_memory:
-        return "ran out of memory"
-    if end.signal is not None:
-        name = SIGNAL_NAMES.get(end.signal)
-        return f"was killed by signal {end.signal}" + (f" ({name})" if name else "")
-    return f"exited {end.exit_code}"
-
-
 def _last_log_line(exchange: Exchange, participant: Participant) -> str:
     words = exchange.last_log_line.get(participant, "").strip()
     if not words:
         return "" if participant not in ENDPOINTS else f"; the {participant} wrote nothing"
-    readable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words[:LAST_WORDS])
+    readable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words[:LONGEST_LINE])
     return f"; the last line of the {participant}: {readable}"

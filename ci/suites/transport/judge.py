@@ -27,7 +27,6 @@ NOT_AN_INTEROP_RESULT: Final = {
     127: ReasonCode.CONTAINER_START,
     132: ReasonCode.ILLEGAL_INSTRUCTION,
 }
-SIGNAL_NAMES: Final = {1: "SIGHUP", 2: "SIGINT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM"}  # fmt: skip  # noqa: E501
 
 AS_A_STRING: Final = "the listener published its address with SET, which leaves no list"
 
@@ -147,14 +146,12 @@ def _listener_died(evidence: Evidence, listener: End) -> Reason:
 
 def _ended_badly(evidence: Evidence, role: Role, end: End, when: str) -> Reason:
     if end.out_of_memory:
-        code, what = ReasonCode.OUT_OF_MEMORY, "ran out of memory"
+        code = ReasonCode.OUT_OF_MEMORY
     elif end.signal is not None:
-        name = SIGNAL_NAMES.get(end.signal)
-        code, what = ReasonCode.SIGNAL, f"was killed by signal {end.signal}" + (f" ({name})" if name else "")
+        code = ReasonCode.SIGNAL
     else:
         code = ReasonCode.DIALER_EXIT if role == "dialer" else ReasonCode.LISTENER_EXIT
-        what = f"exited {end.exit_code}"
-    return Reason(code=code, text=f"the {role} {what} {when}{_last_log_line(evidence, role)}", side=role)
+    return Reason(code=code, text=f"the {role} {end.how} {when}{_last_log_line(evidence, role)}", side=role)
 
 
 def _deadline_passed(evidence: Evidence) -> Reason:
