@@ -305,7 +305,8 @@ def _case_document(case: MergedCase) -> dict[str, Any]:
         expectation=None if case.expectation is None else case.expectation.id,
         differs=case.differs,
     )
-    fields = {it.encode_name: getattr(document, it.name) for it in msgspec.structs.fields(document)}
+    names = zip(document.__struct_encode_fields__, document.__struct_fields__, strict=True)
+    fields = {encoded: getattr(document, name) for encoded, name in names}
     return {**fields, **case_fields(case.case, nested=True)}
 
 
