@@ -266,9 +266,10 @@ def schemas(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
-def findings(session: nox.Session) -> None:
-    """Write the lists of cells in docs/findings.md anew, after a change of a dashboard or an expectation."""
-    session.run(environment(session), "-m", "ci.plan.findings", str(ROOT), external=True)
+def documents(session: nox.Session) -> None:
+    """Write docs/reasons.md and the lists of cells in docs/findings.md anew."""
+    for module in ("ci.reports.reasons", "ci.plan.findings"):
+        session.run(environment(session), "-m", module, str(ROOT), external=True)
 
 
 @nox.session(venv_backend="none")

@@ -1,6 +1,6 @@
 """The lists of cells in docs/findings.md: of each expectation the published cells that it explains.
 
-`nox -s findings` writes them between their markers; what stands around them is written by hand.
+`nox -s documents` writes them between their markers; what stands around them is written by hand.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_each_expectation_has_its_section_of_the_findings_with_all_its_cells() -
     page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
     assert sorted(it["id"] for it in MARKED.finditer(page)) == sorted(it.id for it in CATALOGUE.expectations)
     cells = explained((ROOT / "README.md").read_text(encoding="utf-8"), EXPECTED)
-    assert written(page, cells) == page, "write it: nox -s findings"
+    assert written(page, cells) == page, "write it: nox -s documents"
 
 
 # --- over a simulated network -----------------------------------------------------------------------------
