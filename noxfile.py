@@ -180,6 +180,12 @@ def export_results(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", tags=["pipeline"])
+def compare(session: nox.Session) -> None:
+    """Two runs, case by case: `-- BASE HEAD`."""
+    pipeline(session, "compare")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
 def repro(session: nox.Session) -> None:
     """One case in the foreground, as often as it takes: `-- "CASE"`."""
     pipeline(session, "repro")

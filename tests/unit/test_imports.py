@@ -59,7 +59,7 @@ FENCES = {
         "engines.docker.sandbox",
     },
     "redis": {"engines.coordination"},
-    "requests": {"engines.docker.daemon", "commands.doctor_checks.registries"},
+    "requests": {"engines.docker.daemon", "commands.doctor_checks.registries", "commands.given_runs"},
     "yaml": {"config.yaml_source"},
     "jinja2": {"reports.markdown"},
     "markdown_it": {"reports.code_lines"},
