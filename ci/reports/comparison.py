@@ -18,6 +18,8 @@ __all__ = ["as_document", "as_lines", "as_markdown"]
 # A comment on GitHub may have 65,536 characters.
 LONGEST_MARKDOWN: Final = 60_000
 MOST_CASES: Final = 40
+# Of a digest enough to tell it from others.
+LONGEST_VALUE: Final = 24
 _WORDS: Final = {change: change.replace("-", " ") for change in Change}
 
 
@@ -116,7 +118,7 @@ def _input(change: InputChange) -> str:
 def _short(value: str | None) -> str:
     if value is None:
         return "not known"
-    return f"{value[:19]}…" if value.startswith("sha256:") else value
+    return f"{value[:LONGEST_VALUE]}…" if len(value) > LONGEST_VALUE else value
 
 
 def _became(difference: Difference) -> str:

@@ -47,7 +47,7 @@ class _State(Enum):
 class InputChange:
     """What a case was run on, in one respect, then and now; None where that is not known.
 
-    :param what: `image of the listener go-v0.51`, `engine version`, …
+    :param what: `image of go-v0.51`, `engine version`, …
     """
 
     what: str
@@ -197,12 +197,13 @@ def _speaks(case: MergedCase) -> Attempt | None:
 
 
 def _changed_inputs(base: Attempt, head: Attempt) -> Iterator[InputChange]:
-    for role, now in head.roles.items():
-        then = base.roles.get(role)
+    # Whatever its role: of one version there is one image.
+    before = {it.version: it for it in base.roles.values()}
+    for version, now in {it.version: it for it in head.roles.values()}.items():
+        then = before.get(version)
         if then is not None:
-            images = then.image_digest, now.image_digest
-            yield from _differing(f"image of the {role} {now.version}", *images)
-            yield from _differing(f"sources of the {role} {now.version}", then.build_key, now.build_key)
+            yield from _differing(f"image of {version}", then.image_digest, now.image_digest)
+            yield from _differing(f"sources of {version}", then.build_key, now.build_key)
     for what, one, other in (("engine", base.engine, head.engine), ("host", base.host, head.host)):
         for name in sorted({*one, *other} - _VOLATILE):
             yield from _differing(f"{what} {name}", _text(one.get(name)), _text(other.get(name)))

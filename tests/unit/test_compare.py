@@ -171,12 +171,12 @@ def test_inputs_that_changed_are_told() -> None:
     red = replace(on(case, "b", version="28.0", load=9.0, key="l"), outcome=FAILED, metrics={})
     [found] = compare(merged_of({case: [on(case, "a")]}), merged_of({case: [red]})).differences
     assert found.inputs == (
-        InputChange(what="image of the listener go-v1", base="sha256:a", head="sha256:b"),
-        InputChange(what="sources of the listener go-v1", base="k", head="l"),
+        InputChange(what="image of go-v1", base="sha256:a", head="sha256:b"),
+        InputChange(what="sources of go-v1", base="k", head="l"),
         InputChange(what="engine version", base="20.10", head="28.0"),
     )
     said = list(as_lines(compare(merged_of({case: [on(case, "a")]}), merged_of({case: [red]}))))
-    assert "  what changed: image of the listener go-v1: sha256:a… → sha256:b…" in said
+    assert "  what changed: image of go-v1: sha256:a → sha256:b" in said
     assert said[-1] == "1 newly failing, 0 unchanged"
 
 
