@@ -186,6 +186,12 @@ def compare(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", tags=["pipeline"])
+def expect(session: nox.Session) -> None:
+    """Entries of `expectations:` for what a run came to and nobody expected: `-- [RUN] [--write]`."""
+    pipeline(session, "expect")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
 def repro(session: nox.Session) -> None:
     """One case in the foreground, as often as it takes: `-- "CASE"`."""
     pipeline(session, "repro")

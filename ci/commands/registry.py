@@ -38,6 +38,7 @@ COMMANDS: Final = (
     Command("update-readme", "update_readme", "write the dashboard of a suite between its markers in the README"),
     Command("export-results", "export_results", "write merged results in a format that other programs read"),
     Command("compare", "compare", "two runs, case by case: what is newly red, and what those cells have in common"),
+    Command("expect", "expect", "entries for what a run came to and nobody expected, as a diff to review"),
     Command("repro", "repro", "one case in the foreground, as often as it takes"),
     Command("check-image", "check_image", "hold one image to the container contract"),
     Command("doctor", "doctor", "what this host offers, what is missing, and what that affects"),

@@ -12,14 +12,16 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from ci.config.row import OWNER, URL, is_plain
+from ci.config.yaml_source import Problems, parse
+from ci.errors import ConfigurationError
 from ci.model import Expectation, Expected, ReasonCode
 from ci.util.suggest import did_you_mean, shown
 
 if TYPE_CHECKING:
     from ci.config.expression import Resolver
-    from ci.config.yaml_source import Node, Place, Problems
+    from ci.config.yaml_source import Node, Place
 
-__all__ = ["KEYS", "ExpectationRow", "check_expectations", "read_expectations"]
+__all__ = ["KEYS", "ExpectationRow", "appended", "check_expectations", "read_expectations"]
 
 KEYS: Final = ("id", "select", "expect", "reason", "link", "since", "expires", "owner", "code", "matches")
 
@@ -40,6 +42,34 @@ class ExpectationRow:
 def read_expectations(node: Node, problems: Problems) -> list[ExpectationRow]:
     """Read the list, noting every mistake in it; it may be empty, because it is hoped to become so."""
     return [_read(item, problems) for item in node.items("`expectations`", problems) or ()]
+
+
+def appended(text: str, file: str, entries: str) -> str:
+    """The text of a list of versions with further expectations behind those that are there.
+
+    :param entries: as `read_expectations` reads them, indented by two
+    :raises ConfigurationError: the file has mistakes
+    """
+    problems = Problems()
+    root = parse(text, file, problems)
+    problems.raise_if_any()
+    found = None if root is None else root.any_entries("the file", problems)
+    problems.raise_if_any()
+    if not found or "expectations" not in found:
+        return f"{text.rstrip()}\n\nexpectations:{entries}"
+    node = found["expectations"][1]
+    if node.in_brackets:
+        if node.items("`expectations`", problems):
+            raise ConfigurationError(
+                "expectations-in-brackets",
+                f"{node.place}: a list in brackets cannot be added to without touching what is there",
+                hint="write one entry a line, each behind `- `",
+            )
+        return f"{text[: node.start].rstrip()}{entries.rstrip()}{text[node.end :]}"
+    line_end = text.find("\n", node.end)  # behind a comment, if there is one
+    if line_end == -1:
+        return f"{text}\n{entries}"
+    return f"{text[: line_end + 1]}{entries}{text[line_end + 1 :]}"
 
 
 def check_expectations(rows: Sequence[ExpectationRow], resolver: Resolver, problems: Problems) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the stubs have two classes where the library has one
 
     _AnyMark: TypeAlias = yaml.Mark | _ForeignMark
 
-__all__ = ["Node", "Place", "Problem", "Problems", "SourceError", "as_word", "read"]
+__all__ = ["Node", "Place", "Problem", "Problems", "SourceError", "as_word", "parse", "read"]
 
 _MAXIMUM_DEPTH: Final = 16  # a catalogue needs five levels; composing recurses once per level
 _MAXIMUM_BYTES: Final = 4 << 20
@@ -226,9 +226,15 @@ def read(path: Path, problems: Problems) -> Node | None:
     :raises ConfigurationError: the file cannot be read at all
     """
     text = _text(path, problems)
-    if text is None or not _without_tabs(text, str(path), problems):
-        return None
-    return _compose(text, str(path), problems)
+    return None if text is None else parse(text, str(path), problems)
+
+
+def parse(text: str, file: str, problems: Problems) -> Node | None:
+    """The one document of a text, or None after noting why there is none.
+
+    :param file: what it is called in messages
+    """
+    return _compose(text, file, problems) if _without_tabs(text, file, problems) else None
 
 
 def as_word(text: str) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from ci.errors import ConfigurationError
 from ci.model import Outcome
 from ci.results.aggregate import CaseVerdict
+from ci.results.factors import Factor, groups
 from ci.results.signature import signature
 
 if TYPE_CHECKING:
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from ci.results.records import Attempt
 
 __all__ = ["Change", "Comparison", "Culprit", "Difference", "InputChange", "compare"]
+
+
+# A factor explains failures if at least this share of the cases that have it fail.
+_SHARE: Final = 0.5
 
 
 class Change(str, Enum):
@@ -85,10 +88,6 @@ class Difference:
         return () if one is None or other is None else tuple(_changed_inputs(one, other))
 
 
-# One thing that cases have in common: a kind (`listener`, `version`, `muxer` …) and a word.
-Factor: TypeAlias = "tuple[str, str]"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Culprit:
     """What a group of newly failing cases has in common, and others that pass mostly have not.
@@ -125,7 +124,11 @@ class Comparison:
         failing = self.of(Change.NEWLY_FAILING)
         then = {it.key for it in self.base.cases if _state(it) not in (_State.RED, _State.NOTHING)}
         now = [it.case for it in self.head.cases if it.key in then and _state(it) is not _State.NOTHING]
-        return tuple(_culprits(failing, now))
+        by_case = {it.case: it for it in failing}
+        return tuple(
+            Culprit(factors=it.factors, failing=tuple(by_case[case] for case in it.cases), of=it.of)
+            for it in groups([it.case for it in failing], now, share=_SHARE)
+        )
 
 
 def compare(base: Merged, head: Merged) -> Comparison:
@@ -222,36 +225,3 @@ def _differing(what: str, base: str | None, head: str | None) -> Iterator[InputC
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-# --- culprits ---------------------------------------------------------------------------------------------
-
-# A factor explains failures if at least this share of the cases that have it fail.
-_SHARE: Final = 0.5
-
-
-def _factors(case: Case) -> Iterator[tuple[Factor, ...]]:
-    """What a case has in common with others, alone and in twos."""
-    words = [(param.dimension, word) for param, word in zip(case.suite.params, case.params, strict=True) if word]
-    roles = list(zip(case.suite.roles, case.pair, strict=True))
-    versions = [("version", version) for version in dict.fromkeys(case.pair)]
-    single: list[Factor] = [*roles, *versions, *words]
-    yield from ((one,) for one in single)
-    for pair in combinations(single, 2):
-        if not (pair[0][0] != "version" and pair[1] == ("version", pair[0][1])):  # says the same twice
-            yield pair
-
-
-def _culprits(failing: Sequence[Difference], comparable: Sequence[Case]) -> Iterator[Culprit]:
-    totals: Mapping[tuple[Factor, ...], int] = Counter(it for case in comparable for it in _factors(case))
-    left = list(failing)
-    while left:
-        covered = Counter(it for difference in left for it in _factors(difference.case))
-        good = [it for it, count in covered.items() if len(left) > 1 and count > 1 and count >= _SHARE * totals[it]]
-        if not good:
-            yield from (Culprit(factors=(), failing=(it,), of=1) for it in left)
-            return
-        best = max(good, key=lambda it: (covered[it] * covered[it] / totals[it], -len(it)))
-        group = tuple(it for it in left if best in set(_factors(it.case)))
-        yield Culprit(factors=best, failing=group, of=totals[best])
-        left = [it for it in left if it not in group]
