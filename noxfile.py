@@ -180,6 +180,12 @@ def export_results(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", tags=["pipeline"])
+def report(session: nox.Session) -> None:
+    """A run in a format: `-- [RUN] --format junit`."""
+    pipeline(session, "report")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
 def compare(session: nox.Session) -> None:
     """Two runs, case by case: `-- BASE HEAD`."""
     pipeline(session, "compare")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.commands.given_runs import given_run
+from ci.commands.given_runs import add_run_argument, given_run
 from ci.commands.workspace import Workspace, add_version_arguments
 from ci.config.expectations import appended
 from ci.errors import ConfigurationError, ExitCode
@@ -30,13 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "be, limited to the cells that the run had. Nothing is written without --write; reasons and links are for you."
     )
     parser.epilog = "example: nox -s expect -- results/latest --write"
-    parser.add_argument(
-        "run_given",
-        nargs="?",
-        default="results/latest",
-        metavar="RUN",
-        help="folder of a run, a merged.json, or the http(s) address of one; default: results/latest",
-    )
+    add_run_argument(parser)
     add_version_arguments(parser)
     parser.add_argument("--write", action="store_true", help="add the entries to versions.yaml; comments stay")
     parser.set_defaults(run=run)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ci.results.merged import Merged
     from ci.terminal.console import Console
 
-__all__ = ["configure", "run"]
+__all__ = ["configure", "run", "write_report"]
 
 # A folder's name that is nothing else in a URL either.
 RUN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     content = rendered if isinstance(rendered, bytes) else rendered.encode()
     if arguments.site is None:
         output: Path = arguments.output or path.with_name(report.file_name)
-        _write(output, content)
+        write_report(output, content)
         console.info(f"{arguments.format}: {output}")
         if report.has_page:
             console.info("next: the same with --site FOLDER lays out what the web page reads, the logs with it")
@@ -115,7 +115,8 @@ def _lay_out(merged: Merged, content: bytes, results: Path, folder: Path, log_di
         ) from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_report(path: Path, content: bytes) -> None:
+    """:raises ConfigurationError: it cannot be written"""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)

@@ -11,14 +11,26 @@ from ci.results.merged import merged_from, read_merged
 from ci.suites.registry import known_suites
 
 if TYPE_CHECKING:
+    import argparse
+
     from ci.results.merged import Merged
 
-__all__ = ["given_run"]
+__all__ = ["add_run_argument", "given_run"]
 
 MERGED: Final = "merged.json"
 _SECONDS: Final = 60
 # As much as is read of a file.
 _MOST_BYTES: Final = 1 << 30
+
+
+def add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run_given",
+        nargs="?",
+        default="results/latest",
+        metavar="RUN",
+        help="folder of a run, a merged.json, or the http(s) address of one; default: results/latest",
+    )
 
 
 def given_run(text: str) -> Merged:

@@ -37,6 +37,7 @@ COMMANDS: Final = (
     Command("merge-results", "merge_results", "reconcile the shards' results with the plan"),
     Command("update-readme", "update_readme", "write the dashboard of a suite between its markers in the README"),
     Command("export-results", "export_results", "write merged results in a format that other programs read"),
+    Command("report", "report", "a run as JUnit XML, CSV, JSON Lines, badge, Prometheus text or step summary"),
     Command("compare", "compare", "two runs, case by case: what is newly red, and what those cells have in common"),
     Command("expect", "expect", "entries for what a run came to and nobody expected, as a diff to review"),
     Command("repro", "repro", "one case in the foreground, as often as it takes"),

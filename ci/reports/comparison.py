@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ci.reports.formats.summary import cut
 from ci.reports.markdown import code
 from ci.results.comparison import Change
 from ci.util.text import counted
@@ -52,7 +53,7 @@ def as_markdown(comparison: Comparison) -> str:
             lines += [_item(it) for it in found[:MOST_CASES]]
             lines += [f"* and {len(found) - MOST_CASES} more"] if len(found) > MOST_CASES else []
             lines += ["", "</details>"]
-    return _cut(lines)
+    return cut(lines, LONGEST_MARKDOWN)
 
 
 def _item(difference: Difference) -> str:
@@ -148,14 +149,3 @@ def _listed(found: Sequence[Difference], line: Any) -> Iterator[str]:
     yield from map(line, found[:MOST_CASES])
     if len(found) > MOST_CASES:
         yield f"{_WORDS[found[0].change]}: and {len(found) - MOST_CASES} more, all of them in --format json"
-
-
-def _cut(lines: Sequence[str]) -> str:
-    kept: list[str] = []
-    size = 0
-    for line in lines:
-        size += len(line) + 1
-        if size > LONGEST_MARKDOWN:
-            return "\n".join([*kept, "", f"… and {counted(len(lines) - len(kept), 'line')} more"]) + "\n"
-        kept.append(line)
-    return "\n".join(kept) + "\n"

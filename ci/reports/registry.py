@@ -12,6 +12,12 @@ __all__ = ["REPORTS", "load_report"]
 
 # By the name that is asked for: `module:name` of the `Report`.
 REPORTS: Final[dict[str, str]] = {
+    "badge": "ci.reports.formats.badge:BADGE",
+    "csv": "ci.reports.formats.table:CSV",
+    "json-lines": "ci.reports.formats.lines:JSON_LINES",
+    "junit": "ci.reports.formats.junit:JUNIT",
+    "prometheus": "ci.reports.formats.prometheus:PROMETHEUS",
+    "step-summary": "ci.reports.formats.summary:STEP_SUMMARY",
     "quic-interop-runner": "ci.suites.quic.reports.export:QUIC_INTEROP_RUNNER",
 }
 

@@ -36,7 +36,17 @@ from ci.util.atomic import write_atomically
 from ci.util.given_files import read_given
 from ci.util.json_document import canonical, decode_as
 
-__all__ = ["Counts", "Merged", "MergedCase", "MergedShard", "ShardState", "merged_from", "read_merged", "write_merged"]
+__all__ = [
+    "Counts",
+    "Merged",
+    "MergedCase",
+    "MergedShard",
+    "ShardState",
+    "case_document",
+    "merged_from",
+    "read_merged",
+    "write_merged",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +208,7 @@ class Merged:
 
     def to_bytes(self) -> bytes:
         """The canonical form of the document, made case by case: the whole of it as objects would be huge."""
-        cases = b",".join(canonical(_case_document(case)) for case in self.cases)
+        cases = b",".join(canonical(case_document(case)) for case in self.cases)
         counts = self.counts
         summary: MergedDocument[CaseDocument] = MergedDocument(
             plan=self.plan,
@@ -289,7 +299,8 @@ def merged_from(data: bytes, suites: Suites, *, where: str = "merged results") -
         raise ConfigurationError("record-malformed", f"{where}: it is not JSON: {error}") from error
 
 
-def _case_document(case: MergedCase) -> dict[str, Any]:
+def case_document(case: MergedCase) -> dict[str, Any]:
+    """A case as the document has it."""
     result = case.result
     document = CaseDocument(
         case=case.name,

@@ -1,0 +1,72 @@
+"""The summary of a step on GitHub, in Markdown: what is unexpected first, then the rest by kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ci.reports.expectations import closing, expected_lines, stale_lines
+from ci.reports.markdown import code
+from ci.results.aggregate import CaseVerdict
+from ci.util.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ci.reports.base import ReportOptions
+    from ci.results.merged import Merged, MergedCase
+
+__all__ = ["STEP_SUMMARY", "cut"]
+
+# GitHub refuses a summary of more than 1 MiB as a whole, and people read no more than this.
+MOST_BYTES: Final = 900_000
+_TITLES: Final = (
+    (CaseVerdict.UNEXPECTED, "Unexpectedly red"),
+    (CaseVerdict.ERROR, "Errors of the harness or the host"),
+    (CaseVerdict.INCOMPLETE, "Without a result"),
+    (CaseVerdict.FLAKY, "Flaky"),
+)
+
+
+class _StepSummary:
+    file_name = "summary.md"
+    has_page = False
+
+    def render(self, merged: Merged, _: ReportOptions) -> str:
+        return cut(list(_lines(merged)), MOST_BYTES)
+
+
+def _lines(merged: Merged) -> Iterator[str]:
+    yield f"### {merged.suite} interoperability"
+    yield ""
+    yield code(closing(merged))
+    for meaning, title in _TITLES:
+        yield from _section(title, [_line(case) for case in merged.cases if case.verdict is meaning])
+    yield from _section("Red as expected", [f"* {code(line)}" for line in expected_lines(merged)])
+    todo = [*stale_lines(merged), *merged.neglected]
+    yield from _section("To do about expectations", [f"* {code(line)}" for line in todo])
+
+
+def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield from ("", f"#### {title}: {len(lines)}", "", *lines)
+
+
+def _line(case: MergedCase) -> str:
+    reason = case.result.reason
+    return f"* {code(case.name)}" + (f" {reason.code} {code(reason.text)}" if reason is not None else "")
+
+
+def cut(lines: Sequence[str], most_bytes: int) -> str:
+    """Lines as a text; where that would be too long, whole lines of it and how many are left out."""
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line.encode()) + 1
+        if size > most_bytes:
+            kept += ["", f"… and {counted(len(lines) - len(kept), 'line')} more"]
+            break
+        kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+STEP_SUMMARY: Final = _StepSummary()
