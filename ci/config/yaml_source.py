@@ -7,6 +7,7 @@ YAML allows them only where nobody can see the difference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -195,7 +196,7 @@ class Node:
         node = self.yaml_node
         text = node.value if isinstance(node, yaml.ScalarNode) else self.kind
         try:
-            if len(text) == len("2026-11-02"):
+            if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):  # no other form that a later Python may read
                 return date.fromisoformat(text)
         except ValueError:
             pass

@@ -98,6 +98,7 @@ def test_an_empty_list_is_what_everybody_hopes_for(loaded: Loader) -> None:
         ("{id: one x, select: tls, expect: fail}", "6:10", "id `one x`: use letters, digits"),
         ("{id: one, select: tls, expect: fail, since: 2. 11. 2026}", "6:49", "`since` must be a day such as 2026-11"),
         ("{id: one, select: tls, expect: fail, since: 2026-02-30}", "6:49", "`since` must be a day such as 2026-11-02"),
+        ("{id: one, select: tls, expect: fail, expires: 2026-W45-1}", "6:51", "`expires` must be a day such as"),
         ("{id: one, select: tls, expect: fail, expires: 20261102}", "6:51", "`expires` must be a day such as"),
         (
             "{id: one, select: tls, expect: fail, since: 2026-11-02, expires: 2026-11-02}",
