@@ -198,6 +198,18 @@ def expect(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", tags=["pipeline"])
+def history(session: nox.Session) -> None:
+    """What cells came to, run after run: `-- "CASE"`, or `-- --add RUN`."""
+    pipeline(session, "history")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
+def rerun(session: nox.Session) -> None:
+    """What a run left open once more, on the same images and seeds: `-- RUN [SELECTION]`."""
+    pipeline(session, "rerun")
+
+
+@nox.session(venv_backend="none", tags=["pipeline"])
 def repro(session: nox.Session) -> None:
     """One case in the foreground, as often as it takes: `-- "CASE"`."""
     pipeline(session, "repro")

@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 4
     BUILD = 5
     ENGINE = 6
+    OUTSTANDING = 7
     BUG = 70
     INTERRUPTED = 130
 

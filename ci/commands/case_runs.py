@@ -74,11 +74,14 @@ def open_cases(
     cases: Sequence[Case],
     images: Mapping[str, Future[Image | Unavailable]],
     folder: Path,
+    *,
+    seeds: Mapping[str, int] | None = None,
 ) -> EngineCases:
     """What runs cases of the workspace's suite.
 
     :param images: of everybody who takes part, the auxiliary ones among them
     :param folder: of the shard
+    :param seeds: for these cases, by key
     :raises BuildError: an auxiliary image is not there
     :raises EngineError: the engine has no simulated network
     """
@@ -104,6 +107,7 @@ def open_cases(
             timeout_factor=arguments.timeout_factor,
             strict_exit=arguments.strict_exit,
             seed=arguments.seed,
+            seeds=seeds or {},
             captures=arguments.captures,
             foreign_simulator=workspace.simulator is not None,
             environment=os.environ,

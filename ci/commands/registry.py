@@ -40,6 +40,8 @@ COMMANDS: Final = (
     Command("report", "report", "a run as JUnit XML, CSV, JSON Lines, badge, Prometheus text or step summary"),
     Command("compare", "compare", "two runs, case by case: what is newly red, and what those cells have in common"),
     Command("expect", "expect", "entries for what a run came to and nobody expected, as a diff to review"),
+    Command("history", "history", "what cells came to, run after run: a strip, last good and bad, flaky or not"),
+    Command("rerun", "rerun", "what a run left open once more, on the same images and seeds; merged with the run"),
     Command("repro", "repro", "one case in the foreground, as often as it takes"),
     Command("check-image", "check_image", "hold one image to the container contract"),
     Command("doctor", "doctor", "what this host offers, what is missing, and what that affects"),

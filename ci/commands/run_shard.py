@@ -7,7 +7,7 @@ import os
 import platform
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -24,12 +24,13 @@ from ci.engines.registry import AUTO, ENGINES
 from ci.errors import ExitCode, InteropError
 from ci.images.base import Image, Provider, Unavailable
 from ci.images.caches.folder import Stopped
-from ci.model import Case, Outcome, ReasonCode
+from ci.model import Case, Expected, Outcome, ReasonCode
 from ci.plan.shard import Shard, slice_of
 from ci.results.expectations import unexpectedly_red
 from ci.results.host_load import load_note
 from ci.results.records import RunStart
 from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
+from ci.runner.retry import RETRY_CASES, RETRY_SECONDS
 from ci.runner.shard import Runner, Settings, Summary
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import Progress
@@ -59,8 +60,7 @@ __all__ = [
 ]
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how to run")
+def add_worker_argument(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--workers",
         type=whole_number("--workers", minimum=1, maximum=1024),
@@ -68,12 +68,38 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="cases at once (default: cores)",
     )
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to run")
+    add_worker_argument(group)
     group.add_argument(
         "--retries",
         type=whole_number("--retries", minimum=0, maximum=100),
         default=1,
         metavar="N",
         help="how often a red case is tried again, alone (default: 1)",
+    )
+    group.add_argument(
+        "--retry-cases",
+        type=whole_number("--retry-cases", minimum=0),
+        default=RETRY_CASES,
+        metavar="N",
+        help=f"how many red cases a shard tries again at most (default: {RETRY_CASES})",
+    )
+    group.add_argument(
+        "--retry-minutes",
+        type=whole_number("--retry-minutes", minimum=0, maximum=1440),
+        default=int(RETRY_SECONDS / 60),
+        metavar="N",
+        help=f"for how long (default: {RETRY_SECONDS / 60:g})",
+    )
+    group.add_argument(
+        "--confirm",
+        type=whole_number("--confirm", minimum=0, maximum=100),
+        default=0,
+        metavar="N",
+        help="run a case that passed although it was expected to fail N times more, alone (default: 0)",
     )
     add_time_arguments(group)
     add_case_arguments(group)
@@ -135,14 +161,33 @@ def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: C
 
     A cell of local processes among those of containers would be of another experiment.
     """
-    if arguments.engine != AUTO or arguments.fresh:
+    if arguments.fresh:
         return str(arguments.engine)
-    used = {attempt.engine.get("name") for attempt in read_shard(folder).attempts}
+    return engine_of(arguments, read_shard(folder).attempts, console)
+
+
+def engine_of(arguments: argparse.Namespace, attempts: Iterable[Attempt], console: Console) -> str:
+    """The engine asked for; where that is left to us, the one that these attempts were made with."""
+    if arguments.engine != AUTO:
+        return str(arguments.engine)
+    used = {attempt.engine.get("name") for attempt in attempts}
     for name in ENGINES:
         if name in used:
-            console.info(f"engine: {name}, with which this shard was begun; --engine takes another")
+            console.info(f"engine: {name}, with which this was begun; --engine takes another")
             return name
     return AUTO
+
+
+def start_of(run: str, plan: str, shard: str) -> RunStart:
+    """The first line of a shard that is run here and now."""
+    return RunStart(
+        run=run,
+        plan=plan,
+        shard=shard,
+        ci_attempt=_ci_attempt(os.environ),
+        tool_version=_tool_version(),
+        host=_host(),
+    )
 
 
 def run_one_shard(
@@ -172,14 +217,7 @@ def run_one_shard(
         f"shard {shard} of run {name}: {counted(len(planned), 'case')}"
         + (f", {len(planned) - len(left)} of them finished earlier" if finished else "")
     )
-    start = RunStart(
-        run=name,
-        plan=workspace.plan.digest,
-        shard=str(shard),
-        ci_attempt=_ci_attempt(os.environ),
-        tool_version=_tool_version(),
-        host=_host(),
-    )
+    start = start_of(name, workspace.plan.digest, str(shard))
     if not left and earlier.end is not None:
         console.info("every case of this shard has a result already; --fresh runs them again")
         return folder, Summary(outcomes={it.key: it.outcome for it in earlier.attempts})
@@ -213,7 +251,15 @@ def run_one_shard(
             folder=folder,
             progress=progress,
             settings=Settings(
-                workers=arguments.workers, retries=arguments.retries, repro=partial(repro_command, arguments)
+                workers=arguments.workers,
+                retries=arguments.retries,
+                retry_cases=arguments.retry_cases,
+                retry_seconds=arguments.retry_minutes * 60.0,
+                confirm=arguments.confirm,
+                expected_red=frozenset(
+                    key for key, it in workspace.expected.by_key.items() if it.expect is Expected.FAIL
+                ),
+                repro=partial(repro_command, arguments),
             ),
             cancelled=cancelled,
         )

@@ -132,7 +132,7 @@ def verdict(result: Result, expectation: Expectation | None = None, *, differs: 
 
     An expectation excuses nothing that is missing or that broke the harness.
 
-    :param differs: it is red in another way than the expectation says
+    :param differs: it is red, or was at first, in another way than the expectation says
     """
     measured = _measured(result)
     if expectation is None or measured in (CaseVerdict.GREY, CaseVerdict.INCOMPLETE, CaseVerdict.ERROR):
@@ -141,11 +141,11 @@ def verdict(result: Result, expectation: Expectation | None = None, *, differs: 
         if result.outcome is Outcome.UNSUPPORTED:
             return CaseVerdict.UNSUPPORTED
         return measured if measured is CaseVerdict.UNEXPECTED else CaseVerdict.STALE
-    if measured is CaseVerdict.UNEXPECTED:
-        return CaseVerdict.UNEXPECTED if differs else CaseVerdict.EXPECTED
-    if expectation.expect is Expected.FLAKY:
-        return CaseVerdict.EXPECTED if measured is CaseVerdict.FLAKY else measured
-    return CaseVerdict.STALE if measured is CaseVerdict.GREEN else measured
+    red = {CaseVerdict.UNEXPECTED} | ({CaseVerdict.FLAKY} if expectation.expect is Expected.FLAKY else set())
+    if measured in red:
+        return measured if differs else CaseVerdict.EXPECTED
+    stale = measured is CaseVerdict.GREEN and expectation.expect is Expected.FAIL
+    return CaseVerdict.STALE if stale else measured
 
 
 def _measured(result: Result) -> CaseVerdict:

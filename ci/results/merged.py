@@ -56,7 +56,7 @@ class MergedCase:
     :param attempts: in the order they were made, the superseded ones among them
     :param superseded: positions in `attempts` that no longer count
     :param expectation: what is known of it
-    :param differs: its reason is not the one that the expectation tells, which matters only where it is red
+    :param differs: its reason is not the one that the expectation tells
     """
 
     case: Case

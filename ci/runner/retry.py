@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from ci.model import Case
 
-__all__ = ["Retries", "retries"]
+__all__ = ["RETRY_CASES", "RETRY_SECONDS", "Retries", "retries"]
 
+# What a shard spends on telling flaky from broken: more would take as long as the cases themselves.
+RETRY_CASES: Final = 100
+RETRY_SECONDS: Final = 30 * 60.0
 # Beyond this share of red cases retrying finds no flakes, it only repeats what is broken.
 OUTAGE_SHARE: Final = 0.2
 OUTAGE_MINIMUM: Final = 10

@@ -28,8 +28,9 @@ from ci.runner.base import AttemptContext
 from ci.runner.case_errors import error_verdict, keep_traceback
 from ci.runner.inbox import Cancelled
 from ci.runner.quarantine import Quarantine
-from ci.runner.retry import retries
+from ci.runner.retry import RETRY_CASES, RETRY_SECONDS, retries
 from ci.runner.schedule import Ready, Schedule, Unrunnable
+from ci.util.text import counted
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
@@ -53,11 +54,21 @@ HARNESS_TROUBLE: Final = frozenset(
 class Settings:
     """:param workers: cases under way at once
     :param retries: how often a red case is tried again, alone, at the end
+    :param retry_cases: how many of them at most, in the whole shard
+    :param retry_seconds: for how long; what is under way then is brought to its end
+    :param confirm: how often a case that passed although it was expected to fail is run again, alone
+    :param expected_red: keys of the cases that are expected to fail
+    :param replaces: where all of this runs cases of another run again: the attempt that a case's is to replace, by key
     :param repro: the command that repeats one case, given its name
     """
 
     workers: int
     retries: int = 1
+    retry_cases: int = RETRY_CASES
+    retry_seconds: float = RETRY_SECONDS
+    confirm: int = 0
+    expected_red: frozenset[str] = frozenset()
+    replaces: Mapping[str, str | None] | None = None
     repro: Callable[[str], str] = 'nox -s repro -- "{}"'.format
 
 
@@ -105,6 +116,7 @@ class Runner:
         self._attempts: dict[str, int] = {}
         self._tried: Mapping[str, int] = {}
         self._again: list[Case] = []
+        self._retries_end: float | None = None
         self._quarantine = Quarantine()
         self.summary = Summary()
 
@@ -128,15 +140,45 @@ class Runner:
         if not self._cancelled.is_set():
             self._attempts.update({case.key: tries for case, tries in red.items()})
             self._again += red
-        for _ in range(self._settings.retries):
-            again, self._again = self._worth_retrying(cases if planned is None else planned), []
-            if not again or self.summary.lost or self._cancelled.is_set():
-                break
-            self._progress.again(len(again))
-            self._work_off(again, images, workers=1, kind="retry")
+        self._retry(cases if planned is None else planned, images)
+        self._retries_end = None
+        self._confirm(cases, images)
         self.summary.left = sum(case.key not in self.summary.outcomes for case in cases)
         self.summary.cancelled = self._cancelled.is_set()
         return self.summary
+
+    def _retry(self, planned: Sequence[Case], images: Mapping[str, Future[Image | Unavailable]]) -> None:
+        """Try red cases again, alone, as long as the shard's budget for it lasts."""
+        settings = self._settings
+        self._retries_end = time.monotonic() + settings.retry_seconds
+        left = settings.retry_cases
+        for _ in range(settings.retries):
+            again, self._again = self._worth_retrying(planned), []
+            if not again or self.summary.lost or self._cancelled.is_set():
+                break
+            affordable, tries = again[:left], sum(self._attempts.values())
+            left -= len(affordable)
+            self._progress.again(len(affordable))
+            self._work_off(affordable, images, workers=1, kind="retry")
+            given_up = len(again) - (sum(self._attempts.values()) - tries)
+            if given_up and not self._is_over(by_budget=False):
+                budget = f"{counted(settings.retry_cases, 'case')} and {settings.retry_seconds / 60:g} min"
+                cases = counted(given_up, "red case")
+                self.summary.notes.append(f"{cases} not tried again: the budget of a shard for that is {budget}")
+                break
+
+    def _confirm(self, cases: Sequence[Case], images: Mapping[str, Future[Image | Unavailable]]) -> None:
+        """Run what passed against expectation again: an entry that was lucky once is not to be removed for that."""
+        for _ in range(self._settings.confirm):
+            surprising = [
+                case
+                for case in cases
+                if case.key in self._settings.expected_red and self.summary.outcomes.get(case.key) is Outcome.PASSED
+            ]
+            if not surprising or self._is_over():
+                return
+            self._progress.again(len(surprising))
+            self._work_off(surprising, images, workers=1, kind="confirm")
 
     # --- workers --------------------------------------------------------------------------------------
 
@@ -187,8 +229,12 @@ class Runner:
                 return False
         return True
 
-    def _is_over(self) -> bool:
-        return self._cancelled.is_set() or self.summary.lost is not None
+    def _is_over(self, *, by_budget: bool = True) -> bool:
+        return (
+            self._cancelled.is_set()
+            or self.summary.lost is not None
+            or (by_budget and self._retries_end is not None and time.monotonic() >= self._retries_end)
+        )
 
     def _case(self, number: int, slot: Slot, ready: Ready, kind: Kind) -> bool:
         """Run a case, unless it is not worth trying, and write down what came of it; whether its slot is whole."""
@@ -277,8 +323,9 @@ class Runner:
             attempt_for(self._start, case, verdict.outcome, verdict.reason),
             inputs=_digest(self._case_runner.inputs(ready)),
             attempt=context.number,
-            of=self._tried.get(case.key, 0) + 1 + self._settings.retries,
-            kind=kind,
+            of=max(context.number, self._tried.get(case.key, 0) + 1 + self._settings.retries),
+            kind=kind if self._settings.replaces is None else "rerun",
+            supersedes=(self._settings.replaces or {}).get(case.key),
             started_at=context.started_at,
             metrics=verdict.metrics,
             negotiated=verdict.negotiated,

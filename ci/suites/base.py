@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class RunOptions:
     :param timeout_factor: for slow hosts: what is declared for a case, times this
     :param strict_exit: fail whoever stays after its result
     :param seed: for every case, instead of one of its own
+    :param seeds: for these cases, by key
     :param captures: of which results the captures are kept
     :param foreign_simulator: the network simulator is not ours
     :param environment: variables of this process, some of which suites hand on
@@ -120,6 +121,7 @@ class RunOptions:
     timeout_factor: float = 1.0
     strict_exit: bool = False
     seed: int | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
     captures: Captures = "red"
     foreign_simulator: bool = False
     environment: Mapping[str, str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,7 +57,6 @@ def interruptible(console: Console, *, stop: Callable[[], None] = lambda: None) 
     :param stop: called at the first request, from a thread of its own: ends what would be waited for, such as builds
     """
     cancelled = threading.Event()
-    # A handler may interrupt anything, also somebody who holds a lock: it does nothing but put, which takes none.
     asked: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
 
     def answer() -> None:
@@ -72,7 +72,7 @@ def interruptible(console: Console, *, stop: Callable[[], None] = lambda: None) 
                 os._exit(ExitCode.INTERRUPTED)
 
     answering = threading.Thread(target=answer, name="interrupts", daemon=True)
-    with _handled(_STOPPING, lambda number, _: asked.put((number, time.monotonic()))):
+    with _handled(_STOPPING, lambda *_: None), _arrivals(asked):
         answering.start()
         try:
             yield cancelled
@@ -83,6 +83,36 @@ def interruptible(console: Console, *, stop: Callable[[], None] = lambda: None) 
         # We are on our way out: a copy of the request that comes late must not cut off what is still to be said.
         for number in _PASSED_ON:
             signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _arrivals(asked: queue.SimpleQueue[tuple[int, float] | None]) -> Iterator[None]:
+    """Put each request to stop into the queue, with when it came, while the block lasts.
+
+    Python runs handlers in the main thread alone, when that next runs. But a signal may be taken by another thread,
+    such as one that is just starting a further one; a main thread that waits for its workers then sleeps on, and Ctrl-C
+    would be lost. What Python writes to its wakeup descriptor is written by whoever takes the signal, at once.
+    """
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+
+    def listen() -> None:
+        while data := reading.recv(64):
+            at = time.monotonic()
+            for number in data:
+                if number in _STOPPING:
+                    asked.put((number, at))
+
+    listening = threading.Thread(target=listen, name="signals", daemon=True)
+    earlier = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    listening.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(earlier)
+        writing.close()
+        listening.join()
+        reading.close()
 
 
 @contextmanager

@@ -74,6 +74,34 @@ def test_from_plan_to_readme(checkout: Callable[[Mapping[str, str]], Checkout]) 
     assert it.run("merge-results", "--run", RUN, "--accept-red", "--no-worse-than", "README.md")[0] == 0
 
 
+def test_what_a_run_left_open_is_run_again_and_merged_with_it(
+    checkout: Callable[[Mapping[str, str]], Checkout],
+) -> None:
+    it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "exit-3"})
+    run = it.folder / "fetched" / "artifact"
+    it.run("run-shard", "1/2", "--run", RUN, "--retries", "0")
+    it.run("run-shard", "2/2", "--run", RUN, "--retries", "0")
+    shutil.copytree(it.folder / "results" / RUN, run)
+
+    code, said = it.run("rerun", "fetched", "--engine", "docker")
+    assert code == ExitCode.FAILED
+    assert ": 5 cases again\n" in said
+    merged = json.loads((it.folder / "fetched" / "merged.json").read_text())
+    assert (merged["counts"]["passed"], merged["counts"]["failed"]) == (4, 5)
+    red = [case for case in merged["cases"] if case["outcome"] == "failed"]
+    for case in red:
+        old, new = case["attempts"]
+        assert (old["kind"], new["kind"], case["superseded"]) == ("first", "rerun", [0])
+        assert new["supersedes"] == f"{RUN}/{case['key']}/1"
+        assert {role: one["imageDigest"] for role, one in new["roles"].items()} == {
+            role: one["imageDigest"] for role, one in old["roles"].items()
+        }
+
+    code, said = it.run("rerun", "fetched", "a-v1 x b-v1 (tcp, noise, yamux)", "--engine", "docker")
+    assert code == ExitCode.OUTSTANDING
+    assert "what was run again is as it should be, but 5 cases of the run still outstanding\n" in said
+
+
 def test_the_whole_job_ends_with_what_is_unexpected(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     """The same run is red the first time and not the second, when somebody has said so."""
     it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "exit-3"})

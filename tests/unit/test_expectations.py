@@ -229,6 +229,7 @@ def test_red_in_another_way_is_unexpected() -> None:
     for expect in (Expected.FAIL, Expected.FLAKY):
         known = Expectation(id="one", select=("tls",), expect=expect)
         assert verdict(RED, known, differs=True) is UNEXPECTED
+    assert verdict(RESULTS["flaky"], known, differs=True) is FLAKY
 
 
 # --- a run ------------------------------------------------------------------------------------------------
@@ -267,6 +268,7 @@ def test_the_signature_is_looked_for_in_the_reason_and_in_what_was_written(
 ) -> None:
     merged = run(tmp_path, known, written="starting\nremote error: tls: unknown certificate authority\n")
     assert [case.verdict for case in merged.cases] == [meaning, GREEN]
+    assert merged.cases[0].differs is (meaning is UNEXPECTED)
     assert merged.exit_code() is (ExitCode.GREEN if meaning is EXPECTED else ExitCode.FAILED)
     assert merged.counts.expected == (meaning is EXPECTED)
     # What was measured stays what it was.
@@ -290,6 +292,7 @@ def test_a_stale_expectation_is_red_on_demand(tmp_path: Path) -> None:
     folder = write_shard(tmp_path, [attempt(CASE)], begin=start(), plan=plan_of([CASE]))
     merged = merge([folder], suites=known_suites(), expected={CASE.key: expectation()})
     assert merged.cases[0].verdict is STALE
+    assert not merged.cases[0].differs
     assert merged.counts.stale == 1
     assert merged.exit_code() is ExitCode.GREEN
     assert merged.exit_code(strict=True) is ExitCode.FAILED

@@ -79,6 +79,7 @@ FENCES = {
         "model",
         "results.aggregate",
         "results.case_fields",
+        "results.history",
         "results.merged",
         "results.merged_document",
         "results.plan_file",

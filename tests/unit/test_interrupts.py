@@ -80,6 +80,33 @@ def test_one_request_that_comes_several_times_is_one(number: signal.Signals) -> 
         assert said[0] == f"warning: {number.name}: stopping and cleaning up; Ctrl-C once more ends at once"
 
 
+# Its main thread sleeps until another one ends, which takes the signal, as one that is starting a further one may.
+ASLEEP = """
+import os, signal, sys, threading, time
+from ci.terminal.console import Console
+from ci.terminal.interrupts import interruptible
+
+answered = []
+with interruptible(Console.for_stream(sys.stdout, os.environ)) as cancelled:
+    print("ready", os.getpid(), flush=True)
+
+    def take():
+        time.sleep(0.5)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        answered.append(cancelled.wait(20))
+
+    other = threading.Thread(target=take)
+    other.start()
+    other.join()
+print("asked" if answered == [True] else "lost", flush=True)
+"""
+
+
+def test_a_request_that_another_thread_takes_is_not_lost() -> None:
+    with started(ASLEEP) as (process, _):
+        assert rest(process)[-1] == "asked"
+
+
 def test_sigterm_never_cuts_the_cleaning_up_short() -> None:
     """A CI runner sends SIGINT, seconds later SIGTERM: that is no reason to leave things behind."""
     with started(PATIENT) as (process, _):

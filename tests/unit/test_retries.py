@@ -20,6 +20,7 @@ from runs import RED, attempt, start, write_shard
 from ci.engines.base import Slot
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
+from ci.results.aggregate import Flaky, aggregate_attempts
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
 from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
 from ci.runner.retry import retries
@@ -81,6 +82,10 @@ def run(
     retries: int = 1,
     workers: int = 1,
     tried: Mapping[str, int] | None = None,
+    retry_cases: int = 100,
+    retry_seconds: float = 1000,
+    confirm: int = 0,
+    expected: Sequence[Case] = (),
 ) -> Summary:
     images: dict[str, Future[Image | Unavailable]] = {}
     for case in [*cases, *(red or {})]:
@@ -95,7 +100,15 @@ def run(
             start=start(),
             folder=folder,
             progress=progress,
-            settings=Settings(workers=workers, retries=retries, repro=lambda name: name),
+            settings=Settings(
+                workers=workers,
+                retries=retries,
+                retry_cases=retry_cases,
+                retry_seconds=retry_seconds,
+                confirm=confirm,
+                expected_red=frozenset(case.key for case in expected),
+                repro=lambda name: name,
+            ),
             cancelled=threading.Event(),
         )
         return runner.run(cases, images, red=red or {}, tried=tried or {})
@@ -158,6 +171,64 @@ def test_of_a_pair_most_of_which_is_red_nothing_is_asked_twice(planned: int, red
     found = retries([*pair, *others], pair[:red], is_error=lambda _: False)
     assert len(found.cases) == tried
     assert bool(found.notes) is not bool(tried)
+
+
+def red_of_many() -> tuple[list[Case], list[Case]]:
+    """Three that are red, each of a pair of its own, among enough others."""
+    cases = [quic(f"client-v{number}", "handshake")[0] for number in range(30)]
+    return cases, cases[:3]
+
+
+@pytest.mark.parametrize(("cases", "tried", "skipped"), [(0, 0, "3 red cases"), (2, 2, "1 red case"), (3, 3, None)])
+def test_no_more_cases_are_tried_again_than_the_budget_has(
+    tmp_path: Path, cases: int, tried: int, skipped: str | None
+) -> None:
+    planned, red = red_of_many()
+    stages = Scripted(red)
+    summary = run(tmp_path, stages, planned, retry_cases=cases, retry_seconds=60)
+    assert [name for name, number in stages.played if number == 2] == [case.name for case in red[:tried]]
+    said = f"{skipped} not tried again: the budget of a shard for that is {cases} case{'s' * (cases != 1)} and 1 min"
+    assert summary.notes == ([] if skipped is None else [said])
+    assert not summary.left
+    # Another process has a budget of its own.
+    assert len(red_cases(planned, read_shard(tmp_path).attempts)) == 3 - tried
+
+
+def test_when_the_time_for_it_is_over_nothing_more_is_tried_again(tmp_path: Path) -> None:
+    planned, red = red_of_many()
+    stages = Scripted(red)
+    summary = run(tmp_path, stages, planned, retry_seconds=0)
+    assert not [name for name, number in stages.played if number == 2]
+    assert summary.notes == ["3 red cases not tried again: the budget of a shard for that is 100 cases and 0 min"]
+    assert (summary.lost, summary.cancelled, summary.left) == (None, False, 0)
+
+
+def test_the_budget_is_of_all_rounds_together(tmp_path: Path) -> None:
+    planned, red = red_of_many()
+    stages = Scripted([*red, *red, *red])
+    run(tmp_path, stages, planned, retries=3, retry_cases=4)
+    assert len([name for name, number in stages.played if number > 1]) == 4
+
+
+def test_what_passes_against_expectation_is_confirmed(tmp_path: Path) -> None:
+    """As long as it passes; what is red as expected is tried again like anything red, and not confirmed."""
+    stale, lucky, red, other = (quic(f"client-v{number}", "handshake")[0] for number in range(4))
+
+    class Lucky(Scripted):
+        def result(self, ready: Ready, context: AttemptContext) -> AttemptResult:
+            self.left[lucky] = int(context.number == 2)
+            return super().result(ready, context)
+
+    stages = Lucky([red, red])
+    run(tmp_path, stages, [stale, lucky, red, other], confirm=3, expected=[stale, lucky, red])
+    tried = Counter(name for name, _ in stages.played)
+    assert tried == {stale.name: 4, lucky.name: 2, red.name: 2, other.name: 1}
+    attempts = read_shard(tmp_path).attempts
+    assert [it.kind for it in attempts if it.key == stale.key] == ["first", "confirm", "confirm", "confirm"]
+    assert all(it.attempt <= it.of for it in attempts)
+    result = aggregate_attempts([it for it in attempts if it.key == lucky.key])
+    assert result is not None
+    assert result.flaky == Flaky(passed=1, of=2)
 
 
 def test_what_an_earlier_process_found_red_gets_the_tries_it_has_left(tmp_path: Path) -> None:

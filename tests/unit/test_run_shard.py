@@ -35,7 +35,7 @@ def test_what_was_begun_in_containers_never_goes_on_as_processes(
     before = (begun / "r/shard-1-of-1" / RESULTS_FILE).read_bytes()
     assert main([*WORDS, "--results", str(begun)]) == 6
     told = capsys.readouterr().out
-    assert "engine: docker, with which this shard was begun" in told
+    assert "engine: docker, with which this was begun" in told
     assert "reference: engine-unreachable" in told
     assert (begun / "r/shard-1-of-1" / RESULTS_FILE).read_bytes() == before
 

@@ -42,6 +42,7 @@ def open_run(options: RunOptions) -> NetworkRun:
         compliance=Compliance(options.folder, factor=options.timeout_factor),
         seeded=not options.foreign_simulator,
         seed=options.seed,
+        seeds=options.seeds,
         deadline=options.timeout,
         factor=options.timeout_factor,
         captures=options.captures,
@@ -58,6 +59,7 @@ class NetworkRun:
     :param compliance: what is known of who answers to unknown test cases
     :param seeded: the simulator is ours and draws its lots from a seed it is given
     :param seed: for every case, instead of one of its own
+    :param seeds: for these cases, by key
     :param deadline: seconds for every case, instead of its own
     :param factor: for slow hosts: a case's own limit, times this
     :param captures: of which results the captures are kept
@@ -69,6 +71,7 @@ class NetworkRun:
     compliance: Compliance
     seeded: bool
     seed: int | None
+    seeds: Mapping[str, int]
     deadline: float | None
     factor: float
     captures: Captures
@@ -103,7 +106,7 @@ class NetworkRun:
             case=case,
             test=replace(test, limit=max(1, int(limit))),
             role_images=RoleImages(by_role, seeded=self.seeded, operator=self.operator),
-            seed=_seed(f"{case.key}/{number}") if self.seed is None else self.seed,
+            seed=self.seeds.get(case.key, _seed(f"{case.key}/{number}")) if self.seed is None else self.seed,
             compliance=self.compliance,
             captures=self.captures,
             open_sandbox=self.open_sandbox,
