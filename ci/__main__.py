@@ -105,7 +105,7 @@ def command_line(words: Sequence[str] | None = None) -> Parser:
         description="Runs implementations of a network protocol against each other and publishes the matrix.",
         epilog="example: nox -s list -- --help\n"
         "exit status: 0 green, 1 red cells, 2 bad configuration, 3 nothing selected, 4 results incomplete,\n"
-        "             5 image build, 6 engine, 70 bug, 130 interrupted",
+        "             5 image build, 6 engine, 7 others outstanding, 70 bug, 130 interrupted",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:

@@ -20,7 +20,7 @@ __all__ = ["configure", "run"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Writes a run's merged results in a format; docs/results-format.md says what each is for."
+    parser.description = "Writes a run's merged results in a format; docs/commands.md says what each is for."
     parser.epilog = "example: nox -s report -- results/latest --format junit"
     add_run_argument(parser)
     parser.add_argument("--format", choices=tuple(REPORTS), required=True)

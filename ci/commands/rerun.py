@@ -17,7 +17,6 @@ from ci.commands.engine_choice import add_archive_argument, add_engine_argument,
 from ci.commands.merge_results import add_strict_argument, merge_run, report
 from ci.commands.run_shard import add_worker_argument, engine_of, repro_command, start_of
 from ci.commands.workspace import Workspace, add_version_arguments
-from ci.config.expression import Resolver
 from ci.errors import ConfigurationError, ExitCode, NothingSelectedError
 from ci.images.base import Unavailable
 from ci.model import PublishedImage, ReasonCode
@@ -84,7 +83,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     console.info(backend.why)
     if _run_again(arguments, workspace, backend, merged, cases, name, console).cancelled:
         return ExitCode.INTERRUPTED
-    # Among the shards of the run, so that whoever merges these has it too.
+    # Among the shards of the run, so that merging these includes it.
     after = merge_run(workspace, [folder])
     write_merged(folder / "merged.json", after)
     report(after, console)
@@ -97,9 +96,7 @@ def _chosen(merged: Merged, workspace: Workspace, selection: Sequence[str]) -> l
     if not selection:
         return [it.case for it in outstanding(merged)]
     all_cases = [it.case for it in merged.cases]
-    catalogue = workspace.catalogue
-    resolver = Resolver(suites=catalogue.suites, versions=catalogue.versions, aliases=catalogue.aliases)
-    found = fitting(all_cases, resolver, selection)
+    found = fitting(all_cases, workspace.catalogue.resolver, selection)
     if not found:
         raise NothingSelectedError("nothing-selected", "the run has no case that fits", hint="`list` shows their names")
     return [all_cases[index] for index in sorted(found)]

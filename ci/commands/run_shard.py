@@ -144,7 +144,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         return {version.id: pool.submit(backend.provider.find, version) for version in (*support, *versions)}
 
     folder, summary = run_one_shard(arguments, workspace, shard, backend, find, console)
-    if (note := load_note(read_shard(folder).attempts)) is not None:
+    attempts = read_shard(folder).attempts
+    if (note := load_note(attempts)) is not None:
         console.warn(note)
     console.info(f"results: {folder}")
     if summary.cancelled:
@@ -152,8 +153,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     else:
         purpose = "" if shard.count == 1 else f"when all {shard.count} shards have run"
         say_next(console, "merge-results", *selection_words(arguments), purpose=purpose)
-    red = unexpectedly_red(read_shard(folder).attempts, folder, workspace.expected.by_key)
-    return exit_code(summary, accept_red=arguments.accept_red or not red)
+    accepted = arguments.accept_red or not unexpectedly_red(attempts, folder, workspace.expected.by_key)
+    return exit_code(summary, accept_red=accepted)
 
 
 def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: Console) -> str:
@@ -161,7 +162,7 @@ def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: C
 
     A cell of local processes among those of containers would be of another experiment.
     """
-    if arguments.fresh:
+    if arguments.engine != AUTO or arguments.fresh:
         return str(arguments.engine)
     return engine_of(arguments, read_shard(folder).attempts, console)
 

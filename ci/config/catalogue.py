@@ -46,6 +46,11 @@ class Catalogue:
         """The versions that take part in a suite."""
         return tuple(version for version in self.versions if suite.name in version.suites)
 
+    @property
+    def resolver(self) -> Resolver:
+        """Gives expressions of the selection language their meaning here."""
+        return Resolver(suites=self.suites, versions=self.versions, aliases=self.aliases)
+
     def by_id(self) -> Mapping[str, Version]:
         return MappingProxyType({version.id: version for version in self.versions})
 

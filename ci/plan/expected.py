@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ci.config.expression import Resolver
 from ci.errors import ConfigurationError
 from ci.plan.selection import fitting
 from ci.suites.registry import SUITES
 
 if TYPE_CHECKING:
     from ci.config.catalogue import Catalogue
-    from ci.model import Expectation
+    from ci.model import Case, Expectation
 
-__all__ = ["ExpectedCases", "expected_cases"]
+__all__ = ["ExpectedCases", "every_case", "expected_cases"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +28,11 @@ class ExpectedCases:
     idle: tuple[Expectation, ...] = ()
 
 
+def every_case(catalogue: Catalogue) -> list[Case]:
+    """The cases of all suites."""
+    return [case for suite in SUITES.values() for case in suite.cases(catalogue.of(suite.words))]
+
+
 def expected_cases(catalogue: Catalogue) -> ExpectedCases:
     """Resolve all expectations of a catalogue, whatever of it is selected.
 
@@ -36,8 +40,7 @@ def expected_cases(catalogue: Catalogue) -> ExpectedCases:
     """
     if not (catalogue.expectations or catalogue.overlay):
         return ExpectedCases()
-    cases = [case for suite in SUITES.values() for case in suite.cases(catalogue.of(suite.words))]
-    resolver = Resolver(suites=catalogue.suites, versions=catalogue.versions, aliases=catalogue.aliases)
+    cases, resolver = every_case(catalogue), catalogue.resolver
     by_key: dict[str, Expectation] = {}
     idle = []
     for layer in (catalogue.overlay, catalogue.expectations):

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ci.config.expression import Resolver
 from ci.model import Expected
+from ci.plan.expected import every_case
 from ci.plan.selection import fitting
 from ci.results.aggregate import CaseVerdict
 from ci.results.factors import VERSION, groups
 from ci.results.signature import normalise
-from ci.suites.registry import SUITES
 from ci.util.text import clip_middle
 
 if TYPE_CHECKING:
@@ -109,8 +108,8 @@ class _Exact:
     """Selections that fit given cases and nothing else of the whole matrix."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._cases = [case for suite in SUITES.values() for case in suite.cases(catalogue.of(suite.words))]
-        self._resolver = Resolver(suites=catalogue.suites, versions=catalogue.versions, aliases=catalogue.aliases)
+        self._cases = every_case(catalogue)
+        self._resolver = catalogue.resolver
 
     def selection(self, group: Group) -> tuple[str, ...]:
         """As short as it can be: the factors; else of each pair those, or its cases by their names."""

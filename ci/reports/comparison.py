@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ci.reports.formats.summary import cut
-from ci.reports.markdown import code
+from ci.reports.markdown import code, cut
 from ci.results.comparison import Change
 from ci.util.text import counted
 

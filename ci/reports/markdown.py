@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import jinja2
 
 from ci.errors import ConfigurationError
-from ci.util.text import clip_middle, printable
+from ci.util.text import clip_middle, counted, printable
 
-__all__ = ["cell", "code", "linkable", "row_of", "template"]
+__all__ = ["cell", "code", "cut", "linkable", "row_of", "template"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
@@ -35,6 +36,19 @@ def code(text: str, most: int = _MOST_BYTES) -> str:
 def cell(text: str) -> str:
     """A name in a table: as it is if it can be nothing but a name, otherwise as inline code."""
     return text if _PLAIN.fullmatch(text) else code(text)
+
+
+def cut(lines: Sequence[str], most_bytes: int) -> str:
+    """Lines as a text; where that would be too long, whole lines of it and how many are left out."""
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line.encode()) + 1
+        if size > most_bytes:
+            kept += ["", f"… and {counted(len(lines) - len(kept), 'line')} more"]
+            break
+        kept.append(line)
+    return "\n".join(kept) + "\n"
 
 
 def linkable(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -37,10 +37,8 @@ def held_against(
         return case
     if case.result.outcome is Outcome.PASSED and case.result.flaky is None:
         return replace(case, expectation=expectation)  # there is nothing that could be another failure
-    speaks = next((it for it in case.counted if it.reason == case.result.reason), None)
-    folder = None if speaks is None else folders.get((speaks.run, speaks.key))
-    lines = () if speaks is None or folder is None else written_lines(speaks, folder)
-    return replace(case, expectation=expectation, differs=differs(expectation, case.result, lines))
+    other = _differs_in(expectation, case.result, case.counted, lambda it: folders.get((it.run, it.key)))
+    return replace(case, expectation=expectation, differs=other)
 
 
 def unexpectedly_red(attempts: Iterable[Attempt], folder: Path, expected: Mapping[str, Expectation]) -> frozenset[str]:
@@ -57,14 +55,25 @@ def unexpectedly_red(attempts: Iterable[Attempt], folder: Path, expected: Mappin
         if result is None or result.outcome not in (Outcome.FAILED, Outcome.TIMED_OUT):
             continue
         known = expected.get(key)
-        speaks = next((it for it in of_case if it.reason == result.reason), of_case[0])
-        if (
-            known is None
-            or verdict(result, known, differs=differs(known, result, written_lines(speaks, folder)))
-            is CaseVerdict.UNEXPECTED
-        ):
+        other = known is not None and _differs_in(known, result, of_case, lambda _: folder)
+        if verdict(result, known, differs=other) is CaseVerdict.UNEXPECTED:
             found.add(key)
     return frozenset(found)
+
+
+def _differs_in(
+    expectation: Expectation,
+    result: Result,
+    attempts: Iterable[Attempt],
+    folder_of: Callable[[Attempt], Path | None],
+) -> bool:
+    """Whether the attempt that speaks for a case is red in another way than is expected.
+
+    :param folder_of: of the shard that holds an attempt's evidence
+    """
+    speaks = next((it for it in attempts if it.reason == result.reason), None)
+    folder = None if speaks is None else folder_of(speaks)
+    return differs(expectation, result, () if speaks is None or folder is None else written_lines(speaks, folder))
 
 
 def differs(expectation: Expectation, result: Result, written: Iterable[str]) -> bool:

@@ -46,9 +46,12 @@ def groups(some: Sequence[Case], among: Sequence[Case], *, share: float) -> Iter
             yield from (Group(factors=(), cases=(case,), of=1) for case in left)
             return
         best = max(good, key=lambda it: (covered[it] * covered[it] / totals[it], -len(it)))
-        found = tuple(case for case in left if best in set(_factors(case)))
-        yield Group(factors=best, cases=found, of=totals[best])
-        left = [case for case in left if case not in found]
+        found: list[Case] = []
+        others: list[Case] = []
+        for case in left:
+            (found if best in _factors(case) else others).append(case)
+        yield Group(factors=best, cases=tuple(found), of=totals[best])
+        left = others
 
 
 def _factors(case: Case) -> Iterator[tuple[Factor, ...]]:

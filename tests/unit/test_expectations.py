@@ -18,7 +18,7 @@ from ci.results.aggregate import CaseVerdict, Flaky, Result, verdict
 from ci.results.merge import merge
 from ci.results.merged import Merged, merged_from
 from ci.results.records import EvidenceFile
-from ci.suites.registry import SUITES, known_suites
+from ci.suites.registry import known_suites
 from ci.suites.transport.words import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -311,4 +311,3 @@ def test_those_of_this_repository_are_each_said_of_a_case_and_why() -> None:
     catalogue = load(ROOT / "versions.yaml", known_suites())
     assert expected_cases(catalogue).idle == ()
     assert [it.id for it in catalogue.expectations if not it.reason or not it.since] == []
-    assert set(SUITES)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ci.reports.expectations import closing, expected_lines, stale_lines
-from ci.reports.markdown import code
+from ci.reports.markdown import code, cut
 from ci.results.aggregate import CaseVerdict
-from ci.util.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from ci.reports.base import ReportOptions
     from ci.results.merged import Merged, MergedCase
 
-__all__ = ["STEP_SUMMARY", "cut"]
+__all__ = ["STEP_SUMMARY"]
 
 # GitHub refuses a summary of more than 1 MiB as a whole, and people read no more than this.
 MOST_BYTES: Final = 900_000
@@ -54,19 +53,6 @@ def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
 def _line(case: MergedCase) -> str:
     reason = case.result.reason
     return f"* {code(case.name)}" + (f" {reason.code} {code(reason.text)}" if reason is not None else "")
-
-
-def cut(lines: Sequence[str], most_bytes: int) -> str:
-    """Lines as a text; where that would be too long, whole lines of it and how many are left out."""
-    kept: list[str] = []
-    size = 0
-    for line in lines:
-        size += len(line.encode()) + 1
-        if size > most_bytes:
-            kept += ["", f"… and {counted(len(lines) - len(kept), 'line')} more"]
-            break
-        kept.append(line)
-    return "\n".join(kept) + "\n"
 
 
 STEP_SUMMARY: Final = _StepSummary()
