@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ci.results.merged import Merged
 
-__all__ = ["add_run_argument", "given_run"]
+__all__ = ["add_run_argument", "folder_of", "given_run", "history_file"]
 
 MERGED: Final = "merged.json"
 _SECONDS: Final = 60
@@ -51,6 +51,17 @@ def given_run(text: str) -> Merged:
             )
         path /= MERGED
     return read_merged(path, known_suites())
+
+
+def folder_of(text: str) -> Path | None:
+    """The folder in which the evidence of a given run lies; None for one that was fetched."""
+    path = Path(text)
+    return path if path.is_dir() else path.parent if path.is_file() else None
+
+
+def history_file(suite: str) -> Path:
+    """Where the runs of a suite are remembered."""
+    return Path("history") / f"{suite}.jsonl"
 
 
 def _fetched(url: str) -> bytes:

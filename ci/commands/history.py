@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.commands.given_runs import given_run
+from ci.commands.given_runs import given_run, history_file
 from ci.commands.workspace import Workspace, add_version_arguments
 from ci.errors import ConfigurationError, ExitCode
 from ci.plan.case_lookup import find_case
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ci.terminal.console import Console
 
 __all__ = ["configure", "run"]
-
-FOLDER = Path("history")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +41,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.add is not None:
         return _add(arguments, console)
     workspace = Workspace.from_arguments(arguments)
-    path: Path = arguments.file or FOLDER / f"{workspace.suite.name}.jsonl"
+    path: Path = arguments.file or history_file(workspace.suite.name)
     runs = read_history(path)
     if not runs:
         raise ConfigurationError(
@@ -68,7 +66,7 @@ def _add(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.case:
         raise ConfigurationError("bad-value", "--add takes a run, and no CASE", hint="leave one of them out")
     remembered = run_of(given_run(arguments.add))
-    path: Path = arguments.file or FOLDER / f"{remembered.suite}.jsonl"
+    path: Path = arguments.file or history_file(remembered.suite)
     if add_run(path, remembered):
         console.info(f"{counted(len(remembered.cells), 'cell')} of run {remembered.run} added to {path}")
     else:

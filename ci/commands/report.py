@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci.commands.export_results import write_report
-from ci.commands.given_runs import add_run_argument, given_run
-from ci.errors import ExitCode
+from ci.commands.given_runs import add_run_argument, folder_of, given_run, history_file
+from ci.errors import ConfigurationError, ExitCode
 from ci.reports.base import ReportOptions
+from ci.reports.page.folder import MOST_BYTES, lay_out_page
 from ci.reports.registry import REPORTS, load_report
+from ci.results.history import read_history
+from ci.util.text import counted
 
 if TYPE_CHECKING:
+    from ci.results.merged import Merged
     from ci.terminal.console import Console
 
 __all__ = ["configure", "run"]
@@ -24,12 +28,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: nox -s report -- results/latest --format junit"
     add_run_argument(parser)
     parser.add_argument("--format", choices=tuple(REPORTS), required=True)
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
         help="default: named after the format, in the folder of the run, or here; - is standard output",
+    )
+    where.add_argument(
+        "--site",
+        type=Path,
+        metavar="FOLDER",
+        help="of the format html: a folder to be served, with merged.json, a badge, and evidence of what is not green",
+    )
+    group = parser.add_argument_group("of the format html")
+    group.add_argument(
+        "--baseline",
+        metavar="RUN",
+        help="an earlier run, or the http(s) address of its merged.json: what changed since",
+    )
+    group.add_argument(
+        "--history",
+        type=Path,
+        metavar="FILE",
+        help="earlier runs for strips; default: history/SUITE.jsonl, if it is there",
     )
     parser.set_defaults(run=run)
 
@@ -37,13 +60,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     merged = given_run(arguments.run_given)
     report = load_report(arguments.format)
-    rendered = report.render(merged, ReportOptions(urls={}, log_dir="."))
+    given = Path(arguments.run_given)
+    options = ReportOptions(
+        urls={},
+        log_dir=".",
+        folder=folder_of(arguments.run_given),
+        baseline=None if arguments.baseline is None else given_run(arguments.baseline),
+        history=read_history(arguments.history or history_file(merged.suite.name)),
+    )
+    if arguments.site is not None:
+        return _site(merged, options, arguments, console)
+    rendered = report.render(merged, options)
     content = rendered if isinstance(rendered, bytes) else rendered.encode()
     if arguments.output == Path("-"):
         sys.stdout.write(content.decode())
         return ExitCode.GREEN
-    given = Path(arguments.run_given)
     output: Path = arguments.output or (given if given.is_dir() else Path()) / report.file_name
     write_report(output, content)
     console.info(f"{arguments.format}: {output}")
+    return ExitCode.GREEN
+
+
+def _site(merged: Merged, options: ReportOptions, arguments: argparse.Namespace, console: Console) -> ExitCode:
+    if arguments.format != "html":
+        raise ConfigurationError(
+            "export-file", f"the format {arguments.format} has no site", hint="leave out --site, or take --format html"
+        )
+    site: Path = arguments.site
+    try:
+        made = lay_out_page(merged, options, site)
+    except OSError as error:
+        raise ConfigurationError(
+            "export-file",
+            f"cannot write {error.filename or site}: {error.strerror or error}",
+            hint="check the owner of the folder and the space on its disk",
+        ) from error
+    console.info(f"html: {site / 'index.html'}, with {counted(made.files, 'file')} of evidence")
+    if made.left_out:
+        console.warn(
+            f"no room for {counted(made.left_out, 'file')} of evidence: {MOST_BYTES >> 20} MiB are kept, red first"
+        )
     return ExitCode.GREEN

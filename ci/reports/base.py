@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ci.results.history import HistoryRun
     from ci.results.merged import Merged
 
 __all__ = ["Report", "ReportOptions"]
@@ -20,11 +23,19 @@ class ReportOptions:
     :param log_dir: where readers find the logs, relative to what is exported
     :param never_automatic: versions whose failures are never turned into `unsupported`, separated by commas; None
         leaves it to the format
+    :param folder: of the run, with its evidence; None where only merged results are at hand
+    :param baseline: an earlier run to show the difference to
+    :param history: earlier runs, the oldest first
+    :param links: where a reader finds a file of evidence, by the run and path of its record
     """
 
     urls: Mapping[str, str]
     log_dir: str
     never_automatic: str | None = None
+    folder: Path | None = None
+    baseline: Merged | None = None
+    history: tuple[HistoryRun, ...] = ()
+    links: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 class Report(Protocol):

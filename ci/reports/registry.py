@@ -14,6 +14,7 @@ __all__ = ["REPORTS", "load_report"]
 REPORTS: Final[dict[str, str]] = {
     "badge": "ci.reports.formats.badge:BADGE",
     "csv": "ci.reports.formats.table:CSV",
+    "html": "ci.reports.page.report:HTML",
     "json-lines": "ci.reports.formats.lines:JSON_LINES",
     "junit": "ci.reports.formats.junit:JUNIT",
     "prometheus": "ci.reports.formats.prometheus:PROMETHEUS",

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from ci.reports.evidence_files import folders_of
 from ci.reports.page_names import page_names
 from ci.results.evidence_paths import path_problem
-from ci.results.records import shard_numbers
-from ci.results.shard_file import shard_folder
 from ci.util.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -72,9 +71,7 @@ def _evidence(case: MergedCase, results: Path) -> Iterator[Path]:
         for file in attempt.evidence:
             parts = PurePosixPath(file.path).parts
             if path_problem(file.path) is None and len(parts) > 2:
-                index, count = shard_numbers(attempt.shard)
-                yield results.joinpath(f"shard-{index}-of-{count}", *parts[:2])
-                yield shard_folder(results.parent, attempt.run, attempt.shard).joinpath(*parts[:2])
+                yield from (folder.joinpath(*parts[:2]) for folder in folders_of(attempt, results))
 
 
 def _earlier(path: Path) -> list[str]:

@@ -13,6 +13,8 @@ from ci.engines.coordination import Asked, CoordinationLost, Published
 from ci.errors import EngineError
 from ci.runner.inbox import UNOBSERVED, AttemptObserver, Cancelled, Ended, Inbox, Lost, Output, lost_sight
 from ci.spec.attempt import End, Ending, Evidence
+from ci.spec.capture import Capture
+from ci.util.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +36,8 @@ ENGINE_SECONDS: Final = 15.0
 # One address is expected, of a few hundred bytes. What is kept of more than that is bounded like everything else.
 MOST_PUBLISHED: Final = 32
 LONGEST_PUBLISHED: Final = 4096
+# Of what was seen at Redis: a peer may ask for one key after the other as fast as it can.
+MEETING_BYTES: Final = 64 << 10
 QUIET_SECONDS: Final = 0.05
 
 
@@ -153,6 +157,8 @@ class _Watch:
         self.published_by: list[str] = []
         self.asked = False
         self.received = False
+        self.meeting = Capture(MEETING_BYTES)
+        self._said = ""
         self._there: Published | None = None
         self._waiting: Asked | None = None
         self.ending: Ending | None = None
@@ -186,6 +192,7 @@ class _Watch:
                 if command not in self.published_by:
                     self.published_by.append(command)
                 self._there = news
+                self._note(" ".join((command, key, *values)))
                 self._may_receive(self._waiting)
                 room = MOST_PUBLISHED - len(self.published)
                 self.published += [value[:LONGEST_PUBLISHED] for value in values[:room]]
@@ -193,6 +200,7 @@ class _Watch:
                     self._listener_left(listener.exit_code)  # the news came late: it did publish before it left
             case Asked(key) as question if self.meet and key == self.meet.dialer_key:
                 self.asked = True
+                self._note(f"{question.command} {key}")
                 self._waiting = question if question.waits else None
                 self._may_receive(question)
             case Ended(role, exit_code, out_of_memory, at):
@@ -217,7 +225,15 @@ class _Watch:
 
     def _may_receive(self, question: Asked | None) -> None:
         if question is not None and self._there is not None and question.kind == self._there.kind:
+            if not self.received:
+                self._note("the dialer is given the address")
             self.received = True
+
+    def _note(self, text: str) -> None:
+        """Keep what was seen at Redis; who asks again and again is noted once."""
+        if text != self._said:
+            self._said = text
+            self.meeting.write(self.inbox.now(), f"{printable(text[:LONGEST_PUBLISHED])}\n".encode())
 
     def _listener_left(self, exit_code: int) -> None:
         if not self.published:
@@ -246,6 +262,7 @@ class _Watch:
             "published_by": tuple(self.published_by),
             "asked": self.asked,
             "received": self.received,
+            "meeting": self.meeting,
         }
 
     def take_all(self) -> None:

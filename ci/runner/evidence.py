@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
 from ci.spec.attempt import REDIS_PASSWORD
-from ci.spec.capture import interleave
+from ci.spec.capture import Capture, interleave
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ci.model import Case, Verdict
     from ci.results.records import EvidenceFile
     from ci.runner.base import AttemptContext
+    from ci.spec.attempt import Evidence
     from ci.suites.base import CaseRun, Repetition
     from ci.util.json_document import Json
 
@@ -68,7 +69,22 @@ def _write_streams(folder: EvidenceFolder, repetition: Repetition) -> None:
         data = capture.data()
         folder.write(f"{where}{role}.{stream}.txt", data, role=role, stream=stream, truncated=capture.truncated)
     everyone = {f"{role}/{stream}": capture for (role, stream), capture in streams.items()}
+    if repetition.evidence.meeting is not None:
+        everyone["redis"] = repetition.evidence.meeting
+    everyone["runner"] = _endings(repetition.evidence)
     folder.write(f"{where}output.txt", interleave(everyone).encode(), role="both", stream="output")
+
+
+def _endings(evidence: Evidence) -> Capture:
+    """When each ended and how, and when the runner stopped waiting, as lines."""
+    moments = [
+        (end.at, f"{role} {end.how}{', told to stop' if end.stopped else ''}") for role, end in evidence.exits.items()
+    ]
+    moments.append((evidence.elapsed, f"stopped waiting: {evidence.ending}"))
+    capture = Capture()
+    for at, text in sorted(moments):
+        capture.write(at, f"{text}\n".encode())
+    return capture
 
 
 def _participants(repetition: Repetition, images: Mapping[str, Image]) -> dict[str, Json]:

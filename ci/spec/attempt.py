@@ -225,6 +225,7 @@ class Evidence:
     :param published_by: the commands of Redis by which it did so, each once; the contract has `RPUSH`
     :param asked: the dialer asked Redis for the address
     :param received: it was given one: there when it asked or while it waited, and of the kind it asked for
+    :param meeting: what was seen at Redis, a line for each event
     :param cut: outputs of which not everything could be kept, by role
     """
 
@@ -237,6 +238,7 @@ class Evidence:
     published_by: tuple[str, ...] = ()
     asked: bool = False
     received: bool = False
+    meeting: Capture | None = None
     cut: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
 
     def own_end(self, role: Role) -> End | None:

@@ -61,7 +61,7 @@ FENCES = {
     "redis": {"engines.coordination"},
     "requests": {"engines.docker.daemon", "commands.doctor_checks.registries", "commands.given_runs"},
     "yaml": {"config.yaml_source"},
-    "jinja2": {"reports.markdown"},
+    "jinja2": {"reports.markdown", "reports.page.report"},
     "markdown_it": {"reports.code_lines"},
     "rich": {
         "terminal.build_progress",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ci.errors import EngineError
 from ci.model import Outcome
 from ci.suites.quic.attempt_specs import OPERATOR_VARIABLES, RoleImages, attempt_spec, exchange_of, test_case
+from ci.suites.quic.captures.packet_log import packet_log
 from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.compliance import Compliance
 from ci.suites.quic.decrypted import captures_below, decrypted_copies
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ci.spec.attempt import AttemptSpec, Evidence, Surroundings
     from ci.spec.sandbox import OpenSandbox
     from ci.suites.base import Captures, Repetition, RunOptions, TryOut
+    from ci.suites.quic.captures.packets import Trace
     from ci.suites.quic.testcases.base import TestCase
     from ci.util.json_document import Json
 
@@ -34,6 +36,8 @@ __all__ = ["NetworkCaseRun", "NetworkRun", "open_run"]
 # Made from the seed, so they can be made again; a private key is nothing to publish.
 SUPPLIED: Final = ("certs", "client_www", "server_www")
 RECEIVED: Final = ("client_downloads", "server_downloads")
+# No participant is called that.
+PACKETS: Final = "packets"
 
 
 def open_run(options: RunOptions) -> NetworkRun:
@@ -179,8 +183,15 @@ class NetworkCaseRun:
             self.test,
             self.test.case_files(self.seed + number),
             exchange_of(evidence, _there(folder)),
-            read=partial(read_trace, open_sandbox=self.open_sandbox),
+            read=partial(self._read_and_log, _there(folder)),
         )
+
+    def _read_and_log(self, folder: Path, capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
+        """Read a capture for the judge, and leave what it holds as lines for people."""
+        trace = read_trace(capture, key_logs, self.open_sandbox, whole=whole)
+        (folder / PACKETS).mkdir(exist_ok=True)
+        (folder / PACKETS / f"{capture.stem.rpartition('_')[2]}.txt").write_text(packet_log(trace), encoding="utf-8")
+        return trace
 
     def concluded(self, verdicts: Sequence[Verdict]) -> Verdict:
         """The first that did not pass, or what all of them measured, as mean and sample deviation."""
