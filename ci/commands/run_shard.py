@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ci.commands.case_runs import add_case_arguments, add_time_arguments, open_cases
 from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
+from ci.commands.given_runs import given_run
 from ci.commands.latest import mark_latest
 from ci.commands.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
 from ci.engines.backend import Backend
@@ -29,6 +30,7 @@ from ci.plan.shard import Shard, slice_of
 from ci.results.expectations import unexpectedly_red
 from ci.results.host_load import load_note
 from ci.results.records import RunStart
+from ci.results.reuse import Reusable, reusable
 from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
 from ci.runner.retry import RETRY_CASES, RETRY_SECONDS
 from ci.runner.shard import Runner, Settings, Summary
@@ -110,6 +112,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="default: $INTEROP_RUN, else named after the plan; of `interop` after time and process",
     )
+    group.add_argument(
+        "--reuse",
+        metavar="RUN",
+        help="an earlier run, or the address of its merged.json: what was green there at the first attempt, on equal "
+        "images, code, parameters and limits, is not run again",
+    )
+    group.add_argument("--verify", action="store_true", help="run everything, whatever --reuse says, and compare")
     group.add_argument("--fresh", action="store_true", help="put earlier results of this shard aside and start over")
     group.add_argument(
         "--accept-red", action="store_true", help="exit 0 although cells are red: a dashboard of them is the purpose"
@@ -219,6 +228,9 @@ def run_one_shard(
         + (f", {len(planned) - len(left)} of them finished earlier" if finished else "")
     )
     start = start_of(name, workspace.plan.digest, str(shard))
+    earlier_results: Reusable = {}
+    if arguments.reuse is not None:
+        earlier_results = reusable(given_run(arguments.reuse), workspace.expected.by_key)
     if not left and earlier.end is not None:
         console.info("every case of this shard has a result already; --fresh runs them again")
         return folder, Summary(outcomes={it.key: it.outcome for it in earlier.attempts})
@@ -260,6 +272,8 @@ def run_one_shard(
                 expected_red=frozenset(
                     key for key, it in workspace.expected.by_key.items() if it.expect is Expected.FAIL
                 ),
+                reusable=earlier_results,
+                verify=arguments.verify,
                 repro=partial(repro_command, arguments),
             ),
             cancelled=cancelled,

@@ -33,7 +33,8 @@ def run_sentence(merged: Merged, run_url: str | None = None) -> str:
     :param run_url: of the CI run, linked from its name
     :raises ConfigurationError: `run-url` if the URL cannot be linked
     """
-    return f"{_named(merged, run_url)}: {counted(merged.counts.planned, 'case')}, {came_to(merged.cases) or 'none'}."
+    results = f"{counted(merged.counts.planned, 'case')}, {came_to(merged.cases) or 'none'}{_reused(merged.cases)}"
+    return f"{_named(merged, run_url)}: {results}."
 
 
 def share_sentence(merged: Merged, taken: Sequence[MergedCase], run_url: str | None = None) -> str:
@@ -43,7 +44,7 @@ def share_sentence(merged: Merged, taken: Sequence[MergedCase], run_url: str | N
     """
     rest = merged.counts.planned - len(taken)
     left = f"; {counted(rest, 'case')} had no result and changed nothing" if rest else ""
-    put = f"put in place of what stood here: {counted(len(taken), 'case')}, {came_to(taken)}"
+    put = f"put in place of what stood here: {counted(len(taken), 'case')}, {came_to(taken)}{_reused(taken)}"
     return f"{_named(merged, run_url)}, {put}{left}."
 
 
@@ -51,6 +52,12 @@ def came_to(cases: Iterable[MergedCase]) -> str:
     """How many cases had each outcome, without the zeros: `914 passed, 43 failed`."""
     outcomes = Counter(case.result.outcome for case in cases)
     return ", ".join(f"{outcomes[one]} {one.replace('-', ' ')}" for one in Outcome if outcomes[one])
+
+
+def _reused(cases: Iterable[MergedCase]) -> str:
+    """How many results are taken over, and from which runs."""
+    found = Counter(it.reused.run for case in cases for it in case.counted if it.reused is not None)
+    return "".join(f", {count} of them reused from run {code(run)}" for run, count in sorted(found.items()))
 
 
 def paragraph(sentences: Sequence[str], total: str) -> list[str]:

@@ -74,7 +74,12 @@ def run_of(merged: Merged) -> HistoryRun:
 
     :raises ConfigurationError: `no-history`: nothing in it had a result
     """
-    ran = [case for case in merged.cases if case.result.outcome.conclusive]
+    # What was taken over from an earlier run is no new evidence.
+    ran = [
+        case
+        for case in merged.cases
+        if case.result.outcome.conclusive and not all(it.reused is not None for it in case.counted)
+    ]
     began = min(((it.started_at, it.run) for case in ran for it in case.attempts if it.started_at), default=None)
     if began is None:
         raise ConfigurationError(

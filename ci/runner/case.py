@@ -21,6 +21,7 @@ from ci.runner.evidence import keep_evidence
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
 from ci.runner.inbox import UNOBSERVED, AttemptObserver
 from ci.suites.base import Repetition
+from ci.util.source_digest import source_digest
 
 if TYPE_CHECKING:
     import threading
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineCases"]
 
+# Beside the suite's own folder, the code that results depend on.
+CODE: Final = ("ci.model", "ci.spec", "ci.engines", "ci.runner", "ci.suites.base")
 # Below the folder of a run: what the commands to run a case by hand put into its containers.
 BY_HAND: Final = "by-hand"
 
@@ -59,7 +62,17 @@ class EngineCases:
         return {**self.engine.describe(), **self.suite.describe()}
 
     def inputs(self, ready: Ready) -> Mapping[str, Json]:
-        return self.suite.inputs(ready.case, {name: image.digest for name, image in ready.images.items()})
+        digests = {name: image.digest for name, image in ready.images.items()}
+        module = type(self.suite).__module__
+        limits = self.suite.case_run(ready.case, digests, identity="", number=1).limits
+        return {
+            **self.suite.inputs(ready.case, digests),
+            "limits": limits,
+            "auxiliary": {name: image.digest for name, image in self.auxiliary.items()},
+            "engine": self.engine.describe().get("name"),
+            # What starts, watches and judges them.
+            "code": source_digest(*CODE, module.rpartition(".")[0] or module),
+        }
 
     def roles(self, ready: Ready) -> tuple[Role, ...]:
         """Who takes part in a case."""

@@ -13,9 +13,9 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -24,12 +24,14 @@ from ci.errors import EngineError
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.records import Attempt, EvidenceFile, Kind, RunStart, attempt_for, changed, timestamp
+from ci.results.reuse import reused
 from ci.runner.base import AttemptContext
 from ci.runner.case_errors import error_verdict, keep_traceback
 from ci.runner.inbox import Cancelled
 from ci.runner.quarantine import Quarantine
-from ci.runner.retry import RETRY_CASES, RETRY_SECONDS, retries
+from ci.runner.retry import retries
 from ci.runner.schedule import Ready, Schedule, Unrunnable
+from ci.runner.settings import Settings, Summary
 from ci.util.text import counted
 
 if TYPE_CHECKING:
@@ -48,46 +50,6 @@ MOST_BROKEN_CASES: Final = 16
 HARNESS_TROUBLE: Final = frozenset(
     {ReasonCode.SIMULATOR, ReasonCode.CAPTURE_UNREADABLE, ReasonCode.TSHARK_LATE, ReasonCode.NOT_JUDGED}
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """:param workers: cases under way at once
-    :param retries: how often a red case is tried again, alone, at the end
-    :param retry_cases: how many of them at most, in the whole shard
-    :param retry_seconds: for how long; what is under way then is brought to its end
-    :param confirm: how often a case that passed although it was expected to fail is run again, alone
-    :param expected_red: keys of the cases that are expected to fail
-    :param replaces: where all of this runs cases of another run again: the attempt that a case's is to replace, by key
-    :param repro: the command that repeats one case, given its name
-    """
-
-    workers: int
-    retries: int = 1
-    retry_cases: int = RETRY_CASES
-    retry_seconds: float = RETRY_SECONDS
-    confirm: int = 0
-    expected_red: frozenset[str] = frozenset()
-    replaces: Mapping[str, str | None] | None = None
-    repro: Callable[[str], str] = 'nox -s repro -- "{}"'.format
-
-
-@dataclass
-class Summary:
-    """What a shard came to.
-
-    `left` counts the cases without a result; `lost` is the trouble of engine or disk that ended it early, if any;
-    `first_at` is when the first case was done, by the monotonic clock.
-    """
-
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    reasons: dict[str, Reason | None] = field(default_factory=dict)
-    unrunnable: dict[str, Unavailable] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    left: int = 0
-    lost: EngineError | None = None
-    cancelled: bool = False
-    first_at: float | None = None
 
 
 class Runner:
@@ -118,6 +80,8 @@ class Runner:
         self._again: list[Case] = []
         self._retries_end: float | None = None
         self._quarantine = Quarantine()
+        self._reused = 0
+        self._confirmed: list[bool] = []
         self.summary = Summary()
 
     def run(
@@ -140,6 +104,7 @@ class Runner:
         if not self._cancelled.is_set():
             self._attempts.update({case.key: tries for case, tries in red.items()})
             self._again += red
+        self._tell_of_reuse()
         self._retry(cases if planned is None else planned, images)
         self._retries_end = None
         self._confirm(cases, images)
@@ -251,6 +216,13 @@ class Runner:
             started_at=timestamp(),
             labels={"shard": self._start.shard, "case": case.name},
         )
+        earlier = self._reusable(ready) if kind == "first" else None
+        if earlier is not None and not self._settings.verify:
+            with self._lock:
+                self._reused += 1
+            record = reused(earlier, case, self._start, number=attempt)
+            self._finish(number, ready, record, time.monotonic() - begun)
+            return True
         verdict = self._quarantine.verdict(case)
         if verdict is not None:
             self._finish(number, ready, self._record(ready, verdict, context, kind), 0.0)
@@ -266,10 +238,25 @@ class Runner:
             if isinstance(error, EngineError):
                 self._broke(case, error, began)
             return False
+        if earlier is not None:
+            self._confirmed.append(result.verdict.outcome is Outcome.PASSED)
         self._look_for_trouble(case, result.verdict, began)
         total = time.monotonic() - begun
         self._finish(number, ready, self._told(ready, result, context, kind, total), total)
         return True
+
+    def _reusable(self, ready: Ready) -> Attempt | None:
+        """A result that stands for running this case, if there is one."""
+        if not self._settings.reusable:
+            return None
+        return self._settings.reusable.get((ready.case.key, _digest(self._case_runner.inputs(ready))))
+
+    def _tell_of_reuse(self) -> None:
+        if self._reused:
+            self.summary.notes.append(f"reused, not run again: {counted(self._reused, 'case')}")
+        if self._confirmed:
+            again = f"could have been reused, and was run: {counted(len(self._confirmed), 'case')}"
+            self.summary.notes.append(f"{again}, {self._confirmed.count(False)} of them not green this time")
 
     def _broke(self, case: Case, error: EngineError, began: float) -> None:
         self._quarantine.broke(case, error.message, began=began)
@@ -362,6 +349,8 @@ class Runner:
                 self._again.append(ready.case)
         # How the programs were built was said when they were.
         said = _notes(ready.case, ready.images)
+        if record.reused is not None:
+            said = (*said, *record.warnings)
         note = record.reason.text if record.reason else "; ".join(it for it in record.warnings if it not in said)
         if earlier is not None and not red:
             note = f"passed on attempt {record.attempt}"

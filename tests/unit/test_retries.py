@@ -15,12 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
-from runs import RED, attempt, start, write_shard
+from runs import RED, attempt, merged_of, start, write_shard
 
 from ci.engines.base import Slot
+from ci.errors import ConfigurationError
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.aggregate import Flaky, aggregate_attempts
+from ci.results.history import run_of
+from ci.results.reuse import Reusable, reusable
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
 from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
 from ci.runner.retry import retries
@@ -86,6 +89,8 @@ def run(
     retry_seconds: float = 1000,
     confirm: int = 0,
     expected: Sequence[Case] = (),
+    reusable: Reusable | None = None,
+    verify: bool = False,
 ) -> Summary:
     images: dict[str, Future[Image | Unavailable]] = {}
     for case in [*cases, *(red or {})]:
@@ -107,6 +112,8 @@ def run(
                 retry_seconds=retry_seconds,
                 confirm=confirm,
                 expected_red=frozenset(case.key for case in expected),
+                reusable=reusable or {},
+                verify=verify,
                 repro=lambda name: name,
             ),
             cancelled=threading.Event(),
@@ -270,3 +277,63 @@ def test_an_attempt_after_an_error_of_an_earlier_process_has_a_number_of_its_own
     run(tmp_path, stages, [case], tried=tries(read_shard(tmp_path).attempts))
     assert stages.played == [(case.name, 2), (case.name, 3)]
     assert [(it.attempt, it.of) for it in read_shard(tmp_path).attempts] == [(1, 1), (2, 3), (3, 3)]
+
+
+# --- reuse ------------------------------------------------------------------------------------------------
+
+
+def earlier(folder: Path, cases: Sequence[Case], red: Sequence[Case] = ()) -> Reusable:
+    """What a run of these cases leaves to be reused, nothing being expected."""
+    run(folder, Scripted(red), cases)
+    attempts = read_shard(folder).attempts
+    return reusable(merged_of({it: [one for one in attempts if one.key == it.key] for it in cases}), {})
+
+
+def test_what_was_green_at_first_on_equal_inputs_is_not_run_again(tmp_path: Path) -> None:
+    cases = quic("client-v1", *TESTS)
+    found = earlier(tmp_path / "one", cases, red=[cases[0], cases[1], cases[1]])  # flaky, and red twice
+    again = Scripted([])
+    summary = run(tmp_path / "two", again, cases, reusable=found)
+    assert again.played == [(cases[0].name, 1), (cases[1].name, 1)]
+    assert summary.notes == [f"reused, not run again: {len(TESTS) - 2} cases"]
+    attempts = {it.key: it for it in read_shard(tmp_path / "two").attempts}
+    assert [attempts[it.key].reused is not None for it in cases] == [False, False] + [True] * 6
+    first, third = (next(iter(read_shard(tmp_path / "one").attempts)), attempts[cases[2].key])
+    assert third.reused is not None
+    assert (third.reused.run, third.reused.attempt, third.outcome) == (first.run, 1, Outcome.PASSED)
+
+
+def test_other_inputs_are_another_experiment(tmp_path: Path) -> None:
+    class Changed(Scripted):
+        def inputs(self, ready: Ready) -> Mapping[str, str]:
+            return {**super().inputs(ready), "image": "another"}
+
+    cases = quic("client-v1", *TESTS)
+    again = Changed([])
+    run(tmp_path / "two", again, cases, reusable=earlier(tmp_path / "one", cases))
+    assert len(again.played) == len(TESTS)
+
+
+def test_what_is_verified_is_run_and_compared(tmp_path: Path) -> None:
+    cases = quic("client-v1", *TESTS)
+    again = Scripted([cases[3], cases[3]])
+    summary = run(tmp_path / "two", again, cases, reusable=earlier(tmp_path / "one", cases), verify=True, retries=0)
+    assert summary.notes == ["could have been reused, and was run: 8 cases, 1 of them not green this time"]
+
+
+def test_what_is_expected_to_be_red_is_never_reused(tmp_path: Path) -> None:
+    cases = quic("client-v1", *TESTS)
+    run(tmp_path, Scripted([]), cases)
+    merged = merged_of({it: [one for one in read_shard(tmp_path).attempts if one.key == it.key] for it in cases})
+    assert {key for key, _ in reusable(merged, {cases[0].key: "known"})} == {it.key for it in cases[1:]}
+
+
+def test_what_was_reused_names_the_run_that_measured_it_and_is_no_new_evidence(tmp_path: Path) -> None:
+    cases = quic("client-v1", *TESTS)
+    found = earlier(tmp_path / "one", cases)
+    run(tmp_path / "two", Scripted([]), cases, reusable=found)
+    attempts = read_shard(tmp_path / "two").attempts
+    merged = merged_of({it: [one for one in attempts if one.key == it.key] for it in cases})
+    assert {it.reused for it in reusable(merged, {}).values()} == {it.reused for it in attempts}
+    with pytest.raises(ConfigurationError, match="nothing to remember"):
+        run_of(merged)
