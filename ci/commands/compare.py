@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from ci.commands.bisect import add_bisect_arguments, bisect
 from ci.commands.given_runs import given_run
 from ci.errors import ConfigurationError, ExitCode
 from ci.reports.comparison import as_document, as_lines, as_markdown
@@ -37,17 +38,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="CHANGE[,CHANGE…]",
         help="exit 1 if any of these happened to a case that was not expected to; default: newly-failing",
     )
+    add_bisect_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     comparison = compare(given_run(arguments.base), given_run(arguments.head))
+    proved = tuple(bisect(comparison, arguments, console)) if arguments.bisect else ()
     if arguments.format == "json":
-        sys.stdout.write(canonical(as_document(comparison)).decode() + "\n")
+        sys.stdout.write(canonical(as_document(comparison, proved)).decode() + "\n")
     elif arguments.format == "markdown":
-        sys.stdout.write(as_markdown(comparison))
+        sys.stdout.write(as_markdown(comparison, proved))
     else:
-        for line in as_lines(comparison):
+        for line in as_lines(comparison, proved):
             console.info(line)
     return ExitCode.FAILED if comparison.gating(arguments.fail_on) else ExitCode.GREEN
 

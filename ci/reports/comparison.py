@@ -10,6 +10,7 @@ from ci.results.comparison import Change
 from ci.util.text import counted
 
 if TYPE_CHECKING:
+    from ci.results.bisection import Bisected
     from ci.results.comparison import Comparison, Culprit, Difference, InputChange
     from ci.results.merged import MergedCase
 
@@ -18,12 +19,13 @@ __all__ = ["as_document", "as_lines", "as_markdown"]
 # A comment on GitHub may have 65,536 characters.
 LONGEST_MARKDOWN: Final = 60_000
 MOST_CASES: Final = 40
+LONGEST_LINE: Final = 400
 # Of a digest enough to tell it from others.
 LONGEST_VALUE: Final = 24
 _WORDS: Final = {change: change.replace("-", " ") for change in Change}
 
 
-def as_lines(comparison: Comparison) -> Iterator[str]:
+def as_lines(comparison: Comparison, proved: Sequence[Bisected] = ()) -> Iterator[str]:
     """For a console, the worst last so that it stays on the screen."""
     for change in reversed(Change):
         found = comparison.of(change)
@@ -35,16 +37,19 @@ def as_lines(comparison: Comparison) -> Iterator[str]:
         yield from _listed(culprit.failing, lambda it: f"newly failing: {it.case.name}{_became(it)}{_known(it)}")
         yield f"  {common(culprit)}"
         yield from (f"  {_input(it)}" for it in changed_inputs(culprit))
+    yield from (line for it in proved for line in _bisected(it))
     yield summary(comparison)
 
 
-def as_markdown(comparison: Comparison) -> str:
+def as_markdown(comparison: Comparison, proved: Sequence[Bisected] = ()) -> str:
     """The difference first; cut at a line, with a note, where it would be too long."""
     lines = [f"**{summary(comparison)}**"]
     for culprit in comparison.culprits:
         lines += ["", f"newly failing, {code(common(culprit))}", ""]
         lines += [f"* {code(_input(it))}" for it in changed_inputs(culprit)]
         lines += [_item(it) for it in culprit.failing]
+    if proved:
+        lines += ["", *(f"* {code(line.strip(), LONGEST_LINE)}" for it in proved for line in _bisected(it))]
     for change in Change:
         found = comparison.of(change)
         if found and change is not Change.NEWLY_FAILING:
@@ -60,7 +65,12 @@ def _item(difference: Difference) -> str:
     return f"* {code(difference.case.name)}" + (f" {code(why)}" if why else "")
 
 
-def as_document(comparison: Comparison) -> dict[str, Any]:
+def _bisected(found: Bisected) -> Iterator[str]:
+    yield f"bisect: {found.case.name}: {found.conclusion}"
+    yield from (f"  with {it.what}: {it.passed} of {it.of} passed" for it in found.rounds)
+
+
+def as_document(comparison: Comparison, proved: Sequence[Bisected] = ()) -> dict[str, Any]:
     """For programs."""
     return {
         "schema": 1,
@@ -73,6 +83,15 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
                 "of": it.of,
             }
             for it in comparison.culprits
+        ],
+        "bisected": [
+            {
+                "key": it.case.key,
+                "conclusion": it.conclusion,
+                "image": it.image,
+                "rounds": [{"with": one.what, "passed": one.passed, "of": one.of} for one in it.rounds],
+            }
+            for it in proved
         ],
         "cases": [
             {
