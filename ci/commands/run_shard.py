@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import shlex
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -196,6 +197,7 @@ def start_of(run: str, plan: str, shard: str) -> RunStart:
         shard=shard,
         ci_attempt=_ci_attempt(os.environ),
         tool_version=_tool_version(),
+        commit=_commit(),
         host=_host(),
     )
 
@@ -372,6 +374,16 @@ def _tool_version() -> str:
         return version("interop-matrix")
     except PackageNotFoundError:
         return "checkout"
+
+
+def _commit() -> str | None:
+    """Of the checkout this is run in, with a mark where it was changed; None where it is none."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
 
 
 def _host() -> dict[str, str | int]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.model import Outcome
 from ci.reports.markdown import cell, code, linkable
+from ci.reports.missing import shown_and_absent
 from ci.util.text import counted
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ def run_sentence(merged: Merged, run_url: str | None = None) -> str:
     :param run_url: of the CI run, linked from its name
     :raises ConfigurationError: `run-url` if the URL cannot be linked
     """
+    shown, _ = shown_and_absent(merged)
+    versions = f", {counted(len(shown), 'version')}" if shown else ""
     results = f"{counted(merged.counts.planned, 'case')}, {came_to(merged.cases) or 'none'}{_reused(merged.cases)}"
-    return f"{_named(merged, run_url)}: {results}."
+    return f"{_named(merged, run_url)}{_commit(merged)}{versions}: {results}."
 
 
 def share_sentence(merged: Merged, taken: Sequence[MergedCase], run_url: str | None = None) -> str:
@@ -45,13 +48,18 @@ def share_sentence(merged: Merged, taken: Sequence[MergedCase], run_url: str | N
     rest = merged.counts.planned - len(taken)
     left = f"; {counted(rest, 'case')} had no result and changed nothing" if rest else ""
     put = f"put in place of what stood here: {counted(len(taken), 'case')}, {came_to(taken)}{_reused(taken)}"
-    return f"{_named(merged, run_url)}, {put}{left}."
+    return f"{_named(merged, run_url)}{_commit(merged)}, {put}{left}."
 
 
 def came_to(cases: Iterable[MergedCase]) -> str:
     """How many cases had each outcome, without the zeros: `914 passed, 43 failed`."""
     outcomes = Counter(case.result.outcome for case in cases)
     return ", ".join(f"{outcomes[one]} {one.replace('-', ' ')}" for one in Outcome if outcomes[one])
+
+
+def _commit(merged: Merged) -> str:
+    commits = sorted({shard.commit for shard in merged.shards if shard.commit is not None})
+    return f" at {' and '.join(map(code, commits))}" if 0 < len(commits) <= 2 else ""
 
 
 def _reused(cases: Iterable[MergedCase]) -> str:

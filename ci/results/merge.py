@@ -308,6 +308,7 @@ def _state(shard: _Shard) -> MergedShard:
         ci_attempt=shard.start.ci_attempt,
         reported=len({attempt.key for attempt in shard.results.attempts}),
         torn=shard.results.torn,
+        commit=shard.start.commit,
         rerun=shard.rerun,
     )
 

@@ -32,6 +32,7 @@ class MergedShard(Struct, frozen=True, kw_only=True, rename="camel"):
     :param run: None for a missing one
     :param reported: cases it has records of
     :param torn: lines a killed process left unfinished
+    :param commit: of the checkout it was run in
     :param rerun: it repeats single cases of another run and is no slice of the plan
     """
 
@@ -41,6 +42,7 @@ class MergedShard(Struct, frozen=True, kw_only=True, rename="camel"):
     ci_attempt: Ordinal | None = None
     reported: Count = 0
     torn: Count = 0
+    commit: str | None = None
     rerun: bool = False
 
     def __post_init__(self) -> None:

@@ -98,6 +98,7 @@ class RunStart(Struct, frozen=True, kw_only=True, rename="camel", tag="start"):
     :param shard: `3/8`
     :param ci_attempt: 1, or more when the CI provider re-runs the job; the highest wins
     :param tool_version: of this package
+    :param commit: of the checkout; with `-dirty` behind it where it was changed; None where it is none
     :param host: what machine it was, free form
     """
 
@@ -107,6 +108,7 @@ class RunStart(Struct, frozen=True, kw_only=True, rename="camel", tag="start"):
     shard: ShardName
     ci_attempt: Ordinal = 1
     tool_version: str
+    commit: str | None = None
     host: Object = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +12,13 @@ from record_strategies import unhurried
 from runs import FAILED, PASSED, PLAN, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of
 
 from ci.errors import ConfigurationError
-from ci.model import Case, Outcome, Reason, ReasonCode
+from ci.model import Case, Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.reports.markdown import cell, code
 from ci.reports.markers import replace
 from ci.reports.order import words_order
 from ci.results.merged import Merged, MergedShard, ShardState
 from ci.results.records import Attempt
+from ci.suites.dashboards import published_cells, render_partial
 from ci.suites.transport.board import CORNER, read_board
 from ci.suites.transport.dashboard import render, tables
 from ci.suites.transport.words import TRANSPORT, Stack
@@ -80,7 +82,7 @@ def test_the_bytes_of_the_established_format() -> None:
         b"| a-v1 | :white_circle: | :green_circle: |\n"
         b"| b-v1 | :white_circle: | :red_circle: |\n\n"
     )
-    assert render(merged).startswith(tables(merged) + "Rows dial")
+    assert f"\n\n{tables(merged)}Rows dial" in render(merged)
 
 
 def test_every_symbol_links_to_the_run() -> None:
@@ -98,7 +100,9 @@ def test_an_address_that_breaks_a_table_is_refused(url: str) -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert render(Merged(plan=PLAN, suite=TRANSPORT, cases=())).startswith("No case has a result.\n\nRows dial")
+    assert render(Merged(plan=PLAN, suite=TRANSPORT, cases=())).startswith(
+        "A run: 0 cases, none.\n\nNo case has a result.\n\nRows dial"
+    )
     case = QUIC.case("a-v1", "a-v1")
     text = render(merged_of({case: [attempt(case, Outcome.NOT_RUN, PLANNED_OUT)]}))
     assert "green_circle: |" not in text
@@ -212,3 +216,56 @@ def test_hostile_names_and_reasons_are_inert() -> None:
     assert all(len(line) < 2000 for line in text.splitlines())
     readme = b"<!--INTEROP_DASHBOARD_START-->\n<!--INTEROP_DASHBOARD_END-->\n"
     assert replace(replace(readme, text, "INTEROP"), "", "INTEROP") == readme
+
+
+# --- expectations -----------------------------------------------------------------------------------------
+
+KNOWN = Expectation(
+    id="a-forgets", select=("dialer:a-v1",), expect=Expected.FAIL, reason="it | forgets", link="https://x/1"
+)
+
+
+def noted() -> Merged:
+    red, green, flaky = QUIC.case("a-v1", "a-v1"), QUIC.case("a-v1", "b-v1"), QUIC.case("b-v1", "a-v1")
+    run = merged_of(
+        {
+            red: [attempt(red, FAILED)],
+            green: [attempt(green)],
+            flaky: [attempt(flaky, FAILED), attempt(flaky, attempt=2)],
+        }
+    )
+    known = {red.key: KNOWN, flaky.key: dataclasses.replace(KNOWN, id="now-and-then", expect=Expected.FLAKY)}
+    return dataclasses.replace(
+        run, cases=tuple(dataclasses.replace(it, expectation=known.get(it.key)) for it in run.cases)
+    )
+
+
+def test_what_is_red_as_expected_is_yellow_with_a_note() -> None:
+    text = render(noted())
+    assert "| a-v1 | :yellow_circle:[^a-forgets] | :green_circle: |" in text
+    assert "| b-v1 | :yellow_circle:≈[^now-and-then] | :white_circle: |" in text
+    assert "\n[^a-forgets]: `a-forgets`, expected: fail: `it ¦ forgets`; [discussion](https://x/1)\n" in text
+    assert "| a-v1 | :red_circle: | :green_circle: |" in tables(noted())
+
+
+def test_notes_are_read_back_and_those_of_nobody_go() -> None:
+    text = render(noted())
+    cells = published_cells(text, TRANSPORT)
+    assert Counter(cells.values()) == {"yellow": 2, "green": 1, "white": 1}
+    fixed = QUIC.case("a-v1", "a-v1")
+    later = render_partial(text, merged_of({fixed: [attempt(fixed)]}))
+    assert "[^a-forgets]" not in later
+    assert "\n[^now-and-then]: " in later
+    assert "3 cells with a result, 2 passed, 1 flaky." in later
+
+
+@pytest.mark.parametrize("name", ["]: x", "a b", "^", "<b>", "", "-", "x" * 81])
+def test_an_id_that_is_no_label_makes_no_note(name: str) -> None:
+    run = noted()
+    cases = tuple(
+        dataclasses.replace(it, expectation=it.expectation and dataclasses.replace(it.expectation, id=name))
+        for it in run.cases
+    )
+    text = render(dataclasses.replace(run, cases=cases))
+    assert "[^" not in text
+    assert "| a-v1 | :red_circle: |" in text

@@ -10,15 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interop_runs import case, mixed_run, outcomes, run_of, tried
 from record_strategies import unhurried
-from runs import PLAN
+from runs import FAILED, PLAN, attempt, merged_of
 
 from ci.errors import ConfigurationError
-from ci.model import Outcome, Reason, ReasonCode
+from ci.model import Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.reports.markers import Pair, replace
 from ci.results.merged import Merged
 from ci.suites.dashboards import render
 from ci.suites.quic.reports.dashboard import read_frame
 from ci.suites.quic.reports.matrix import Cell, Mark, Sign, interop_matrix, rate
+from ci.suites.quic.reports.publication import with_part
+from ci.suites.quic.reports.published import published_tests
+from ci.suites.quic.words import QUIC as QUIC_WORDS
 from ci.suites.registry import SUITES
 
 P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED
@@ -169,7 +172,7 @@ def test_the_reason_of_another_absent_version_is_not_taken_for_its_own() -> None
 
 def test_the_run_is_named_and_linked() -> None:
     merged = mixed_run()
-    assert render(merged).startswith("Run `nightly` of 21 November 2026: 28 cases, ")
+    assert render(merged).startswith("Run `nightly` of 21 November 2026, 3 versions: 28 cases, ")
     linked = render(merged, run_url="https://ci.example/runs/1")
     assert linked.startswith("[Run `nightly`](https://ci.example/runs/1) of 21 November 2026")
     with pytest.raises(ConfigurationError, match="cannot be linked"):
@@ -249,3 +252,20 @@ def test_every_case_of_a_shown_pair_is_in_it_once(cells: dict[tuple[str, str, st
 def test_an_empty_cell_has_no_lines() -> None:
     assert Cell().lines == []
     assert interop_matrix(Merged(plan=PLAN, suite=SUITES["quic"].words, cases=())).cells == {}
+
+
+def test_what_is_as_expected_has_a_note_that_is_read_back() -> None:
+    known = Expectation(id="no-migration", select=("test:retry",), expect=Expected.FAIL, reason="see there")
+    red, green = (QUIC_WORDS.case("c-v1", "s-v1", test) for test in ("retry", "http3"))
+    run = merged_of({red: [attempt(red, FAILED)], green: [attempt(green)]})
+    run = dataclasses.replace(
+        run, cases=tuple(dataclasses.replace(it, expectation=known if it.case == red else None) for it in run.cases)
+    )
+    text = render(run)
+    assert "✕(S[^no-migration])" in text
+    assert "\n[^no-migration]: `no-migration`, expected: fail: `see there`\n" in text
+    (noted, _) = sorted(published_tests(text, QUIC_WORDS), key=lambda it: it.case.name, reverse=True)
+    assert (noted.case, noted.colour) == (red, "yellow")
+    later = with_part(text, merged_of({green: [attempt(green)]}), "Run `later`: 1 case, 1 passed.", QUIC_WORDS)
+    assert "✕(S[^no-migration])" in later
+    assert "\n[^no-migration]: `no-migration`, expected: fail: `see there`\n" in later

@@ -80,7 +80,7 @@ def test_no_green_cell_of_the_readme_is_expected_to_fail() -> None:
         case.name
         for suite in SUITES.values()
         for case, colour in published_cells(readme, suite.words).items()
-        if colour in ("green", "yellow") and case.key in EXPECTED.by_key
+        if colour == "green" and case.key in EXPECTED.by_key  # yellow is what was red as expected, too
         if EXPECTED.by_key[case.key].expect is Expected.FAIL
     ]
     assert stale == []

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from ci.reports.footnotes import REFERENCE, needed, read_definitions
 from ci.reports.markdown import row_of, template
 from ci.reports.missing import absent_head, read_absent
 from ci.reports.order import by_code_unit, words_order
@@ -29,7 +30,10 @@ WHITE: Final = ":white_circle:"
 BELIEVED: Final = "†"
 HEADING: Final = re.compile(r"^## Using: (?P<stack>.+)$")
 # Alone, or linked to the run it came from; what may follow is a footnote's sign.
-SYMBOL: Final = re.compile(r"^\[?:(?P<colour>[a-z]+)_circle:(?:\]\([^)]*\))?\S{0,8}$")
+SYMBOL: Final = re.compile(rf"^\[?:(?P<colour>[a-z]+)_circle:(?:\]\([^)]*\))?\S{{0,8}}(?:{REFERENCE})?$")
+# Behind a cell that is yellow because it was red at first.
+FLAKY: Final = "≈"
+_EXPECTED: Final = re.compile(rf":yellow_circle:(?:\]\([^)]*\))?{REFERENCE}")
 _NOTE: Final = re.compile(r"Without a result: (?P<note>.*)\.")
 _INCOMPLETE: Final = "Incomplete: "
 # Between absent versions and their reason.
@@ -49,6 +53,7 @@ class Board:
     :param incomplete: shards that are not whole
     :param absent: a line per reason, with the versions that are in no table
     :param runs: which runs the cells come from, oldest first
+    :param footnotes: what the notes behind cells point to, a line each
     :param part: a cell may be white because its case was not selected
     """
 
@@ -57,12 +62,22 @@ class Board:
     incomplete: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    footnotes: tuple[str, ...] = ()
     part: bool = False
 
     @property
     def colours(self) -> Counter[str]:
         """How many cells have which colour."""
-        return Counter(colour_of(symbol) for cells in self.tables.values() for symbol in cells.values())
+        return Counter(map(colour_of, self._symbols))
+
+    @property
+    def _symbols(self) -> Iterator[str]:
+        return (symbol for cells in self.tables.values() for symbol in cells.values())
+
+    @property
+    def _expected(self) -> int:
+        """How many cells are red as expected."""
+        return sum(_EXPECTED.search(symbol) is not None for symbol in self._symbols)
 
     def text(self) -> str:
         """What goes between the markers."""
@@ -74,6 +89,8 @@ class Board:
             runs=paragraph(self.runs, self._total),
             believed=self._believed,
             sign=BELIEVED,
+            footnotes=needed(self.footnotes, self._symbols),
+            flaky=FLAKY,
             part=self.part,
         )
 
@@ -81,17 +98,22 @@ class Board:
     def _believed(self) -> str:
         """How many cells, and of how many where all are of one run: an earlier one may not have looked at this."""
         believed = sum(symbol.endswith(BELIEVED) for cells in self.tables.values() for symbol in cells.values())
-        passed = counted(self.colours["green"] + self.colours["yellow"], "cell")
+        passed = counted(self.colours["green"] + self.colours["yellow"] - self._expected, "cell")
         if not believed or len(self.runs) < 2:
             return f"{believed} of the {passed} that passed" if believed else ""
         return f"{counted(believed, 'cell')}; of an earlier run a cell without this sign need not be proved"
 
     @property
     def _total(self) -> str:
-        colours = self.colours
-        words = (("green", "passed"), ("yellow", "flaky"), ("red", "failed or timed out"))
-        came_to = ", ".join(f"{colours[colour]} {word}" for colour, word in words if colours[colour])
-        results = counted(sum(colours[colour] for colour, _ in words), "cell")
+        colours, expected = self.colours, self._expected
+        words = {
+            "passed": colours["green"],
+            "flaky": colours["yellow"] - expected,
+            "red as expected": expected,
+            "failed or timed out": colours["red"],
+        }
+        came_to = ", ".join(f"{count} {word}" for word, count in words.items() if count)
+        results = counted(sum(words.values()), "cell")
         return f"{results} with a result, {came_to or 'none'}"
 
 
@@ -117,6 +139,7 @@ def read_board(section: str) -> Board:
         incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
         absent=tuple(read_absent(lines)),
         runs=read_runs(lines),
+        footnotes=read_definitions(lines),
         part=any(line.endswith(_PART) for line in lines),
     )
 

@@ -9,12 +9,13 @@ from typing import Final
 from typing_extensions import assert_never
 
 from ci.model import Outcome, Proof
+from ci.reports.footnotes import definitions, reference
 from ci.reports.markdown import cell, linkable
 from ci.reports.missing import incomplete, notes, shown_and_absent, why
 from ci.reports.runs import run_sentence
 from ci.results.merged import Merged, MergedCase
 from ci.results.record_lines import REASON_LIMIT
-from ci.suites.transport.board import BELIEVED, WHITE, Board, tables_text
+from ci.suites.transport.board import BELIEVED, FLAKY, WHITE, Board, tables_text
 from ci.util.text import counted
 
 __all__ = ["board_of", "render", "tables"]
@@ -37,13 +38,13 @@ def render(merged: Merged, *, run_url: str | None = None) -> str:
 
 def tables(merged: Merged, *, run_url: str | None = None) -> str:
     """Only the tables: byte for byte what the established renderer makes of the same cells, in our order."""
-    return tables_text(board_of(merged, run_url=run_url, believed=""))
+    return tables_text(board_of(merged, run_url=run_url, established=True))
 
 
-def board_of(merged: Merged, *, run_url: str | None = None, believed: str = BELIEVED) -> Board:
+def board_of(merged: Merged, *, run_url: str | None = None, established: bool = False) -> Board:
     """The run as a dashboard.
 
-    :param believed: what follows the symbol of a cell whose stack is not proved; the established format has nothing
+    :param established: in the established format, which knows nothing of proof and of expectations
     :raises ConfigurationError: see `render`
     """
     shown, absent = shown_and_absent(merged)
@@ -54,13 +55,14 @@ def board_of(merged: Merged, *, run_url: str | None = None, believed: str = BELI
             groups.setdefault(tuple(map(cell, case.words)), []).append(case)
     return Board(
         tables={
-            words: {(cell(case.first), cell(case.second)): _cell(case, symbols, believed) for case in cases}
+            words: {(cell(case.first), cell(case.second)): _cell(case, symbols, established) for case in cases}
             for words, cases in groups.items()
         },
         notes={words: note for words, cases in groups.items() if (note := "; ".join(notes(cases)))},
         incomplete=tuple(incomplete(merged)),
         absent=tuple(_absent_list(merged, absent)),
         runs=(run_sentence(merged, run_url),),
+        footnotes=definitions(merged),
         part=bool(merged.unselected),
     )
 
@@ -73,8 +75,15 @@ def _symbol(colour: str, run_url: str | None) -> str:
     return symbol if run_url is None else f"[{symbol}]({linkable(run_url)})"
 
 
-def _cell(case: MergedCase, symbols: Mapping[str, str], believed: str) -> str:
-    return symbols[_colour(case)] + (believed if case.result.proof is Proof.BELIEVED else "")
+def _cell(case: MergedCase, symbols: Mapping[str, str], established: bool) -> str:
+    colour = _colour(case)
+    if established:
+        return symbols[colour]
+    note = reference(case)
+    if note and colour == "red":
+        return f"{symbols['yellow']}{note}"
+    believed = BELIEVED if case.result.proof is Proof.BELIEVED else ""
+    return f"{symbols[colour]}{FLAKY if note else ''}{believed}{note}"
 
 
 def _colour(case: MergedCase) -> str:

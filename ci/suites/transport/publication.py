@@ -44,6 +44,7 @@ def with_part(section: str, now: Merged, sentence: str, run_url: str | None) -> 
         notes={words: note for words, note in notes.items() if note},
         absent=tuple(filter(None, absent)),
         runs=with_run(before.runs, sentence, results),
+        footnotes=(*later.footnotes, *before.footnotes),
     )
     return board.text()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ci.model import Outcome, ReasonCode
+from ci.reports.footnotes import definitions, needed, read_definitions, reference
 from ci.reports.markdown import cell, template
 from ci.reports.missing import absent_head, incomplete, notes, read_absent
 from ci.reports.runs import paragraph, read_runs, run_sentence
@@ -53,6 +54,7 @@ class Frame:
     :param incomplete: shards that are not whole
     :param notes: what has no result, counted by reason
     :param absent: per reason, the versions that are in no table
+    :param footnotes: what the notes behind cells point to, a line each
     :param part: what is in no cell may not have been selected
     """
 
@@ -60,6 +62,7 @@ class Frame:
     incomplete: tuple[str, ...] = ()
     notes: str = ""
     absent: tuple[str, ...] = ()
+    footnotes: tuple[str, ...] = ()
     part: bool = False
 
 
@@ -90,6 +93,7 @@ def text(merged: Merged, frame: Frame, *, findings: str | None = FINDINGS) -> st
         absent=frame.absent,
         absent_head=absent_head(frame.absent, WHY),
         part=frame.part,
+        footnotes=needed(frame.footnotes, map(reference, merged.cases)),
         findings=findings,
         marks=[f"{mark} {_MARKS[mark]}" for mark in Mark if mark in matrix.marks and mark in _MARKS],
     )
@@ -104,6 +108,7 @@ def frame_of(merged: Merged, *, run_url: str | None = None) -> Frame:
         incomplete=tuple(incomplete(merged)),
         notes="; ".join(notes(shown)),
         absent=tuple(_absent(merged, absent)),
+        footnotes=definitions(merged),
         part=bool(merged.unselected),
     )
 
@@ -118,6 +123,7 @@ def read_frame(section: str) -> Frame:
         incomplete=tuple(line for line in lines if line.startswith(_INCOMPLETE)),
         notes="" if said is None else said["notes"],
         absent=tuple(read_absent(lines) if absent is None else absent["lines"].split("; ")),
+        footnotes=read_definitions(lines),
         part=_PART in lines,
     )
 
@@ -143,11 +149,11 @@ def _rows(matrix: Matrix, *, measurements: bool) -> Iterator[list[str]]:
 
 
 def _line(sign: Sign, entries: Iterable[Entry]) -> str:
-    return f"{sign}({','.join(f'{entry.abbreviation}{entry.mark}' for entry in entries)})"
+    return f"{sign}({','.join(f'{entry.abbreviation}{entry.mark}{entry.note}' for entry in entries)})"
 
 
 def _measured(entry: Entry) -> str:
-    return f"{entry.abbreviation}: {entry.rate or entry.sign}{entry.mark}"
+    return f"{entry.abbreviation}: {entry.rate or entry.sign}{entry.mark}{entry.note}"
 
 
 # --- what is in no table ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from ci.model import Outcome
+from ci.reports.footnotes import reference
 from ci.reports.missing import shown_and_absent
 from ci.reports.order import by_code_unit
 from ci.suites.quic.judge import RATE
@@ -58,12 +59,14 @@ class Entry:
     """One test case or measurement of a pair.
 
     :param rate: of a measurement that passed: `9123 (± 45) kbps`
+    :param note: of what is as expected, see `ci.reports.footnotes`
     """
 
     abbreviation: str
     sign: Sign
     mark: Mark = Mark.NONE
     rate: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def _entries(
         if case is not None and test.is_measurement is measurements:
             sign, mark = _reading(case, automatic)
             text = rate(case) if measurements else ""
-            found.append(Entry(abbreviation=test.abbreviation, sign=sign, mark=mark, rate=text))
+            found.append(Entry(abbreviation=test.abbreviation, sign=sign, mark=mark, rate=text, note=reference(case)))
     return tuple(found)
 
 

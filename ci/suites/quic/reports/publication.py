@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from ci.model import Case, Outcome, SuiteWords
+from ci.model import Case, Expectation, Expected, Outcome, SuiteWords
 from ci.reports.markers import section as section_of
 from ci.reports.missing import fewer, without
 from ci.reports.runs import with_run
@@ -43,8 +43,10 @@ def with_part(section: str, now: Merged, sentence: str, suite: SuiteWords) -> st
     cases = before | {it.key: it for it in now.cases}
     shown = {version for it in cases.values() for version in it.pair}
     absent = (without(line, shown, dashboard.WHY) for line in frame.absent)
+    later = dashboard.frame_of(now)
     frame = replace(
         frame,
+        footnotes=(*later.footnotes, *frame.footnotes),
         notes=fewer(frame.notes, filled),
         absent=tuple(filter(None, absent)),
         runs=with_run(frame.runs, sentence, len(before)),
@@ -60,6 +62,7 @@ def as_case(test: PublishedTest) -> MergedCase:
     outcome = {Mark.TIMED_OUT: Outcome.TIMED_OUT, Mark.AUTOMATIC: Outcome.FAILED}.get(test.mark, _OUTCOMES[test.sign])
     mean, deviation = test.rate or (None, None)
     return MergedCase(
+        expectation=_noted(test),
         case=test.case,
         result=Result(
             outcome=outcome,
@@ -68,6 +71,14 @@ def as_case(test: PublishedTest) -> MergedCase:
             metrics={} if mean is None or deviation is None else {RATE: mean, f"{RATE}Deviation": deviation},
         ),
     )
+
+
+def _noted(test: PublishedTest) -> Expectation | None:
+    """As much of what is known of it as the note tells: which entry it is, and that it was met."""
+    if not test.note:
+        return None
+    expect = Expected.FLAKY if test.mark is Mark.FLAKY else Expected.FAIL
+    return Expectation(id=test.note.removeprefix("[^").removesuffix("]"), select=(), expect=expect)
 
 
 def cells(section: str, suite: SuiteWords) -> dict[Case, str]:

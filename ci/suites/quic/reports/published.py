@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci.model import Case, SuiteWords
+from ci.reports.footnotes import REFERENCE
 from ci.reports.markdown import row_of
 from ci.suites.quic.reports.matrix import Mark, Sign
 from ci.suites.quic.testcases.registry import cases_of
@@ -21,8 +22,10 @@ __all__ = ["PublishedTest", "published_tests"]
 SIGN: Final = f"(?P<sign>[{''.join(map(re.escape, Sign))}])"
 MARK: Final = f"(?P<mark>[{''.join(Mark)}]?)"
 TESTS: Final = re.compile(rf"{SIGN}\((?P<entries>[^()]*)\)")
-TEST: Final = re.compile(rf"(?P<abbreviation>\w+){MARK}")
-MEASUREMENT: Final = re.compile(rf"(?P<abbreviation>\w+): (?:{SIGN}|(?P<rate>\d+) \(± (?P<deviation>\d+)\) kbps){MARK}")
+NOTE: Final = rf"(?P<note>(?:{REFERENCE})?)"
+TEST: Final = re.compile(rf"(?P<abbreviation>\w+){MARK}{NOTE}")
+RATE: Final = r"(?P<rate>\d+) \(± (?P<deviation>\d+)\) kbps"
+MEASUREMENT: Final = re.compile(rf"(?P<abbreviation>\w+): (?:{SIGN}|{RATE}){MARK}{NOTE}")
 COLOURS: Final = {
     Sign.PASSED: "green",
     Sign.UNSUPPORTED: "grey",
@@ -36,16 +39,20 @@ COLOURS: Final = {
 class PublishedTest:
     """What a dashboard says of one case over a simulated network.
 
+    :param note: that it is as expected
     :param rate: of a measurement that passed, its mean and deviation in kbit/s
     """
 
     case: Case
     sign: Sign
     mark: Mark
+    note: str = ""
     rate: tuple[float, float] | None = None
 
     @property
     def colour(self) -> str:
+        if self.note:
+            return "yellow"
         return {Mark.FLAKY: "yellow", Mark.AUTOMATIC: "red"}.get(self.mark, COLOURS[self.sign])
 
 
@@ -66,7 +73,8 @@ def published_tests(section: str, suite: SuiteWords) -> Iterator[PublishedTest]:
                         words = found.groupdict()
                         rate = (float(words["rate"]), float(words["deviation"])) if words.get("rate") else None
                         case = suite.case(client, server, name)
-                        yield PublishedTest(case=case, sign=sign, mark=Mark(found["mark"]), rate=rate)
+                        mark = Mark(found["mark"])
+                        yield PublishedTest(case=case, sign=sign, mark=mark, note=found["note"], rate=rate)
 
 
 def _entries(cell: str) -> Iterator[tuple[re.Match[str], Sign]]:
