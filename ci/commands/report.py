@@ -49,6 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="an earlier run, or the http(s) address of its merged.json: what changed since",
     )
     group.add_argument(
+        "--evidence",
+        type=Path,
+        metavar="FOLDER",
+        help="where the shards lie, each in a folder of its own as CI fetches them; default: the run's folder",
+    )
+    group.add_argument(
         "--history",
         type=Path,
         metavar="FILE",
@@ -64,7 +70,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     options = ReportOptions(
         urls={},
         log_dir=".",
-        folder=folder_of(arguments.run_given),
+        folder=arguments.evidence or folder_of(arguments.run_given),
         baseline=None if arguments.baseline is None else given_run(arguments.baseline),
         history=read_history(arguments.history or history_file(merged.suite.name)),
     )

@@ -9,16 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci.commands.given_runs import history_file
 from ci.commands.workspace import Workspace, add_selection_arguments
 from ci.errors import ConfigurationError, ExitCode, IncompleteError
 from ci.reports.markers import check_file, update_file
 from ci.reports.publish import push_dashboard
+from ci.results.history import add_run, run_of
 from ci.results.merged import Merged, ShardState, read_merged
 from ci.suites.dashboards import body_of
 from ci.suites.registry import SUITES, known_suites, suite_of
 from ci.terminal.spelling import say_next
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ci.terminal.console import Console
 
 __all__ = ["configure", "run"]
@@ -38,7 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--check", action="store_true", help="change nothing, exit 1 if the file is out of date")
-    group.add_argument("--push", metavar="BRANCH", help="commit to this branch of `origin` and push, if it changed")
+    group.add_argument(
+        "--push", metavar="BRANCH", help="commit it, and the run to history/, to this branch of `origin` and push"
+    )
     parser.set_defaults(run=run)
 
 
@@ -68,7 +74,14 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         return ExitCode.FAILED
     if arguments.push:
         _refuse_unfinished(merged, path, Workspace.from_arguments(arguments), part=arguments.partial)
-        commit = push_dashboard(Path.cwd(), str(readme), body, branch=arguments.push, marker=merged.suite.marker)
+        commit = push_dashboard(
+            Path.cwd(),
+            str(readme),
+            body,
+            branch=arguments.push,
+            marker=merged.suite.marker,
+            others=_history(merged),
+        )
         console.info(f"pushed {commit} to {arguments.push}" if commit else f"{arguments.push} is up to date")
         return ExitCode.GREEN
     changed = update_file(readme, body, merged.suite.marker)
@@ -76,6 +89,15 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if changed:
         console.info(f"next: git diff {shlex.quote(str(readme))}")
     return ExitCode.GREEN
+
+
+def _history(merged: Merged) -> dict[str, Callable[[Path], bool]]:
+    """The file that remembers the run, and what adds it."""
+    try:
+        remembered = run_of(merged)
+    except ConfigurationError:
+        return {}  # all of it was taken over from earlier runs, which are in there
+    return {history_file(merged.suite.name).as_posix(): lambda path: add_run(path, remembered)}
 
 
 def _refuse_unfinished(merged: Merged, path: Path, workspace: Workspace, *, part: bool) -> None:

@@ -17,15 +17,17 @@ __all__ = ["folders_of", "place_of"]
 
 def folders_of(attempt: Attempt, results: Path) -> Iterator[Path]:
     """Where the shard of an attempt may lie: in the run's folder, in that of a run which repeated its case and lies in
-    it or beside it.
+    it or beside it, or where each shard was fetched into a folder of its own.
 
-    :param results: folder of the run
+    :param results: folder of the run, or of what was fetched
     """
     index, count = shard_numbers(attempt.shard)
     shard = f"shard-{index}-of-{count}"
     if path_problem(attempt.run) is None:
         yield results / attempt.run / shard
         yield results.parent / attempt.run / shard
+        if results.is_dir():
+            yield from (it / attempt.run / shard for it in sorted(results.iterdir()) if it.is_dir())
     # Whatever the folder was called when it was fetched from elsewhere.
     yield results / shard
 

@@ -1,4 +1,4 @@
-"""Commit the dashboard to a branch: nothing but the text between the markers, nothing when nothing changed.
+"""Commit the dashboard to a branch, and what is remembered of its run: nothing else, nothing when nothing changed.
 
 The commit is made in a work tree of its own on top of the branch as the remote has it now, so neither local
 changes nor commits that arrived meanwhile can get into it or be lost.
@@ -10,8 +10,9 @@ import base64
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from ci.errors import ConfigurationError, EngineError
@@ -21,12 +22,19 @@ __all__ = ["authorization", "push_dashboard"]
 
 ATTEMPTS: Final = 4
 SUBJECT: Final = "dashboard: update"
-VERBS: Final = frozenset({"fetch", "worktree", "commit", "rev-parse", "push"})
+VERBS: Final = frozenset({"fetch", "worktree", "add", "commit", "rev-parse", "push"})
 AUTHOR: Final = {"name": "interop matrix", "email": "interop-matrix@users.noreply.github.com"}
 
 
 def push_dashboard(
-    root: Path, readme: str, body: Body, *, branch: str, marker: str, remote: str = "origin"
+    root: Path,
+    readme: str,
+    body: Body,
+    *,
+    branch: str,
+    marker: str,
+    remote: str = "origin",
+    others: Mapping[str, Callable[[Path], bool]] = MappingProxyType({}),
 ) -> str | None:
     """Put `body` between a pair of markers in the branch's README and push it.
 
@@ -34,6 +42,8 @@ def push_dashboard(
     :param readme: path inside the repository
     :param marker: the word in them
     :param body: or what makes it of that which the branch has there
+    :param others: more files by their path inside the repository, each with what brings it up to date where it is
+        given, and says whether it had to
     :return: the commit's id, or None when the branch already says so
     :raises ConfigurationError: the README has no proper pair of markers, or the remote refuses for good
     """
@@ -43,10 +53,13 @@ def push_dashboard(
             tree = Path(scratch) / "tree"
             _git(root, "worktree", "add", "--quiet", "--detach", str(tree), f"refs/remotes/{remote}/{branch}")
             try:
-                if not update_file(tree / readme, body, marker):
+                changed = [readme] if update_file(tree / readme, body, marker) else []
+                changed += [path for path, update in others.items() if update(tree / path)]
+                if not changed:
                     return None
+                _git(tree, "add", "--", *changed)
                 identity = [word for key, value in AUTHOR.items() for word in ("-c", f"user.{key}={value}")]
-                _git(tree, *identity, "commit", "--quiet", "--only", "-m", f"{SUBJECT} [skip ci]", "--", readme)
+                _git(tree, *identity, "commit", "--quiet", "--only", "-m", f"{SUBJECT} [skip ci]", "--", *changed)
                 commit = _git(tree, "rev-parse", "HEAD").strip()
                 # Somebody else's push in between makes this one fail: then it is made anew on top of theirs.
                 if _pushed(tree, remote, branch):

@@ -169,6 +169,16 @@ def test_a_run_of_whatever_name_is_looked_for_inside_the_results(tmp_path: Path,
     assert found is None or found.is_relative_to(tmp_path / "results")
 
 
+def test_shards_are_found_where_ci_has_fetched_them(tmp_path: Path) -> None:
+    fetched = tmp_path / "downloaded"
+    file = kept(fetched / "results-1-attempt-1" / "r1", "a_b/tcp/output.txt", b"x")
+    other = kept(fetched / "results-1-attempt-2" / "r1", "a_b/tcp/output.txt", b"y")
+    first, second = (place_of(red(it), it, fetched) for it in (file, other))
+    assert first is not None
+    assert second is not None
+    assert (first.read_bytes(), second.read_bytes()) == (b"x", b"y")
+
+
 def test_the_folder_has_the_evidence_of_what_is_red_and_serves_no_strangers_page(tmp_path: Path) -> None:
     other = YAMUX.case("b-v1", "a-v1")
     log = kept(tmp_path / "r1", "a_b/tcp/output.txt", b"+   0.1 dialer | x\n")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -75,6 +76,29 @@ def test_each_suite_is_pushed_to_its_own_place(remote: Path, tmp_path: Path) -> 
     commit(mine, "room for another")
     push_dashboard(mine, "README.md", "new\n", branch="main", marker="QUIC")
     assert git(remote, "show", "main:README.md") == README + pair.replace("\n", "\nnew\n", 1)
+
+
+def test_what_is_remembered_of_the_run_is_pushed_with_it_and_nobody_elses_line_is_lost(
+    remote: Path, tmp_path: Path
+) -> None:
+    def remembers(line: str) -> Callable[[Path], bool]:
+        def add(path: Path) -> bool:
+            path.parent.mkdir(exist_ok=True)
+            before = path.read_text() if path.exists() else ""
+            if line in before:
+                return False
+            path.write_text(before + line)
+            return True
+
+        return add
+
+    mine, theirs = clone(remote, tmp_path / "mine"), clone(remote, tmp_path / "theirs")
+    for where, line in ((mine, "one\n"), (theirs, "two\n"), (mine, "one\n")):
+        others = {"history/transport.jsonl": remembers(line)}
+        push_dashboard(where, "README.md", "new\n", branch="main", marker="INTEROP", others=others)
+    assert git(remote, "show", "main:history/transport.jsonl") == "one\ntwo\n"
+    assert git(remote, "rev-list", "--count", "main").strip() == "3"
+    assert git(remote, "show", "--format=", "--name-only", "main").split() == ["history/transport.jsonl"]
 
 
 def test_nothing_is_committed_when_nothing_changed(remote: Path, tmp_path: Path) -> None:

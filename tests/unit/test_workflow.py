@@ -47,7 +47,7 @@ def test_results_of_every_attempt_are_kept_apart(jobs: dict[str, Any]) -> None:
 
 
 def test_only_what_the_last_merge_wrote_is_published(jobs: dict[str, Any]) -> None:
-    [merged] = [it for job, it in steps(jobs, "upload-artifact") if job == "merge"]
+    [_report, merged] = [it for job, it in steps(jobs, "upload-artifact") if job == "merge"]
     assert jobs["merge"]["outputs"] == {"merged": merged["name"]}
     [fetched] = [it for job, it in steps(jobs, "download-artifact") if job == "update-readme"]
     assert fetched["name"] == "${{ needs.merge.outputs.merged }}"
