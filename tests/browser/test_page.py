@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from runs import FAILED, QUIC, RED, YAMUX, attempt, merged_of
+from runs import FAILED, PLANNED_OUT, QUIC, RED, YAMUX, attempt, merged_of
 
 from ci.model import Case, Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.reports.base import ReportOptions
@@ -156,9 +157,29 @@ def test_what_was_expected_says_by_what_and_why(opened: Opened) -> None:
     cases = tuple(replace(it, expectation=KNOWN) if it.pair == REDDISH else it for it in run.cases)
     page = opened(replace(run, cases=cases), fragment="#view=causes")
     page.get_by_role("button", name="go-forgets").click()
-    page.locator("#filters .chip", has_text="red as expected").click()
+    page.locator("#filters .chip", has_text="red or flaky as expected").click()
     page.locator("button.line").click()
     expect(page.locator("#panel")).to_contain_text("see there")
+
+
+def test_what_is_flaky_as_expected_is_not_shown_as_red(opened: Opened) -> None:
+    run = a_run()
+    known = replace(KNOWN, expect=Expected.FLAKY)
+    cases = tuple(replace(it, expectation=known) if it.result.flaky is not None else it for it in run.cases)
+    page = opened(replace(run, cases=cases))
+    expect(page.locator("button.cell.expected")).to_have_text("≈ 13 ms")
+    expect(page.locator("button.cell.expected")).to_have_attribute("aria-label", re.compile("flaky as expected"))
+
+
+def test_versions_without_a_result_are_named_and_shown_to_who_asks(opened: Opened) -> None:
+    cases = {it: [attempt(it)] for it in (case("a", "a"), case("a", "b"), case("b", "a"))}
+    out = [case("a", "gone"), case("gone", "a"), case("gone", "gone")]
+    page = opened(merged_of({**cases, **{it: [attempt(it, Outcome.NOT_RUN, PLANNED_OUT)] for it in out}}))
+    expect(page.locator("button.cell")).to_have_count(3)
+    expect(page.locator("#view")).to_contain_text("in no table: gone.")
+    page.locator("#filters .chip", has_text="left out of the plan").click()
+    expect(page.locator("button.cell")).to_have_count(3)
+    expect(page.locator("tbody th")).to_have_text(["a", "gone"])
 
 
 def test_plots_have_their_numbers_as_text(opened: Opened) -> None:

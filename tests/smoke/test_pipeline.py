@@ -136,10 +136,15 @@ def test_the_whole_job_ends_with_what_is_unexpected(checkout: Callable[[Mapping[
     assert it.run("update-readme")[0] == ExitCode.CONFIGURATION
     assert it.run("update-readme", "--partial")[0] == ExitCode.GREEN
     after = (it.folder / "README.md").read_text()
+    noted = "| a-v1 | :green_circle: | :green_circle: | :yellow_circle:[^c-exits] |"
     assert [line for line in after.splitlines() if line.startswith("|")] == [
-        line for line in before.splitlines() if line.startswith("|")
+        noted if line.startswith("| a-v1 | ") else line for line in before.splitlines() if line.startswith("|")
     ]
-    assert "These cells come from 2 runs: 9 cells with a result, 4 passed, 5 failed or timed out." in after
+    assert "\n[^c-exits]: `c-exits`, expected: fail: `it exits 3`\n" in after
+    assert (
+        "These cells come from 2 runs: 9 cells with a result, 4 passed, 1 red as expected, 4 failed or timed out."
+        in after
+    )
     assert re.search(rf"\* Run `{RUN}-2` of .* put in place of what stood here: 3 cases, 2 passed, 1 failed\.", after)
 
 
@@ -288,6 +293,20 @@ def test_t23_passing_on_a_retry_is_flaky_and_never_green(checkout: Callable[[Map
     assert it.run("update-readme", "--partial", *selection)[0] == ExitCode.GREEN
     assert ":yellow_circle:" in (it.folder / "README.md").read_text()
     assert "| :green_circle:" not in (it.folder / "README.md").read_text()
+
+    def written(format_: str) -> str:
+        assert it.run("report", f"results/{RUN}", "--format", format_, "-o", "report")[0] == ExitCode.GREEN
+        return (it.folder / "report").read_text()
+
+    assert "<flakyFailure " in written("junit")
+    assert ",passed,flaky,1 of 2," in written("csv")
+    assert json.loads(written("json-lines"))["verdict"] == "flaky"
+    assert json.loads(written("badge"))["color"] == "yellow"
+    assert 'interop_verdicts{suite="transport",verdict="flaky"} 1\n' in written("prometheus")
+    assert "#### Flaky: 1\n" in written("step-summary")
+    assert "<li><b>1</b> flaky</li>" in written("html")
+    assert it.run("history", "--add", f"results/{RUN}")[0] == ExitCode.GREEN
+    assert "  ≈\n" in it.run("history", first["case"])[1]
 
 
 def test_the_evidence_of_a_case(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:

@@ -11,7 +11,7 @@ const SIGNS = {
   green: ['✔', 'passed'],
   flaky: ['≈', 'flaky'],
   unexpected: ['✘', 'unexpectedly red'],
-  expected: ['✘', 'red as expected'],
+  expected: ['✘', 'red or flaky as expected'],
   stale: ['☆', 'not red, though expected to be'],
   grey: ['–', 'left out of the plan'],
   unsupported: ['∅', 'unsupported'],
@@ -36,6 +36,7 @@ const number = (name, i) => DATA.numbers[name] ? DATA.numbers[name][i] : null;
 
 function sign(i) {
   const [symbol, words] = SIGNS[verdictOf(i)];
+  if (verdictOf(i) === 'expected' && outcomeOf(i) === 'passed') return ['≈', 'flaky as expected'];
   return outcomeOf(i) === 'timed-out' ? ['◷', `${words}, timed out`] : [symbol, words];
 }
 

@@ -11,13 +11,34 @@ function tables(shown) {
   return [...groups].sort((one, other) => one[0] - other[0]);
 }
 
+// Versions that nothing is known of: whole rows and columns of nothing. Who asks for them by a filter sees them.
+function withoutResult(shown) {
+  if (state.filters.verdict) return new Set();
+  const known = new Set();
+  const all = new Set();
+  for (let i = 0; i < COUNT; i++) {
+    if (!shown[i]) continue;
+    for (const version of [CASES.first[i], CASES.second[i]]) {
+      all.add(version);
+      if (verdictOf(i) !== 'grey') known.add(version);
+    }
+  }
+  for (const version of known) all.delete(version);
+  return known.size ? all : new Set();
+}
+
 function matrixView(shown, open) {
   const view = el('div', {class: 'matrices'});
   const observer = new IntersectionObserver(entries => {
     for (const entry of entries) if (entry.isIntersecting) { observer.unobserve(entry.target); entry.target.make(); }
   }, {rootMargin: '600px'});
   if (DATA.perPair) view.append(el('p', {class: 'legend'}, DATA.stacks.map((it, number) => `${DATA.labels[number]} ${it.name}`).join(' · ')));
-  for (const [group, members] of tables(shown)) view.append(oneTable(group, members, open, observer));
+  const without = withoutResult(shown);
+  for (const [group, all] of tables(shown)) {
+    const members = all.filter(i => !without.has(CASES.first[i]) && !without.has(CASES.second[i]));
+    if (members.length) view.append(oneTable(group, members, open, observer));
+  }
+  if (without.size) view.append(el('p', {class: 'legend'}, `Without a single result, and in no table: ${[...without].map(it => DATA.versions[it]).join(', ')}. The filter “${SIGNS.grey[1]}” shows them.`));
   if (!view.querySelector('table')) view.append(el('p', null, 'No case fits these filters.'));
   view.addEventListener('keydown', moveByKey);
   view.addEventListener('mouseover', it => cross(view, it.target.closest('td')));
@@ -40,8 +61,9 @@ function oneTable(group, members, open, observer) {
   const body = el('tbody');
   for (const line of lines) body.append(oneRow(line, columns, cells, open, observer));
   const good = members.filter(i => outcomeOf(i) === 'passed').length;
+  const ran = members.filter(i => !['not-run', 'error'].includes(outcomeOf(i))).length;
   return el('section', {class: DATA.perPair ? 'pairs' : 'stack'},
-    el('h2', null, title, el('small', null, ` ${good} of ${members.length} pass`)),
+    el('h2', null, title, el('small', null, ` ${good} of ${ran} pass`)),
     el('div', {class: 'scroll', tabindex: -1}, el('table', {class: 'matrix', role: 'grid', 'aria-label': title}, el('thead', null, head), body)));
 }
 
