@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from ci.model import Expectation, Outcome, Proof, Reason, SuiteWords
 from ci.results.aggregate import CaseVerdict, Flaky
 from ci.results.case_fields import with_case_fields
-from ci.results.records import Attempt, Count, Numbers, Ordinal, ShardName, shard_numbers
+from ci.results.records import Attempt, Count, Numbers, Ordinal, ShardName, check_shard
 
 __all__ = ["SCHEMA", "CaseDocument", "CountsDocument", "MergedDocument", "MergedShard", "ShardState", "document_type"]
 
@@ -46,7 +46,7 @@ class MergedShard(Struct, frozen=True, kw_only=True, rename="camel"):
     rerun: bool = False
 
     def __post_init__(self) -> None:
-        shard_numbers(self.shard)
+        check_shard(self.shard)
 
 
 class CountsDocument(Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ __all__ = [
     "RunStart",
     "attempt_for",
     "changed",
+    "check_shard",
     "shard_numbers",
     "timestamp",
     "with_proof",
@@ -90,6 +91,17 @@ def shard_numbers(shard: str) -> tuple[int, int]:
     )
 
 
+def check_shard(shard: str) -> None:
+    """For records that are read: what is wrong with one is told by whoever reads it, with where it stands.
+
+    :raises ValueError: as `shard_numbers`
+    """
+    try:
+        shard_numbers(shard)
+    except ConfigurationError as error:
+        raise ValueError(error.message) from error
+
+
 class RunStart(Struct, frozen=True, kw_only=True, rename="camel", tag="start"):
     """First line: what the following attempts belong to. Written again whenever a killed run goes on.
 
@@ -112,7 +124,7 @@ class RunStart(Struct, frozen=True, kw_only=True, rename="camel", tag="start"):
     host: Object = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shard_numbers(self.shard)
+        check_shard(self.shard)
 
 
 class RunEnd(Struct, frozen=True, kw_only=True, rename="camel", tag="end"):
@@ -228,7 +240,7 @@ class Attempt(Struct, frozen=True, kw_only=True, rename="camel", tag="attempt"):
     reused: Reused | None = None
 
     def __post_init__(self) -> None:
-        shard_numbers(self.shard)
+        check_shard(self.shard)
         if not any(self.params.values()):
             raise ValueError("`params` has neither a transport nor a test case")
 
