@@ -11,7 +11,7 @@ from ci.commands.workspace import Workspace, add_version_arguments
 from ci.errors import ConfigurationError, ExitCode
 from ci.plan.case_lookup import find_case
 from ci.reports.history import case_lines, proposals
-from ci.results.history import add_run, read_history, run_of
+from ci.results.history import add_run, read_history, runs_of
 from ci.util.text import counted
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 def _add(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.case:
         raise ConfigurationError("bad-value", "--add takes a run, and no CASE", hint="leave one of them out")
-    remembered = run_of(given_run(arguments.add))
-    path: Path = arguments.file or history_file(remembered.suite)
-    if add_run(path, remembered):
-        console.info(f"{counted(len(remembered.cells), 'cell')} of run {remembered.run} added to {path}")
-    else:
-        console.info(f"run {remembered.run} is in {path} already")
+    for remembered in runs_of(given_run(arguments.add)):
+        path: Path = arguments.file or history_file(remembered.suite)
+        if add_run(path, remembered):
+            console.info(f"{counted(len(remembered.cells), 'cell')} of run {remembered.run} added to {path}")
+        else:
+            console.info(f"run {remembered.run} is in {path} already")
     return ExitCode.GREEN

@@ -14,7 +14,7 @@ from ci.commands.workspace import Workspace, add_selection_arguments
 from ci.errors import ConfigurationError, ExitCode, IncompleteError
 from ci.reports.markers import check_file, update_file
 from ci.reports.publish import push_dashboard
-from ci.results.history import add_run, run_of
+from ci.results.history import add_run, runs_of
 from ci.results.merged import Merged, ShardState, read_merged
 from ci.suites.dashboards import body_of
 from ci.suites.registry import SUITES, known_suites, suite_of
@@ -92,12 +92,17 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
 
 def _history(merged: Merged) -> dict[str, Callable[[Path], bool]]:
-    """The file that remembers the run, and what adds it."""
+    """The file that remembers the run and its re-runs, and what adds them."""
     try:
-        remembered = run_of(merged)
+        remembered = runs_of(merged)
     except ConfigurationError:
         return {}  # all of it was taken over from earlier runs, which are in there
-    return {history_file(merged.suite.name).as_posix(): lambda path: add_run(path, remembered)}
+
+    def add(path: Path) -> bool:
+        added = [add_run(path, it) for it in remembered]
+        return any(added)
+
+    return {history_file(merged.suite.name).as_posix(): add}
 
 
 def _refuse_unfinished(merged: Merged, path: Path, workspace: Workspace, *, part: bool) -> None:

@@ -16,14 +16,16 @@ from msgspec import Struct
 
 from ci.errors import ConfigurationError
 from ci.model import Outcome, ReasonCode
+from ci.results.aggregate import aggregate_attempts
 from ci.util.atomic import write_atomically
 from ci.util.given_files import read_given
 from ci.util.json_document import decode_as, encoded
 
 if TYPE_CHECKING:
     from ci.results.merged import Merged, MergedCase
+    from ci.results.records import Attempt
 
-__all__ = ["KEPT_RUNS", "Cell", "CellHistory", "HistoryRun", "add_run", "history_of", "read_history", "run_of"]
+__all__ = ["KEPT_RUNS", "Cell", "CellHistory", "HistoryRun", "add_run", "history_of", "read_history", "runs_of"]
 
 SCHEMA: Final = 1
 # Older runs are forgotten when one is added: a year of weekly ones stays, with some to spare.
@@ -69,30 +71,42 @@ class HistoryRun(Struct, frozen=True, kw_only=True, rename="camel"):
     cells: Mapping[str, Cell]
 
 
-def run_of(merged: Merged) -> HistoryRun:
-    """What of a run is remembered.
+def runs_of(merged: Merged) -> tuple[HistoryRun, ...]:
+    """What is remembered: a run, and each that ran some of its cases again; the oldest first.
+
+    What was taken over from an earlier run is no new evidence.
 
     :raises ConfigurationError: `no-history`: nothing in it had a result
     """
-    # What was taken over from an earlier run is no new evidence.
-    ran = [
-        case
-        for case in merged.cases
-        if case.result.outcome.conclusive and not all(it.reused is not None for it in case.counted)
-    ]
-    began = min(((it.started_at, it.run) for case in ran for it in case.attempts if it.started_at), default=None)
-    if began is None:
+    by_run: dict[str, dict[str, tuple[MergedCase, list[Attempt]]]] = {}
+    for case in merged.cases:
+        for attempt in case.attempts:
+            if attempt.reused is None:
+                by_run.setdefault(attempt.run, {}).setdefault(case.key, (case, []))[1].append(attempt)
+    found = [it for run, cases in by_run.items() if (it := _run(run, merged.suite.name, cases)) is not None]
+    if not found:
         raise ConfigurationError(
             "no-history", "there is nothing to remember of this run", why="no case of it had a result"
         )
+    return tuple(sorted(found, key=lambda it: (it.time, it.run)))
+
+
+def _run(run: str, suite: str, cases: Mapping[str, tuple[MergedCase, list[Attempt]]]) -> HistoryRun | None:
     digests: dict[str, int] = {}
-    cells = {case.key: _cell(case, digests) for case in ran}
-    return HistoryRun(run=began[1], time=began[0], suite=merged.suite.name, digests=tuple(digests), cells=cells)
+    cells = {
+        key: cell for key, (case, attempts) in cases.items() if (cell := _cell(case, attempts, digests)) is not None
+    }
+    times = [it.started_at for key in cells for it in cases[key][1] if it.started_at]
+    if not times:
+        return None
+    return HistoryRun(run=run, time=min(times), suite=suite, digests=tuple(digests), cells=cells)
 
 
-def _cell(case: MergedCase, digests: dict[str, int]) -> Cell:
-    result = case.result
-    roles = next((it.roles for it in reversed(case.counted) if it.roles), {})
+def _cell(case: MergedCase, attempts: Sequence[Attempt], digests: dict[str, int]) -> Cell | None:
+    result = aggregate_attempts(attempts)
+    if result is None or not result.outcome.conclusive:
+        return None
+    roles = next((it.roles for it in reversed(attempts) if it.roles), {})
     images = [roles[role].image_digest for role in case.case.suite.roles if role in roles]
     known = [it for it in images if it is not None]
     return Cell(

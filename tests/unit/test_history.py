@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from record_strategies import unhurried
-from runs import FAILED, attempt, merged_of
+from runs import FAILED, attempt, merged_of, start
 
 from ci.__main__ import main
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import Case, Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.reports.history import LONG_GREEN, case_lines, proposals
-from ci.results.history import KEPT_RUNS, HistoryRun, add_run, history_of, lower_bound, read_history, run_of
+from ci.results.history import KEPT_RUNS, HistoryRun, add_run, history_of, lower_bound, read_history, runs_of
 from ci.results.merged import Merged, write_merged
 from ci.results.records import Attempt, RoleRecord
 from ci.suites.transport.words import Stack
@@ -45,7 +45,7 @@ def run(word: str, image: str = "go", other: str = "green") -> Merged:
 
 
 def remembered(number: int, word: str, image: str = "go", other: str = "green") -> HistoryRun:
-    found = run_of(run(word, image, other))
+    (found,) = runs_of(run(word, image, other))
     return replace(found, run=f"r{number}", time=f"2026-{1 + number // 28:02}-{1 + number % 28:02}T03:00:00.000Z")
 
 
@@ -100,7 +100,7 @@ def test_a_line_that_is_none_is_named(tmp_path: Path, line: bytes) -> None:
 
 def test_of_a_run_without_a_result_there_is_nothing_to_remember() -> None:
     with pytest.raises(ConfigurationError, match="nothing to remember"):
-        run_of(run("missing", other="missing"))
+        runs_of(run("missing", other="missing"))
 
 
 @unhurried
@@ -172,3 +172,18 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main(["history"]) == ExitCode.GREEN
     assert capsys.readouterr().out == "1 run, nothing to do\n"
     assert main(["history", CASE.name, "--add", "results/one"]) == ExitCode.CONFIGURATION
+
+
+def test_a_re_run_is_a_run_of_its_own_and_the_first_result_stays() -> None:
+    began = "2026-11-21T10:30:00.000Z"
+    again = attempt(
+        CASE,
+        of=start("1/1", run="rerun-1"),
+        kind="rerun",
+        supersedes=f"r1/{CASE.key}/1",
+        started_at="2026-11-22T10:30:00.000Z",
+    )
+    first = attempt(CASE, FAILED, RED, started_at=began)
+    found = runs_of(merged_of({CASE: [first, again], OTHER: [attempt(OTHER, started_at=began)]}))
+    assert [(it.run, it.time, len(it.cells)) for it in found] == [("r1", began, 2), ("rerun-1", again.started_at, 1)]
+    assert [it and it.outcome for it in history_of(CASE.key, found).cells] == [FAILED, Outcome.PASSED]

@@ -22,7 +22,7 @@ from ci.errors import ConfigurationError
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
 from ci.results.aggregate import Flaky, aggregate_attempts
-from ci.results.history import run_of
+from ci.results.history import runs_of
 from ci.results.reuse import Reusable, reusable
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
 from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
@@ -336,4 +336,4 @@ def test_what_was_reused_names_the_run_that_measured_it_and_is_no_new_evidence(t
     merged = merged_of({it: [one for one in attempts if one.key == it.key] for it in cases})
     assert {it.reused for it in reusable(merged, {}).values()} == {it.reused for it in attempts}
     with pytest.raises(ConfigurationError, match="nothing to remember"):
-        run_of(merged)
+        runs_of(merged)
