@@ -14,6 +14,7 @@ from ci.model import Proof
 from ci.plan.shard import assign
 from ci.plan.weights import load_weights, save_weights
 from ci.reports.expectations import closing, expected_lines, stale_lines
+from ci.reports.reasons import PAGE
 from ci.results.aggregate import CaseVerdict
 from ci.results.host_load import load_note
 from ci.results.merge import find_shards, merge, plan_of_shards
@@ -187,6 +188,10 @@ def report(merged: Merged, console: Console, *, require_proof: bool = False) -> 
     _list(console, "flaky", _of(merged, CaseVerdict.FLAKY))
     for line in (*merged.neglected, *(f"passed, expected to be red: {it}" for it in stale_lines(merged))):
         console.warn(line)
+    if any(
+        case.verdict in (CaseVerdict.UNEXPECTED, CaseVerdict.ERROR, CaseVerdict.INCOMPLETE) for case in merged.cases
+    ):
+        console.info(f"what each reason means, and what to do: {PAGE}")
     _list(console, "red", _of(merged, CaseVerdict.UNEXPECTED))
     _list(console, "error", _of(merged, CaseVerdict.ERROR))
     _list(console, "missing", _of(merged, CaseVerdict.INCOMPLETE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,14 @@ from ci.commands.given_runs import add_run_argument, folder_of, given_run, histo
 from ci.errors import ConfigurationError, ExitCode
 from ci.reports.base import ReportOptions
 from ci.reports.page.folder import MOST_BYTES, lay_out_page
+from ci.reports.reasons import PAGE
 from ci.reports.registry import REPORTS, load_report
 from ci.results.history import read_history
 from ci.util.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ci.results.merged import Merged
     from ci.terminal.console import Console
 
@@ -72,6 +76,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         log_dir=".",
         folder=arguments.evidence or folder_of(arguments.run_given),
         baseline=None if arguments.baseline is None else given_run(arguments.baseline),
+        reasons=_reasons(os.environ),
         history=read_history(arguments.history or history_file(merged.suite.name)),
     )
     if arguments.site is not None:
@@ -85,6 +90,13 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     write_report(output, content)
     console.info(f"{arguments.format}: {output}")
     return ExitCode.GREEN
+
+
+def _reasons(environment: Mapping[str, str]) -> str:
+    """The page about reason codes: on GitHub at the commit that was run, elsewhere by its name."""
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
+    server, repository, commit = (environment.get(name) for name in names)
+    return f"{server}/{repository}/blob/{commit}/{PAGE}" if server and repository and commit else PAGE
 
 
 def _site(merged: Merged, options: ReportOptions, arguments: argparse.Namespace, console: Console) -> ExitCode:

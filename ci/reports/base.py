@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ci.reports.reasons import PAGE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,7 @@ class ReportOptions:
     :param folder: of the run, with its evidence; None where only merged results are at hand
     :param baseline: an earlier run to show the difference to
     :param history: earlier runs, the oldest first
+    :param reasons: where a reader learns what reason codes mean: an address, or a file of this repository
     :param links: where a reader finds a file of evidence, by the run and path of its record
     """
 
@@ -35,6 +38,7 @@ class ReportOptions:
     folder: Path | None = None
     baseline: Merged | None = None
     history: tuple[HistoryRun, ...] = ()
+    reasons: str = PAGE
     links: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 

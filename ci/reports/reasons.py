@@ -13,7 +13,7 @@ from typing import Final
 
 from ci.model import Outcome, ReasonCode
 
-__all__ = ["EXPLANATIONS", "Explanation", "page"]
+__all__ = ["EXPLANATIONS", "PAGE", "Explanation", "page"]
 
 PAGE: Final = "docs/reasons.md"
 

@@ -30,13 +30,15 @@ class _JUnit:
     file_name = "junit.xml"
     has_page = False
 
-    def render(self, merged: Merged, _: ReportOptions) -> bytes:
+    def render(self, merged: Merged, options: ReportOptions) -> bytes:
         root = Xml.Element("testsuites", {"name": f"{merged.suite} interoperability", **_counts(merged.cases)})
         by_words: dict[tuple[str, ...], list[MergedCase]] = {}
         for case in merged.cases:
             by_words.setdefault(case.words, []).append(case)
         for words, cases in by_words.items():
             suite = Xml.SubElement(root, "testsuite", {"name": in_xml(", ".join(words)), **_counts(cases)})
+            properties = Xml.SubElement(suite, "properties")
+            Xml.SubElement(properties, "property", name="reasons", value=in_xml(options.reasons))
             for case in cases:
                 _add(suite, case, merged.suite.name)
         Xml.indent(root)

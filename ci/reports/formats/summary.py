@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from ci.reports.expectations import closing, expected_lines, stale_lines
@@ -18,6 +19,7 @@ __all__ = ["STEP_SUMMARY"]
 
 # GitHub refuses a summary of more than 1 MiB as a whole, and people read no more than this.
 MOST_BYTES: Final = 900_000
+_LINK: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
 _TITLES: Final = (
     (CaseVerdict.UNEXPECTED, "Unexpectedly red"),
     (CaseVerdict.ERROR, "Errors of the harness or the host"),
@@ -30,8 +32,12 @@ class _StepSummary:
     file_name = "summary.md"
     has_page = False
 
-    def render(self, merged: Merged, _: ReportOptions) -> str:
-        return cut(list(_lines(merged)), MOST_BYTES)
+    def render(self, merged: Merged, options: ReportOptions) -> str:
+        explained = f"[docs/reasons.md]({options.reasons})" if _LINK.fullmatch(options.reasons) else options.reasons
+        lines = list(_lines(merged))
+        if any(case.result.reason is not None for case in merged.cases):
+            lines += ["", f"What each reason means, and what to do: {explained}"]
+        return cut(lines, MOST_BYTES)
 
 
 def _lines(merged: Merged) -> Iterator[str]:

@@ -20,7 +20,6 @@ from ci.reports.comparison import changed_inputs, common, summary
 from ci.reports.expectations import closing
 from ci.reports.page.columns import columns, expectation_document
 from ci.reports.page.details import BLOCK, detail_blocks
-from ci.reports.reasons import PAGE
 from ci.results.aggregate import CaseVerdict
 from ci.results.comparison import Change, compare
 from ci.util.text import clip_middle, printable
@@ -78,7 +77,7 @@ def _document(merged: Merged, comparison: Comparison | None, options: ReportOpti
         "closing": closing(merged),
         "plan": merged.plan,
         "block": BLOCK,
-        "reasonsPage": PAGE,
+        "reasonsPage": options.reasons,
         "shards": [[it.shard, it.state.value, it.run and printable(it.run), it.reported] for it in shards],
         "complete": merged.shards_complete,
         "altered": [printable(it) for it in merged.altered],

@@ -73,5 +73,5 @@ function expectation(entry) {
 function explained(code) {
   const [means, usually, advice] = DATA.explanations[code] || ['', '', ''];
   const text = words => words.split('`').map((part, number) => number % 2 ? el('code', null, part) : part);
-  return el('div', null, el('p', null, text(`${means} Usually: ${usually}.`)), el('p', null, text(`Do this: ${advice}.`), ` See ${DATA.reasonsPage}.`));
+  return el('div', null, el('p', null, text(`${means} Usually: ${usually}.`)), el('p', null, text(`Do this: ${advice}.`), ' See ', link(DATA.reasonsPage, 'docs/reasons.md'), '.'));
 }

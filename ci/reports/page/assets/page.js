@@ -102,7 +102,7 @@ function read() {
 function footer() {
   const shards = DATA.shards.filter(it => it[1] !== 'complete').map(it => `${it[0]} ${it[1]}`);
   return el('footer', null, rows([['plan', DATA.plan], ['shards', `${DATA.shards.length}${shards.length ? `, not whole: ${shards.join(', ')}` : ''}`],
-    ['altered evidence', DATA.altered.join(', ')], ['runs', [...new Set(DATA.shards.map(it => it[2]).filter(Boolean))].join(', ')], ['reasons', DATA.reasonsPage]]),
+    ['altered evidence', DATA.altered.join(', ')], ['runs', [...new Set(DATA.shards.map(it => it[2]).filter(Boolean))].join(', ')], ['reasons', link(DATA.reasonsPage, 'docs/reasons.md')]]),
   el('p', null, 'Keys: ', el('button', {type: 'button', onclick: () => help.showModal()}, '?')));
 }
 
