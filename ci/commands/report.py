@@ -46,12 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="of the format html: a folder to be served, with merged.json, a badge, and evidence of what is not green",
     )
-    group = parser.add_argument_group("of the format html")
-    group.add_argument(
+    parser.add_argument(
         "--baseline",
         metavar="RUN",
-        help="an earlier run, or the http(s) address of its merged.json: what changed since",
+        help="html, comment, step-summary: an earlier run, or the address of its merged.json: what changed since",
     )
+    group = parser.add_argument_group("of the format html")
     group.add_argument(
         "--evidence",
         type=Path,

@@ -41,13 +41,14 @@ def as_lines(comparison: Comparison, proved: Sequence[Bisected] = ()) -> Iterato
     yield summary(comparison)
 
 
-def as_markdown(comparison: Comparison, proved: Sequence[Bisected] = ()) -> str:
+def as_markdown(comparison: Comparison, proved: Sequence[Bisected] = (), *, most_bytes: int = LONGEST_MARKDOWN) -> str:
     """The difference first; cut at a line, with a note, where it would be too long."""
     lines = [f"**{summary(comparison)}**"]
     for culprit in comparison.culprits:
         lines += ["", f"newly failing, {code(common(culprit))}", ""]
         lines += [f"* {code(_input(it))}" for it in changed_inputs(culprit)]
-        lines += [_item(it) for it in culprit.failing]
+        lines += [_item(it) for it in culprit.failing[:MOST_CASES]]
+        lines += _and_more(culprit.failing)
     if proved:
         lines += ["", *(f"* {code(line.strip(), LONGEST_LINE)}" for it in proved for line in _bisected(it))]
     for change in Change:
@@ -55,9 +56,13 @@ def as_markdown(comparison: Comparison, proved: Sequence[Bisected] = ()) -> str:
         if found and change is not Change.NEWLY_FAILING:
             lines += ["", f"<details><summary>{_WORDS[change]}: {counted(len(found), 'case')}</summary>", ""]
             lines += [_item(it) for it in found[:MOST_CASES]]
-            lines += [f"* and {len(found) - MOST_CASES} more"] if len(found) > MOST_CASES else []
+            lines += _and_more(found)
             lines += ["", "</details>"]
-    return cut(lines, LONGEST_MARKDOWN)
+    return cut(lines, most_bytes)
+
+
+def _and_more(found: Sequence[Difference]) -> list[str]:
+    return [f"* and {len(found) - MOST_CASES} more"] if len(found) > MOST_CASES else []
 
 
 def _item(difference: Difference) -> str:

@@ -13,6 +13,7 @@ __all__ = ["REPORTS", "load_report"]
 # By the name that is asked for: `module:name` of the `Report`.
 REPORTS: Final[dict[str, str]] = {
     "badge": "ci.reports.formats.badge:BADGE",
+    "comment": "ci.reports.formats.summary:COMMENT",
     "csv": "ci.reports.formats.table:CSV",
     "html": "ci.reports.page.report:HTML",
     "json-lines": "ci.reports.formats.lines:JSON_LINES",

@@ -94,7 +94,7 @@ def test_a_missing_argument_shows_how_the_command_is_written() -> None:
 def test_what_has_to_be_given_is_in_that_line_flags_among_it() -> None:
     assert refused("export-results").why == (
         "it is written: nox -s export-results -- --format "
-        "{badge,csv,html,json-lines,junit,prometheus,step-summary,quic-interop-runner} [MERGED.JSON] [FLAGS]"
+        "{badge,comment,csv,html,json-lines,junit,prometheus,step-summary,quic-interop-runner} [MERGED.JSON] [FLAGS]"
     )
 
 

@@ -148,6 +148,10 @@ def test_a_badge_is_green_only_where_all_is(merged: Merged) -> None:
 def test_a_summary_is_inert(merged: Merged) -> None:
     text = rendered("step-summary", merged)
     outside = re.sub(r"`[^`\n]*`", "", text)
+    # What is in the small table stands between bars of its own.
+    outside = "\n".join(
+        re.sub(r" \|( |$)", " ", line[1:]) if line[:2] == "| " else line for line in outside.split("\n")
+    )
     assert not re.search(r"[<>@|\x00-\x09\x0b-\x1f]", outside)
     assert ("Unexpectedly red" in text) is any(it.verdict is CaseVerdict.UNEXPECTED for it in merged.cases)
 
@@ -170,3 +174,30 @@ def test_the_command_writes_beside_the_run(tmp_path: Path, name: str, capsys: py
     capsys.readouterr()
     assert main(["report", str(tmp_path / "merged.json"), "--format", name, "-o", "-"]) == ExitCode.GREEN
     assert capsys.readouterr().out == rendered(name, merged)
+
+
+def a_wide_run(count: int, *, red: bool) -> Merged:
+    """A third of it fails, if any does."""
+    names = [f"x{number}-v1" for number in range(count)]
+    cases = [Stack("quic-v1", None, None).case(one, other) for one in names for other in names]
+    words = ["red twice" if red and number % 3 == 0 else "green" for number in range(len(cases))]
+    return merged_of({it: tries(it, word, "y" * 300) for it, word in zip(cases, words, strict=True)})
+
+
+@pytest.mark.parametrize(("name", "most"), [("comment", 60_000), ("step-summary", 1_000_000)])
+def test_ten_thousand_cases_fit_with_the_difference_first(name: str, most: int) -> None:
+    options = ReportOptions(urls={}, log_dir=".", baseline=a_wide_run(100, red=False))
+    text = load_report(name).render(a_wide_run(100, red=True), options)
+    assert isinstance(text, str)
+    assert len(text.encode()) <= most + 100
+    assert 0 < text.index("3334 newly failing") < 1500
+    assert text.index("| dialer \\ listener |") < 32_000
+    assert text.endswith(" more\n") or name == "step-summary"
+
+
+def test_a_comment_can_be_found_again_and_has_the_matrix_in_small() -> None:
+    text = load_report("comment").render(a_wide_run(3, red=True), ReportOptions(urls={}, log_dir="."))
+    assert isinstance(text, str)
+    assert text.startswith("<!-- interop-matrix: transport -->\n### transport interoperability\n")
+    assert "| dialer \\ listener | x0-v1 | x1-v1 | x2-v1 |\n" in text
+    assert "| x0-v1 | ❌ 0/1 | ✅ 1/1 | ✅ 1/1 |\n" in text
