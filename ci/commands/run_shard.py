@@ -27,6 +27,8 @@ from ci.errors import ExitCode, InteropError
 from ci.images.base import Image, Provider, Unavailable
 from ci.images.caches.folder import Stopped
 from ci.model import Case, Expected, Outcome, ReasonCode
+from ci.plan.parallel_job import AUTO as AUTO_SHARD
+from ci.plan.parallel_job import shard_of_job
 from ci.plan.shard import Shard, slice_of
 from ci.results.expectations import unexpectedly_red
 from ci.results.host_load import load_note
@@ -131,14 +133,16 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Runs a deterministic slice of the cases. After an interruption the same command goes on."
     parser.epilog = "example: nox -s run-shard -- 3/8"
-    parser.add_argument("shard", metavar="INDEX/COUNT", help="3/8 is the third of eight")
+    parser.add_argument(
+        "shard", metavar="INDEX/COUNT", help="3/8 is the third of eight; auto: what the CI provider says"
+    )
     add_selection_arguments(parser)
     add_run_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
-    shard = Shard.parse(arguments.shard)
+    shard = shard_of_job(os.environ) if arguments.shard == AUTO_SHARD else Shard.parse(arguments.shard)
     workspace = Workspace.from_arguments(arguments)
     name = workspace.run_name(arguments.run_name)
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, name, str(shard)), console)
