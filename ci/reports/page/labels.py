@@ -23,8 +23,8 @@ def _candidates(word: str) -> Iterator[str]:
     if not letters:
         return
     first = letters[0].upper()
-    yield first
     initials = "".join(part[0] for part in word.split("-") if part[:1].isascii() and part[:1].isalnum())
     if len(initials) > 1:
         yield initials[0].upper() + initials[1:].lower()
+    yield first
     yield from (first + it.lower() for it in letters[1:])

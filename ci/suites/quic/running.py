@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ci.errors import EngineError
 from ci.model import Outcome
 from ci.suites.quic.attempt_specs import OPERATOR_VARIABLES, RoleImages, attempt_spec, exchange_of, test_case
+from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packet_log import packet_log
 from ci.suites.quic.captures.reading import read_trace
 from ci.suites.quic.compliance import Compliance
@@ -179,12 +181,16 @@ class NetworkCaseRun:
 
     def judge(self, number: int, evidence: Evidence, folder: Path | None, surroundings: Surroundings) -> Verdict:
         del surroundings
-        return judge(
-            self.test,
-            self.test.case_files(self.seed + number),
-            exchange_of(evidence, _there(folder)),
-            read=partial(self._read_and_log, _there(folder)),
-        )
+        place = _there(folder)
+        exchange = exchange_of(evidence, place)
+        read = partial(self._read_and_log, place)
+        verdict = judge(self.test, self.test.case_files(self.seed + number), exchange, read=read)
+        if verdict.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and not (place / PACKETS).exists():
+            # Decided without a look at the traffic, which whoever asks why will want to see. Whatever that does to its
+            # readers, the verdict stands.
+            with contextlib.suppress(Exception):
+                read(exchange.capture("left"), key_logs(place), whole=True)
+        return verdict
 
     def _read_and_log(self, folder: Path, capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
         """Read a capture for the judge, and leave what it holds as lines for people."""
