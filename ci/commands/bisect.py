@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.commands.case_runs import add_time_arguments, open_cases
+from ci.commands.case_runs import add_time_arguments, by_digest, done, open_cases
 from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
 from ci.commands.repro_loop import Repeat
 from ci.commands.workspace import Workspace, add_version_arguments
 from ci.images.base import Image, Unavailable
-from ci.model import PublishedImage
 from ci.results.bisection import Bisected, bisected, changed_images, digests_of, smallest
 from ci.runner.schedule import Ready
 from ci.suites.registry import SUITES
@@ -106,25 +104,18 @@ class _Session:
         there = {name: image for name, image in found.items() if not isinstance(image, Unavailable)}
         ready = Ready(self._case, {name: there[name] for name in self._case.pair})
         with tempfile.TemporaryDirectory() as folder, interruptible(self._console) as cancelled:
-            futures = {name: _done(image) for name, image in there.items()}
+            futures = {name: done(image) for name, image in there.items()}
             for version in self._workspace.suite.auxiliary_images.needed([self._case], self._workspace.simulator):
                 if version.id not in futures:
-                    futures[version.id] = _done(self._backend.provider.find(version))
+                    futures[version.id] = done(self._backend.provider.find(version))
             cases = open_cases(self._arguments, self._workspace, self._backend, [self._case], futures, Path(folder))
             with cases.slot(0) as slot:
                 repeat = Repeat(ready=ready, case_runner=cases, slot=slot, folder=Path(folder), cancelled=cancelled)
                 return sum(it.passed for it in repeat.tries(self._arguments.times))
 
     def _found(self, name: str, digest: str) -> Image | Unavailable:
-        source = PublishedImage(reference=digest)
-        return self._backend.provider.find(replace(self._version(name), source=source))
+        return by_digest(self._backend.provider, self._version(name), digest)
 
     def _version(self, name: str) -> Version:
         auxiliary = self._workspace.suite.auxiliary_images.needed([self._case], self._workspace.simulator)
         return next((it for it in auxiliary if it.id == name), None) or self._workspace.versions[name]
-
-
-def _done(image: Image | Unavailable) -> Future[Image | Unavailable]:
-    done: Future[Image | Unavailable] = Future()
-    done.set_result(image)
-    return done

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from ci.errors import BuildError
 from ci.images.base import Unavailable
+from ci.model import PublishedImage
 from ci.runner.case import EngineCases
 from ci.suites.base import Captures, RunOptions
 from ci.util.arguments import factor, seconds, whole_number
@@ -14,15 +17,14 @@ from ci.util.arguments import factor, seconds, whole_number
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
-    from concurrent.futures import Future
     from pathlib import Path
 
     from ci.commands.workspace import Workspace
     from ci.engines.backend import Backend
-    from ci.images.base import Image
-    from ci.model import Case
+    from ci.images.base import Image, Provider
+    from ci.model import Case, Version
 
-__all__ = ["add_case_arguments", "add_time_arguments", "add_try_arguments", "open_cases"]
+__all__ = ["add_case_arguments", "add_time_arguments", "add_try_arguments", "by_digest", "done", "open_cases"]
 
 
 def add_time_arguments(group: argparse._ArgumentGroup) -> None:
@@ -65,6 +67,18 @@ def add_case_arguments(group: argparse._ArgumentGroup) -> None:
         default="red",
         help="quic, webtransport: keep the captures of red cases only (default), or of all",
     )
+
+
+def by_digest(provider: Provider, version: Version, digest: str) -> Image | Unavailable:
+    """This image of a version, whatever its recipe makes by now."""
+    return provider.find(replace(version, source=PublishedImage(reference=digest)))
+
+
+def done(image: Image | Unavailable) -> Future[Image | Unavailable]:
+    """What is known already, where others wait for it."""
+    known: Future[Image | Unavailable] = Future()
+    known.set_result(image)
+    return known
 
 
 def open_cases(

@@ -77,7 +77,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         folder=arguments.evidence or folder_of(arguments.run_given),
         baseline=None if arguments.baseline is None else given_run(arguments.baseline),
         reasons=_reasons(os.environ),
-        history=read_history(arguments.history or history_file(merged.suite.name)),
+        history=read_history(arguments.history or history_file(merged.suite.name))
+        if arguments.format == "html"
+        else (),
     )
     if arguments.site is not None:
         return _site(merged, options, arguments, console)

@@ -6,14 +6,13 @@ import argparse
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.commands.build_images import found_or_built
-from ci.commands.case_runs import add_time_arguments, add_try_arguments, open_cases
+from ci.commands.case_runs import add_time_arguments, add_try_arguments, done, open_cases
 from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
 from ci.commands.repro_loop import Repeat, Try, pass_rate
 from ci.commands.repro_output import LiveOutput
@@ -27,7 +26,7 @@ from ci.engines.docker.shell import NO_SHELL, open_shell
 from ci.engines.docker.slot import ContainerSlot
 from ci.engines.docker.tcpdump import packets
 from ci.errors import ConfigurationError, EngineError, ExitCode
-from ci.images.base import Image, Unavailable
+from ci.images.base import Image
 from ci.model import Outcome, PublishedImage, Verdict, Version
 from ci.plan.case_lookup import find_case
 from ci.runner.base import After
@@ -110,7 +109,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
             dict.fromkeys((*taking_part, *workspace.suite.auxiliary_images.needed([case], workspace.simulator)))
         )
         images = found_or_built(versions, backend, console, purpose=f"{case.name} cannot be run")
-        found = {name: _done(image) for name, image in images.items()}
+        found = {name: done(image) for name, image in images.items()}
         case_runner = open_cases(arguments, workspace, backend, [case], found, folder)
         names = {images[it.id].digest: _called(it, images[it.id]) for it in versions}
         return _Session(arguments, console, case_runner, folder).run(Ready(case, images), names)
@@ -324,9 +323,3 @@ def _check_flags(arguments: argparse.Namespace, backend: Backend) -> None:
             why="its cases have no files, and no network that loses packets",
             hint="leave it out, or name the suite: `--suite quic`",
         )
-
-
-def _done(image: Image) -> Future[Image | Unavailable]:
-    future: Future[Image | Unavailable] = Future()
-    future.set_result(image)
-    return future

@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.commands.case_runs import add_case_arguments, add_time_arguments, open_cases
+from ci.commands.case_runs import add_case_arguments, add_time_arguments, by_digest, open_cases
 from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
 from ci.commands.merge_results import add_strict_argument, merge_run, report
 from ci.commands.run_shard import add_worker_argument, engine_of, repro_command, start_of
 from ci.commands.workspace import Workspace, add_version_arguments
 from ci.errors import ConfigurationError, ExitCode, NothingSelectedError
 from ci.images.base import Unavailable
-from ci.model import PublishedImage, ReasonCode
+from ci.model import ReasonCode
 from ci.plan.selection import fitting
 from ci.reports.expectations import closing
 from ci.results.merge import find_shards
@@ -168,7 +168,7 @@ def pinned(provider: Provider, version: Version, digests: Mapping[str, str]) -> 
     wanted = digests.get(version.id)
     if wanted is None or (not isinstance(found, Unavailable) and found.digest == wanted):
         return found
-    again = provider.find(replace(version, source=PublishedImage(reference=wanted)))
+    again = by_digest(provider, version, wanted)
     if isinstance(again, Unavailable):
         text = f"the image that {version.id} was run on, {wanted[:19]}, is not here any more"
         return Unavailable(code=ReasonCode.IMAGE_UNAVAILABLE, text=text)

@@ -234,12 +234,12 @@ def run_one_shard(
         + (f", {len(planned) - len(left)} of them finished earlier" if finished else "")
     )
     start = start_of(name, workspace.plan.digest, str(shard))
-    earlier_results: Reusable = {}
-    if arguments.reuse is not None:
-        earlier_results = reusable(given_run(arguments.reuse), workspace.expected.by_key)
     if not left and earlier.end is not None:
         console.info("every case of this shard has a result already; --fresh runs them again")
         return folder, Summary(outcomes={it.key: it.outcome for it in earlier.attempts})
+    earlier_results: Reusable = {}
+    if arguments.reuse is not None:
+        earlier_results = reusable(given_run(arguments.reuse), workspace.expected.by_key)
 
     # A CI provider names its runs itself, and uploads what lies there.
     if RUN_VARIABLE not in os.environ:

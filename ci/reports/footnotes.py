@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ci.reports.markdown import code
+from ci.reports.markdown import code, is_linkable
 from ci.results.aggregate import CaseVerdict
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _LABEL: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 # Behind a cell; as part of larger patterns.
 REFERENCE: Final = rf"\[\^{_LABEL}\]"
 _DEFINITION: Final = re.compile(rf"\[\^(?P<label>{_LABEL})\]: .*")
-_URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
 
 
 def reference(case: MergedCase) -> str:
@@ -40,7 +39,7 @@ def definitions(merged: Merged) -> tuple[str, ...]:
 def _definition(known: Expectation) -> str:
     why = f": {code(known.reason, 400)}" if known.reason else ""
     since = "" if known.since is None else f", since {known.since.isoformat()}"
-    link = f"; [discussion]({known.link})" if known.link is not None and _URL.fullmatch(known.link) else ""
+    link = f"; [discussion]({known.link})" if known.link is not None and is_linkable(known.link) else ""
     return f"[^{known.id}]: {code(known.id)}, expected: {known.expect}{since}{why}{link}"
 
 

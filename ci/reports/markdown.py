@@ -11,7 +11,7 @@ import jinja2
 from ci.errors import ConfigurationError
 from ci.util.text import clip_middle, counted, printable
 
-__all__ = ["cell", "code", "cut", "linkable", "row_of", "template"]
+__all__ = ["cell", "code", "cut", "is_linkable", "linkable", "row_of", "template"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
@@ -51,12 +51,17 @@ def cut(lines: Sequence[str], most_bytes: int) -> str:
     return "\n".join(kept) + "\n"
 
 
+def is_linkable(url: str) -> bool:
+    """Whether it is an http or https address without anything that would end a link or a cell."""
+    return _URL.fullmatch(url) is not None
+
+
 def linkable(url: str) -> str:
     """The address itself.
 
     :raises ConfigurationError: `run-url` if it cannot stand in a table
     """
-    if not _URL.fullmatch(url):
+    if not is_linkable(url):
         raise ConfigurationError(
             "run-url",
             f"{url!r} cannot be linked from a table",

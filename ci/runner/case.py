@@ -69,7 +69,6 @@ class EngineCases:
             **self.suite.inputs(ready.case, digests),
             "limits": limits,
             "auxiliary": {name: image.digest for name, image in self.auxiliary.items()},
-            "engine": self.engine.describe().get("name"),
             # What starts, watches and judges them.
             "code": source_digest(*CODE, module.rpartition(".")[0] or module),
         }

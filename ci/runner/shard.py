@@ -249,7 +249,11 @@ class Runner:
         """A result that stands for running this case, if there is one."""
         if not self._settings.reusable:
             return None
-        return self._settings.reusable.get((ready.case.key, _digest(self._case_runner.inputs(ready))))
+        return self._settings.reusable.get((ready.case.key, self._inputs(ready)))
+
+    def _inputs(self, ready: Ready) -> str:
+        """One digest for what decides about a result, the kind of engine included."""
+        return _digest({**self._case_runner.inputs(ready), "engine": self._described.get("name")})
 
     def _tell_of_reuse(self) -> None:
         if self._reused:
@@ -308,7 +312,7 @@ class Runner:
         case = ready.case
         return changed(
             attempt_for(self._start, case, verdict.outcome, verdict.reason),
-            inputs=_digest(self._case_runner.inputs(ready)),
+            inputs=self._inputs(ready),
             attempt=context.number,
             of=max(context.number, self._tried.get(case.key, 0) + 1 + self._settings.retries),
             kind=kind if self._settings.replaces is None else "rerun",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from ci.model import Outcome
+from ci.reports.families import families_of
 from ci.reports.markdown import cell
 from ci.reports.missing import shown_and_absent
 from ci.reports.order import by_code_unit
@@ -26,7 +27,7 @@ def grid(merged: Merged) -> Iterator[str]:
     cases = [it for it in merged.cases if it.first in shown and it.second in shown]
     if not cases:
         return
-    families = _families(cases) if len(shown) > MOST_VERSIONS else {}
+    families = families_of(cases) if len(shown) > MOST_VERSIONS else {}
     pairs: dict[tuple[str, str], list[MergedCase]] = {}
     for case in cases:
         first, second = (families.get(version, version) for version in case.pair)
@@ -47,9 +48,3 @@ def _cell(cases: list[MergedCase]) -> str:
     red, yellow = CaseVerdict.UNEXPECTED, {CaseVerdict.FLAKY, CaseVerdict.EXPECTED, CaseVerdict.STALE}
     sign = "❌" if red in verdicts else "⚠️" if yellow & verdicts else "✅"
     return f"{sign} {sum(case.result.outcome is Outcome.PASSED for case in ran)}/{len(ran)}"
-
-
-def _families(cases: list[MergedCase]) -> dict[str, str]:
-    return {
-        role.version: role.family for case in cases for attempt in case.counted[:1] for role in attempt.roles.values()
-    }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ci.reports.comparison import as_markdown
 from ci.reports.expectations import closing, expected_lines, stale_lines
 from ci.reports.formats.grid import grid
-from ci.reports.markdown import code, cut
+from ci.reports.markdown import code, cut, is_linkable
 from ci.results.aggregate import CaseVerdict
 from ci.results.comparison import compare
 
@@ -28,7 +27,6 @@ MOST_BYTES_OF_COMMENT: Final = 60_000
 # So that there is room for the matrix in small behind it.
 MOST_BYTES_OF_DIFFERENCE: Final = 30_000
 LONGEST_LINE: Final = 400
-_LINK: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
 _TITLES: Final = (
     (CaseVerdict.UNEXPECTED, "Unexpectedly red"),
     (CaseVerdict.ERROR, "Errors of the harness or the host"),
@@ -57,7 +55,7 @@ def _lines(merged: Merged, options: ReportOptions) -> Iterator[str]:
     yield ""
     yield code(closing(merged), LONGEST_LINE)
     if any(case.result.reason is not None for case in merged.cases):
-        explained = f"[docs/reasons.md]({options.reasons})" if _LINK.fullmatch(options.reasons) else options.reasons
+        explained = f"[docs/reasons.md]({options.reasons})" if is_linkable(options.reasons) else options.reasons
         yield from ("", f"What each reason means, and what to do: {explained}")
     if options.baseline is not None:
         yield from (

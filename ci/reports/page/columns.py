@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ci.model import Outcome
+from ci.reports.families import families_of
 from ci.reports.page.labels import short_labels
 from ci.reports.reasons import EXPLANATIONS
 from ci.results.aggregate import CaseVerdict
@@ -49,7 +50,7 @@ def columns(
 ) -> dict[str, Any]:
     """:param expectations: positions of entries by their id"""
     cases = merged.cases
-    versions, reasons, codes, families = Words(), Words(), Words(), _families(cases)
+    versions, reasons, codes, families = Words(), Words(), Words(), families_of(cases)
     stacks: dict[tuple[str | None, ...], int] = {}
     metrics = sorted({name for case in cases for name in case.result.metrics})
     changes = {} if comparison is None else {it.case.key: it.change for it in comparison.differences}
@@ -76,7 +77,7 @@ def columns(
         "params": [{"called": it.called, "dimension": it.dimension} for it in suite.params],
         "perPair": len(suite.params) == 1,
         "versions": [printable(it) for it in versions.table],
-        "families": [families.get(it, it) for it in versions.table],
+        "families": [printable(families.get(it, it)) for it in versions.table],
         "stacks": [{"name": name, "words": list(params)} for name, params in zip(words, stacks, strict=True)],
         "labels": short_labels(words),
         "outcomes": [it.value for it in _OUTCOMES],
@@ -94,15 +95,6 @@ def columns(
         "keys": "".join(case.key for case in cases),
         "cases": dict(zip(names, map(list, zip(*of_case, strict=True)), strict=True)) if of_case else {},
         "numbers": {name: [_rounded(case.result.metrics.get(name)) for case in cases] for name in metrics},
-    }
-
-
-def _families(cases: Iterable[MergedCase]) -> dict[str, str]:
-    return {
-        role.version: printable(role.family)
-        for case in cases
-        for attempt in case.counted[:1]
-        for role in attempt.roles.values()
     }
 
 
