@@ -42,7 +42,7 @@ class Checkout:
 
     def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
-        for name in ("GITHUB_ACTIONS", "INTEROP_RUN", "INTEROP_ARCHIVES"):
+        for name in ("GITHUB_ACTIONS", "INTEROP_RUN", "INTEROP_CACHE_FROM", "INTEROP_CACHE_TO"):
             environment.pop(name, None)
         return subprocess.Popen(
             [sys.executable, "-m", "ci", *words],

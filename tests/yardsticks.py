@@ -32,7 +32,14 @@ MARKERS = ("INTEROP", "QUIC", "WEBTRANSPORT")
 def ci(folder: Path, *words: str) -> str:
     """What `python -m ci …` prints in a folder, its exit code last."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "120"}
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "INTEROP_RUN", "INTEROP_ARCHIVES", "FORCE_COLOR"):
+    for name in (
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "INTEROP_RUN",
+        "INTEROP_CACHE_FROM",
+        "INTEROP_CACHE_TO",
+        "FORCE_COLOR",
+    ):
         environment.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-m", "ci", *words],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci.commands.case_runs import add_time_arguments, by_digest, done, open_cases
-from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
+from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_for, image_choice
 from ci.commands.repro_loop import Repeat
 from ci.commands.workspace import Workspace, add_version_arguments
 from ci.images.base import Image, Unavailable
@@ -47,7 +47,7 @@ def add_bisect_arguments(parser: argparse.ArgumentParser) -> None:
         help="how often each (default: 3)",
     )
     add_time_arguments(group)
-    add_archive_argument(parser)
+    add_image_arguments(parser)
     add_engine_argument(parser)
     add_version_arguments(parser)
     parser.set_defaults(captures="red", strict_exit=False, seed=None)
@@ -61,7 +61,7 @@ def bisect(comparison: Comparison, arguments: argparse.Namespace, console: Conso
     if not comparison.culprits:
         return
     workspace = replace(Workspace.from_arguments(arguments), suite=SUITES[comparison.head.suite.name])
-    backend = backend_for(arguments.engine, workspace, console, run=RUN, archives=archives(arguments))
+    backend = backend_for(arguments.engine, workspace, console, run=RUN, images=image_choice(arguments, console))
     console.info(backend.why)
     for culprit in comparison.culprits:
         found = smallest(culprit)

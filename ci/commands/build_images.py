@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
+from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_for, image_choice
 from ci.commands.workspace import Workspace, add_selection_arguments, folders_of, selection_words
 from ci.engines.backend import Backend
 from ci.errors import BuildError, ConfigurationError, ExitCode
@@ -15,6 +15,7 @@ from ci.model import BuildRecipe, ReasonCode, Version
 from ci.terminal.build_progress import BuildProgress
 from ci.terminal.interrupts import Interrupted, interruptible
 from ci.terminal.spelling import say_next
+from ci.util.arguments import whole_number
 from ci.util.text import counted
 
 if TYPE_CHECKING:
@@ -26,10 +27,17 @@ __all__ = ["build", "configure", "found_or_built", "print_report", "run"]
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: nox -s build-images -- go-v0.51 js"
     add_selection_arguments(parser)
-    add_archive_argument(parser)
+    add_image_arguments(parser)
     add_engine_argument(parser)
     parser.add_argument(
         "selection", nargs="*", metavar="SELECTION", help="versions, families, aliases: only these, not their peers"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole_number("--jobs", minimum=1, maximum=256),
+        default=1,
+        metavar="N",
+        help="how many folders are built at once (default: 1; a build takes all processors)",
     )
     parser.add_argument("--folder", metavar="FOLDER", help="only what is built in this folder, e.g. impls/go/v0.51")
     parser.set_defaults(run=run)
@@ -40,7 +48,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     versions = workspace.versions_named(arguments.selection) if arguments.selection else workspace.needed
     if arguments.folder:
         versions = _built_in(arguments.folder, versions)
-    backend = backend_for(arguments.engine, workspace, console, run="images", archives=archives(arguments))
+    backend = backend_for(
+        arguments.engine, workspace, console, run="images", images=image_choice(arguments, console, jobs=arguments.jobs)
+    )
     console.info(backend.why)
     code = build(backend, versions, console)
     if code is ExitCode.GREEN:
@@ -108,8 +118,9 @@ def print_report(line: ImageReport, console: Console) -> None:
     """One line, and below it why there is no image, if there is none. Nothing of what was called off: that was said."""
     if isinstance(line.image, Unavailable) and line.image.code is ReasonCode.CANCELLED:
         return
+    from_cache = f"  from {line.source}" if line.source else ""
     size = f"{line.size / 1e6:7.0f} MB" if line.size else " " * 10
-    console.info(f"{line.status:11} {line.seconds:7.1f} s {size}  {line.version}")
+    console.info(f"{line.status:11} {line.seconds:7.1f} s {size}  {line.version}{from_cache}")
     if isinstance(line.image, Unavailable):
         (console.error if line.status is ImageStatus.FAILED else console.warn)(f"{line.version}: {line.image.text}")
     else:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ci.engines.backend import EngineOptions
 from ci.engines.registry import AUTO, ENGINES, open_backend
+from ci.images.base import PullPolicy
+from ci.images.caches.base import Limits
+from ci.images.caches.chain import CacheChain, Place
 from ci.images.caches.registry import open_cache
 
 if TYPE_CHECKING:
@@ -14,12 +19,21 @@ if TYPE_CHECKING:
 
     from ci.commands.workspace import Workspace
     from ci.engines.backend import Backend
-    from ci.images.caches.base import ImageCache
     from ci.terminal.console import Console
 
-__all__ = ["add_archive_argument", "add_engine_argument", "archives", "backend_for", "engine_choices"]
+__all__ = [
+    "ImageChoice",
+    "add_engine_argument",
+    "add_image_arguments",
+    "backend_for",
+    "caches_of",
+    "engine_choices",
+    "image_choice",
+]
 
-ARCHIVES_VARIABLE: Final = "INTEROP_ARCHIVES"
+# Addresses of image caches, with spaces in between.
+FROM_VARIABLE: Final = "INTEROP_CACHE_FROM"
+TO_VARIABLE: Final = "INTEROP_CACHE_TO"
 
 
 def engine_choices() -> tuple[str, ...]:
@@ -37,18 +51,58 @@ def add_engine_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_archive_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--archives",
-        metavar="FOLDER",
-        default=os.environ.get(ARCHIVES_VARIABLE) or None,
-        help=f"keep images there as files too, and take them from there (default: ${ARCHIVES_VARIABLE})",
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where images come from."""
+    group = parser.add_argument_group("images")
+    group.add_argument(
+        "--cache",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="take images from there, and keep them there where that may be written: dir:FOLDER, oci:HOST/PATH, "
+        "s3:BUCKET/PREFIX, https://…; may be repeated, the first that has one gives it (docs/caches.md)",
+    )
+    group.add_argument(
+        "--pull",
+        choices=[it.value for it in PullPolicy],
+        default=PullPolicy.MISSING.value,
+        help="when published images are pulled (default: missing)",
+    )
+    group.add_argument(
+        "--platform", metavar="OS/PROCESSOR", help="such as linux/arm64; what the engine would emulate is not run"
     )
 
 
-def archives(arguments: argparse.Namespace) -> ImageCache | None:
+@dataclass(frozen=True, kw_only=True)
+class ImageChoice:
+    """What was said of where images come from. See `EngineOptions`."""
+
+    caches: CacheChain | None = None
+    pull: PullPolicy = PullPolicy.MISSING
+    platform: str | None = None
+    jobs: int = 1
+
+
+def image_choice(arguments: argparse.Namespace, console: Console, *, jobs: int = 1) -> ImageChoice:
     """:raises ConfigurationError: see `ci.images.caches.registry.open_cache`"""
-    return open_cache(arguments.archives) if arguments.archives else None
+    return ImageChoice(
+        caches=caches_of(arguments.cache, os.environ, console.warn),
+        pull=PullPolicy(arguments.pull),
+        platform=arguments.platform,
+        jobs=jobs,
+    )
+
+
+def caches_of(urls: Sequence[str], environment: Mapping[str, str], warn: Callable[[str], None]) -> CacheChain | None:
+    """Those of the command line, then those of the variables; each once."""
+    reads = [*urls, *environment.get(FROM_VARIABLE, "").split()]
+    writes = {*urls, *environment.get(TO_VARIABLE, "").split()}
+    known = dict.fromkeys([*reads, *environment.get(TO_VARIABLE, "").split()])
+    if not known:
+        return None
+    limits = Limits()
+    places = [Place(cache=open_cache(url, limits), reads=url in reads, writes=url in writes) for url in known]
+    return CacheChain(places, limits, warn)
 
 
 def backend_for(
@@ -57,7 +111,7 @@ def backend_for(
     console: Console,
     *,
     run: str,
-    archives: ImageCache | None = None,
+    images: ImageChoice | None = None,
     keep: bool = False,
 ) -> Backend:
     """The engine of the user's choice.
@@ -66,11 +120,15 @@ def backend_for(
     :param keep: what the engine makes for a slot outlives it, unless it ends with an error
     :raises EngineError: what was asked for does not answer
     """
+    images = images or ImageChoice()
     options = EngineOptions(
         root=workspace.root,
         key_of=lambda folder, platform: workspace.content_key(folder, platform=platform),
         run=run,
-        cache=archives,
+        caches=images.caches,
+        jobs=images.jobs,
+        pull=images.pull,
+        platform=images.platform,
         keep=keep,
         info=console.info,
         warn=console.warn,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci.commands.build_images import print_report
-from ci.commands.engine_choice import archives, backend_for
+from ci.commands.engine_choice import backend_for, image_choice
 from ci.commands.merge_results import add_proof_argument, add_strict_argument, merge_run, report
 from ci.commands.run_shard import (
     Images,
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, arguments.run_name, "1/1"), console)
-    backend = backend_for(engine, workspace, console, run=arguments.run_name, archives=archives(arguments))
+    backend = backend_for(engine, workspace, console, run=arguments.run_name, images=image_choice(arguments, console))
     console.info(backend.why)
     workspace = _cut_to_size(workspace, backend, arguments, console)
     if arguments.write and not arguments.partial:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.commands.build_images import found_or_built
 from ci.commands.case_runs import add_time_arguments, add_try_arguments, done, open_cases
-from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
+from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_for, image_choice
 from ci.commands.repro_loop import Repeat, Try, pass_rate
 from ci.commands.repro_output import LiveOutput
 from ci.commands.workspace import Workspace, add_version_arguments, version_words
@@ -82,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--shell", action="store_true", help="a shell on the side that failed, before it is removed")
     group.add_argument("--keep", action="store_true", help="leave the containers of the last try as they are")
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
-    add_archive_argument(parser)
+    add_image_arguments(parser)
     add_engine_argument(parser)
     parser.set_defaults(run=run)
 
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
             workspace,
             console,
             run=folder.name,
-            archives=archives(arguments),
+            images=image_choice(arguments, console),
             keep=arguments.keep,
         )
         console.info(backend.why)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci.commands.case_runs import add_case_arguments, add_time_arguments, by_digest, open_cases
-from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
+from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_for, image_choice
 from ci.commands.merge_results import add_strict_argument, merge_run, report
 from ci.commands.run_shard import add_worker_argument, engine_of, repro_command, start_of
 from ci.commands.workspace import Workspace, add_version_arguments
@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_worker_argument(group)
     add_time_arguments(group)
     add_case_arguments(group)
-    add_archive_argument(parser)
+    add_image_arguments(parser)
     add_engine_argument(parser)
     add_strict_argument(parser)
     parser.set_defaults(run=run, captures="all")
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     name = f"rerun-{moment}-{os.getpid()}"
     engine = engine_of(arguments, (it for case in merged.cases for it in case.attempts), console)
-    backend = backend_for(engine, workspace, console, run=name, archives=archives(arguments))
+    backend = backend_for(engine, workspace, console, run=name, images=image_choice(arguments, console))
     console.info(backend.why)
     if _run_again(arguments, workspace, backend, merged, cases, name, console).cancelled:
         return ExitCode.INTERRUPTED

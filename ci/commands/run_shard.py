@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ci.commands.case_runs import add_case_arguments, add_time_arguments, open_cases
-from ci.commands.engine_choice import add_archive_argument, add_engine_argument, archives, backend_for
+from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_for, image_choice
 from ci.commands.given_runs import given_run
 from ci.commands.latest import mark_latest
+from ci.commands.package_lists import keep_package_lists
 from ci.commands.workspace import RUN_VARIABLE, Workspace, add_selection_arguments, selection_words, version_words
 from ci.engines.backend import Backend
 from ci.engines.registry import AUTO, ENGINES
@@ -126,7 +127,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--accept-red", action="store_true", help="exit 0 although cells are red: a dashboard of them is the purpose"
     )
-    add_archive_argument(parser)
+    add_image_arguments(parser)
     add_engine_argument(parser)
 
 
@@ -146,7 +147,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     name = workspace.run_name(arguments.run_name)
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, name, str(shard)), console)
-    backend = backend_for(engine, workspace, console, run=name, archives=archives(arguments))
+    backend = backend_for(engine, workspace, console, run=name, images=image_choice(arguments, console))
     console.info(backend.why)
 
     def find(cases: Sequence[Case], pool: ThreadPoolExecutor, _: Progress) -> Images:
@@ -285,6 +286,7 @@ def run_one_shard(
             cancelled=cancelled,
         )
         summary = runner.run(left, found, red=red, tried=tries(earlier.attempts), planned=planned)
+        keep_package_lists(folder, found, backend.provider)
         reported = len({*finished, *summary.outcomes} & {case.key for case in planned})
         if not (summary.cancelled or summary.lost):
             writer.finish(planned=len(planned), reported=reported)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ci.commands.latest import latest_run
 from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError
-from ci.images.content_key import content_key
+from ci.images.content_key import FileHashes, content_key
 from ci.model import BuildRecipe, Version
 from ci.plan.expected import ExpectedCases, expected_cases
 from ci.plan.plan import make_plan
@@ -47,7 +47,9 @@ __all__ = [
 ]
 
 # Shared by all families and outside their folders, so their content goes into every content key.
-SHARED_RECIPES: Final = ("impls/image.mk", "impls/base/Dockerfile")
+SHARED_RECIPES: Final = ("impls/image.mk", "impls/base/Dockerfile", "impls/base/upstream/Dockerfile")
+# A day of Debian's archive that images are built from; packages of another day make another image.
+SNAPSHOT_VARIABLE: Final = "DEBIAN_SNAPSHOT"
 # Durations of earlier runs; committed, because the shards of a commit must not depend on the machine.
 WEIGHTS: Final = Path(str(resources.files("ci").joinpath("data/weights")))
 VERSIONS: Final = Path("versions.yaml")
@@ -152,6 +154,7 @@ class Workspace:
     simulator: str | None = None
     quick: bool = False
     unfit: Mapping[str, str] = field(default_factory=dict)
+    hashes: FileHashes = field(default_factory=FileHashes)
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Workspace:
@@ -255,8 +258,12 @@ class Workspace:
 
     def content_key(self, folder: str, *, platform: str = "") -> str:
         """The content key of one build folder, as its files are now."""
-        recipes = {name: _digest(self.root / name) for name in SHARED_RECIPES}
-        return content_key(self.root / folder, arguments=recipes, platform=platform, root=self.root)
+        arguments = {name: _digest(self.root / name) for name in SHARED_RECIPES}
+        if snapshot := os.environ.get(SNAPSHOT_VARIABLE):
+            arguments[SNAPSHOT_VARIABLE] = snapshot
+        return content_key(
+            self.root / folder, arguments=arguments, platform=platform, root=self.root, hashes=self.hashes
+        )
 
     @property
     def everything(self) -> bool:

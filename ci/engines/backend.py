@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci.errors import EngineError
-from ci.images.base import unwatched
+from ci.images.base import PullPolicy, unwatched
 from ci.images.caches.folder import Stopped
 from ci.model import BuildRecipe, Version
 
 if TYPE_CHECKING:
     from ci.engines.base import Engine
     from ci.images.base import ImageReport, Provider, Watch
-    from ci.images.caches.base import ImageCache
+    from ci.images.caches.chain import CacheChain
 
 __all__ = ["Backend", "EngineOptions", "no_network"]
 
@@ -29,7 +29,10 @@ class EngineOptions:
     :param root: of the checkout
     :param key_of: content key of a build folder, given the platform that what is built there is for
     :param run: the run's name, by which what the engine makes is marked
-    :param cache: where images are kept outside the engine, if anywhere
+    :param caches: where images are kept outside the engine, if anywhere
+    :param jobs: how many folders are built at once
+    :param pull: when published images are pulled
+    :param platform: what images must be for, such as `linux/arm64`; None: what the engine runs
     :param keep: what the engine makes for a slot outlives it, unless it ends with an error
     :param info: tells the user something
     :param warn: tells the user of something that is not as it should be
@@ -39,7 +42,10 @@ class EngineOptions:
     root: Path
     key_of: Callable[[str, str], str]
     run: str
-    cache: ImageCache | None = None
+    caches: CacheChain | None = None
+    jobs: int = 1
+    pull: PullPolicy = PullPolicy.MISSING
+    platform: str | None = None
     keep: bool = False
     info: Callable[[str], None]
     warn: Callable[[str], None]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from ci.model import ReasonCode, Version
 
-__all__ = ["Image", "ImageReport", "ImageStatus", "Provider", "Unavailable", "Watch", "unwatched"]
+__all__ = ["Image", "ImageReport", "ImageStatus", "Provider", "PullPolicy", "Unavailable", "Watch", "unwatched"]
 
 # Who shows what is being built: given what it is and where its log grows, a block that lasts as long as the build.
 Watch: TypeAlias = Callable[[str, Path], AbstractContextManager[None]]
@@ -63,18 +63,30 @@ class ImageStatus(str, Enum):
     __str__ = str.__str__
 
 
+class PullPolicy(str, Enum):
+    """When the image of a version that is not built here is pulled."""
+
+    NEVER = "never"
+    MISSING = "missing"
+    ALWAYS = "always"
+
+    __str__ = str.__str__
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageReport:
     """One line of `build-images`: what happened to one version's image.
 
     :param seconds: of wall time
     :param size: of the image in bytes, 0 where there is none
+    :param source: the cache it was loaded from
     """
 
     version: str
     status: ImageStatus
     seconds: float
     size: int = 0
+    source: str | None = None
     image: Image | Unavailable
 
 
@@ -83,6 +95,15 @@ class Provider(Protocol):
 
     def find(self, version: Version) -> Image | Unavailable:
         """What a case will run, without building anything."""
+
+    def cached(self, version: Version) -> bool:
+        """Whether nothing would have to be built for this version, found out without fetching anything."""
+
+    def packages(self, image: Image) -> str | None:
+        """The Debian packages that went into an image that was built here, a line each; None where that is not known.
+
+        :raises EngineError: the engine is in trouble
+        """
 
     def missing_requirement(self, version: Version) -> str | None:
         """What this machine lacks for this version, as far as that is known without trying; None if nothing."""

@@ -27,7 +27,7 @@ from ci.errors import ConfigurationError
 from ci.util.given_files import read_given
 from ci.util.suggest import shown, shown_path
 
-__all__ = ["content_key"]
+__all__ = ["FileHashes", "content_key"]
 
 # Changes whenever the recipe of the key changes, so that keys of two recipes never meet.
 _RECIPE: Final = b"interop content key 1"
@@ -41,22 +41,43 @@ def content_key(
     arguments: Mapping[str, str] = _NO_ARGUMENTS,
     platform: str = "",
     root: Path | None = None,
+    hashes: FileHashes | None = None,
 ) -> str:
     """The key of `folder`, 64 hexadecimal digits.
 
     :param arguments: build arguments, name → value
     :param platform: such as `linux/amd64`; empty where the key is to hold for all
     :param root: the checkout's root; without it the nearest folder above that has a `.git`, else `folder`
+    :param hashes: of files that were read for another key; without it all are read
     :raises ConfigurationError: the folder or a file in it cannot be read, a link leads nowhere or in a circle
     """
     try:
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise _unusable(folder, "it is not a folder")
         files = sorted(_files(folder, root), key=lambda file: file.name)
-        return _digest(files, arguments, platform)
+        return _digest(files, arguments, platform, hashes or FileHashes())
     except OSError as error:
         where = Path(error.filename) if isinstance(error.filename, str) else folder
         raise _unusable(where, error.strerror or str(error)) from None
+
+
+class FileHashes:
+    """Digests of files, each read once however many folders link to it, as long as it does not change."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], bytes] = {}
+
+    def of(self, path: str) -> bytes:
+        with Path(path).open("rb") as file:
+            status = os.fstat(file.fileno())
+            # The last of them no program can set back.
+            identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            if (known := self._known.get(identity)) is not None:
+                return known
+            hasher = hashlib.sha256()
+            while block := file.read(_BLOCK_BYTES):
+                hasher.update(block)
+        return self._known.setdefault(identity, hasher.digest())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +87,7 @@ class _File:
     executable: bool
 
 
-def _digest(files: Sequence[_File], arguments: Mapping[str, str], platform: str) -> str:
+def _digest(files: Sequence[_File], arguments: Mapping[str, str], platform: str, hashes: FileHashes) -> str:
     hasher = hashlib.sha256()
 
     def add(*parts: bytes) -> None:
@@ -78,16 +99,8 @@ def _digest(files: Sequence[_File], arguments: Mapping[str, str], platform: str)
     for name, value in sorted(arguments.items()):
         add(os.fsencode(name), os.fsencode(value))
     for file in files:
-        add(file.name, b"executable" if file.executable else b"plain", _content(file.path))
+        add(file.name, b"executable" if file.executable else b"plain", hashes.of(file.path))
     return hasher.hexdigest()
-
-
-def _content(path: str) -> bytes:
-    hasher = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            hasher.update(block)
-    return hasher.digest()
 
 
 # --- which files ------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def test_how_it_is_made_is_shown_and_why_it_is_not_is_told(daemon: Daemon, tmp_p
         yield
 
     with pytest.raises(BuildError, match="the mirror says no"):
-        ensure_base(daemon, tmp_path, target=MISSING, watch=watch)
+        ensure_base(daemon, tmp_path, image=MISSING, watch=watch)
     assert seen == [("the base image", log)]
 
 
@@ -43,5 +43,5 @@ def test_what_is_called_off_is_not_begun(daemon: Daemon, tmp_path: Path) -> None
     commands = Commands({"PATH": "/usr/bin:/bin"})
     commands.stop()
     with pytest.raises(Stopped):
-        ensure_base(daemon, tmp_path, target=MISSING, commands=commands)
+        ensure_base(daemon, tmp_path, image=MISSING, commands=commands)
     assert not (tmp_path / "impls/base/made").exists()

@@ -196,5 +196,5 @@ def test_without_the_docker_command_what_is_built_is_an_engine_matter(
     assert "there is no `docker` command on PATH" in capsys.readouterr().out
 
     with closing(connect()) as client, pytest.raises(EngineError) as caught:
-        ensure_base(Daemon(client, run="tests"), tmp_path, target="interop/nobody-has-it:1")
+        ensure_base(Daemon(client, run="tests"), tmp_path, image="interop/nobody-has-it:1")
     assert caught.value.reference == "no-docker-command"

@@ -12,7 +12,8 @@ from ci.engines.base import RunningParticipant, Sink, Slot
 from ci.engines.coordination import RedisCoordinator
 from ci.errors import EngineError
 from ci.images.base import Image, ImageReport, ImageStatus, Watch, unwatched
-from ci.images.caches.base import ImageCache
+from ci.images.caches.base import Limits
+from ci.images.caches.chain import CacheChain
 from ci.model import PublishedImage, Version
 from ci.spec.attempt import AttemptSpec, Participant, Surroundings
 from ci.spec.sandbox import Sandbox
@@ -81,8 +82,8 @@ class ToyEngine:
 
 
 class ToyImages:
-    def __init__(self, cache: ImageCache | None) -> None:
-        self._cache = cache
+    def __init__(self, caches: CacheChain | None) -> None:
+        self._caches = caches
 
     def find(self, version: Version) -> Image:
         assert isinstance(version.source, PublishedImage)
@@ -96,15 +97,32 @@ class ToyImages:
         for version in versions:
             image = self.find(version)
             status = ImageStatus.PULLED
-            if self._cache is not None:
-                status = ImageStatus.LOADED if self._cache.restore(image.digest, self) else status
-                self._cache.save(image.digest, self)
+            if self._caches is not None:
+                status = ImageStatus.LOADED if self._caches.restore(image.digest, self) else status
+                self._caches.save(image.digest, self)
             report(ImageReport(version=version.id, status=status, seconds=0.0, image=image))
 
     def export(self, tag: str) -> Iterable[bytes]:
         return [tag.encode()]
 
     def load(self, archive: object) -> None: ...
+
+    def fetch(self, reference: str, limits: Limits) -> None: ...
+
+    def publish(self, reference: str, limits: Limits) -> None: ...
+
+    def published(self, reference: str, limits: Limits) -> None: ...
+
+    def rename(self, old: str, new: str) -> None: ...
+
+    def alias(self, old: str, new: str) -> None: ...
+
+    def forget(self, name: str) -> None: ...
+
+    def packages(self, image: Image) -> None: ...
+
+    def cached(self, version: Version) -> bool:
+        return True
 
     def stop(self) -> None: ...
 
@@ -113,7 +131,7 @@ def open_backend(options: EngineOptions, reason: str) -> Backend:
     return Backend(
         why=f"engine: toys, {reason}",
         small=False,
-        provider=ToyImages(options.cache),
+        provider=ToyImages(options.caches),
         prepare=lambda *_: None,
         engine=ToyEngine,
         network=no_network,

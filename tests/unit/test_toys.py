@@ -26,7 +26,7 @@ versions:
   - {id: rude-v1, family: rude, image: 'toys/rude:1', suites: [echo]}
 """
 ECHO = ("--suite", "echo")
-ON_TOYS = (*ECHO, "--engine", "toy", "--archives", "toy:kept", "--run", "toys")
+ON_TOYS = (*ECHO, "--engine", "toy", "--cache", "toy:kept", "--run", "toys")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_pipeline_runs_with_them(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["build-images", *ECHO, "--engine", "toy", "--archives", "toy:kept"]) == ExitCode.GREEN
+    assert main(["build-images", *ECHO, "--engine", "toy", "--cache", "toy:kept"]) == ExitCode.GREEN
     assert {path.name for path in (checkout / "kept").iterdir()} == {"toys_polite:1", "toys_rude:1"}
     for shard in ("1/2", "2/2"):
         assert main(["run-shard", shard, *ON_TOYS, "--accept-red"]) == ExitCode.GREEN

@@ -12,13 +12,14 @@ from ci.engines.docker.helper_image import ensure_base, helper_image
 from ci.engines.docker.images import Images
 from ci.engines.docker.networks import NetworkEngine
 from ci.images.build_commands import Commands
+from ci.images.no_images import NoImages
 from ci.model import BuildRecipe, Version
 from ci.util.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ci.images.base import Watch
+    from ci.images.base import Provider, Watch
 
 __all__ = ["open_backend"]
 
@@ -35,6 +36,8 @@ def open_backend(options: EngineOptions, reason: str) -> Backend:
     commands = Commands(daemon.address.environment)
 
     def prepare(versions: Iterable[Version], watch: Watch) -> None:
+        if options.platform not in (None, platform):
+            return
         if any(isinstance(it.source, BuildRecipe) for it in versions):
             ensure_base(daemon, options.root, commands=commands, watch=watch)
         helper_image(daemon, options.root, commands=commands, watch=watch)
@@ -47,17 +50,24 @@ def open_backend(options: EngineOptions, reason: str) -> Backend:
 
     # The usual one needs no address.
     where = f" at {daemon.address}" if daemon.address.context or not daemon.address.is_local else ""
+    images: Provider = Images(
+        daemon,
+        root=options.root,
+        key_of=partial(_key_of, options, platform),
+        caches=options.caches,
+        jobs=options.jobs,
+        pull=options.pull,
+        platform=platform,
+        warn=options.warn,
+        commands=commands,
+    )
+    if options.platform not in (None, platform):
+        # An engine may well start them, in an emulation that is ten times slower: no result of an implementation.
+        images = NoImages(f"this host runs {platform}, and {options.platform} was asked for")
     return Backend(
         why=f"engine: docker {version['Version']}{where}, {reason}",
         small=False,
-        provider=Images(
-            daemon,
-            root=options.root,
-            key_of=partial(_key_of, options, platform),
-            cache=options.cache,
-            warn=options.warn,
-            commands=commands,
-        ),
+        provider=images,
         prepare=prepare,
         engine=lambda: DockerEngine(daemon, helper=helper()),
         network=lambda: NetworkEngine(daemon, helper=helper()),

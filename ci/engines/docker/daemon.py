@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import docker
 import docker.constants
@@ -18,6 +18,9 @@ import requests.exceptions
 
 from ci.engines.docker.address import EngineAddress, find_engine
 from ci.errors import EngineError
+
+if TYPE_CHECKING:
+    from ci.images.caches.base import Limits
 
 __all__ = ["LABEL", "TROUBLE", "Daemon", "EngineClient", "connect", "owner_lives", "sweep"]
 
@@ -36,6 +39,18 @@ class _Api(docker.APIClient):
         """Whom an engine's own keys say to trust is not for REQUESTS_CA_BUNDLE to say: left alone, it would win."""
         verify = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+
+class _ImpatientApi(_Api):
+    """For what an engine asks of a registry: the SDK would wait for ever between two lines of its progress."""
+
+    def __init__(self, address: EngineAddress, silence: float) -> None:
+        self._silence = silence
+        super().__init__(base_url=address.host, tls=address.tls or False, use_ssh_client=True, timeout=int(silence))
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """Where no end was asked for, an end there is."""
+        return super().send(request, **{**kwargs, "timeout": self._silence})
 
 
 class EngineClient(docker.DockerClient):
@@ -181,6 +196,58 @@ class Daemon:
         """
         load: Any = self.api.load_image  # the SDK leaves it untyped
         return self._said(lambda: load(archive))
+
+    def fetch(self, reference: str, limits: Limits) -> str | None:
+        """See `ImageStore.fetch`."""
+        return self._asked(limits, lambda api: api.pull(reference, stream=True, decode=True))
+
+    def publish(self, reference: str, limits: Limits) -> str | None:
+        """See `ImageStore.publish`."""
+        return self._asked(limits, lambda api: api.push(reference, stream=True, decode=True))
+
+    def published(self, reference: str, limits: Limits) -> str | None:
+        """See `ImageStore.published`."""
+
+        def ask(api: Any) -> Iterator[Mapping[str, str]]:
+            api.inspect_distribution(reference)
+            yield {}
+
+        return self._asked(limits, ask)
+
+    def rename(self, old: str, new: str) -> None:
+        """See `ImageStore.rename`."""
+        self.alias(old, new)
+        self.forget(old)
+
+    def alias(self, old: str, new: str) -> None:
+        """See `ImageStore.alias`."""
+        repository, _, tag = new.rpartition(":")
+        self.call(self.api.tag, old, repository, tag)
+
+    def forget(self, name: str) -> None:
+        """See `ImageStore.forget`."""
+        remove: Any = self.api.remove_image  # the SDK leaves it untyped
+        self.quietly(remove, name, noprune=True)
+
+    def _asked(self, limits: Limits, question: Callable[[Any], Iterable[Any]]) -> str | None:
+        """What an engine says of something that it asks of a registry, which may leave it without an answer."""
+        try:
+            api = _ImpatientApi(self.address, limits.silence)
+            try:
+                return self._said(lambda: question(api), limits.stopped.is_set)
+            finally:
+                api.close()
+        except EngineError as error:
+            if isinstance(error.__cause__, requests.exceptions.RequestException) and self._lives():
+                return f"nothing came for {limits.silence:g} s"
+            raise
+
+    def _lives(self) -> bool:
+        """Whether the engine itself answers."""
+        try:
+            return bool(self.api.ping())
+        except TROUBLE:
+            return False
 
     def _said(self, begin: Callable[[], Iterable[Any]], stopped: Callable[[], bool] = lambda: False) -> str | None:
         """The first complaint in what an engine reports of its progress, which may also be all that it answers."""

@@ -9,6 +9,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from ci.util.portable_names import PortableNames
 if TYPE_CHECKING:
     from ci.engines.docker.daemon import Daemon
 
-__all__ = ["put_folders", "take_folder"]
+__all__ = ["put_folders", "read_file", "take_folder"]
 
 # Below this an archive is made in memory.
 SPOOL: Final = 64 * MIB
@@ -65,15 +66,40 @@ def take_folder(daemon: Daemon, container: str, source: str, target: Path, *, mo
     :raises OSError: the disk is full or not ours
     """
     target.mkdir(parents=True, exist_ok=True)
+    with _sent(daemon, container, source) as archive:
+        # None: it never made that folder, so nothing is missing.
+        return archive is None or _extract(archive, target, most_bytes)
+
+
+def read_file(daemon: Daemon, container: str, source: str, *, most_bytes: int) -> bytes | None:
+    """A file of a container, whether that runs or not; None where there is none, or a larger one, or a link.
+
+    :raises EngineError: the engine is in trouble
+    """
+    with _sent(daemon, container, source) as archive:
+        entry = archive.next() if archive is not None else None
+        if archive is None or entry is None or not entry.isreg() or entry.size > most_bytes:
+            return None
+        content = archive.extractfile(entry)
+        return content.read(most_bytes) if content is not None else None
+
+
+@contextmanager
+def _sent(daemon: Daemon, container: str, source: str) -> Iterator[tarfile.TarFile | None]:
+    """What the engine sends of a path in a container; None where there is nothing.
+
+    :raises EngineError: the engine is in trouble
+    """
     try:
         chunks, _ = daemon.api.get_archive(container, source)
     except docker.errors.NotFound:
-        return True  # it never made that folder, so nothing is missing
+        yield None
+        return
     except TROUBLE as error:
         raise daemon.trouble(str(error)) from error
     try:
         with tarfile.open(fileobj=_Stream(chunks), mode="r|") as archive:
-            return _extract(archive, target, most_bytes)
+            yield archive
     except tarfile.TarError as error:
         raise daemon.trouble(f"what it sent of {source} is no archive: {error}") from error
     finally:

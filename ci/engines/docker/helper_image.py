@@ -18,11 +18,13 @@ __all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image", "helper_tag", "m
 
 BASE: Final = "interop/base:trixie"
 BUILD_BASE: Final = "interop/build-base:trixie"
+# A day of Debian's archive that images are built from (impls/base/Makefile).
+SNAPSHOT_VARIABLE: Final = "DEBIAN_SNAPSHOT"
 RECIPE: Final = Path(str(resources.files("ci").joinpath("data/helper")))
 
 
 def ensure_base(
-    daemon: Daemon, root: Path, *, target: str = BUILD_BASE, commands: Commands | None = None, watch: Watch = unwatched
+    daemon: Daemon, root: Path, *, image: str = BUILD_BASE, commands: Commands | None = None, watch: Watch = unwatched
 ) -> None:
     """Make the base images where they are missing (`impls/base`): pulled, or made from a Debian mirror.
 
@@ -31,10 +33,12 @@ def ensure_base(
     :raises EngineError: there is no `docker` command to make them with
     :raises Stopped: it was called off
     """
+    snapshot = daemon.address.environment.get(SNAPSHOT_VARIABLE)
+    target = f"{image}-{snapshot}" if snapshot else image
     if daemon.image(target) is not None:
         return
     require_docker_command(daemon.address.environment)
-    goal = "base" if target == BASE else "build-base"
+    goal = "base" if image == BASE else "build-base"
     if shutil.which("make", path=daemon.address.environment.get("PATH")) is None:
         raise make_missing()
     log = _log(root)
@@ -81,7 +85,7 @@ def helper_image(daemon: Daemon, root: Path, *, commands: Commands | None = None
     if daemon.image(tag) is not None:
         return tag
     require_docker_command(daemon.address.environment)
-    ensure_base(daemon, root, target=BASE, commands=commands, watch=watch)
+    ensure_base(daemon, root, image=BASE, commands=commands, watch=watch)
     log = _log(root)
     words = ["docker", "build", "-t", tag, "--build-arg", f"BASE={BASE}", "."]
     try:

@@ -88,6 +88,14 @@ class Builds:
             )
         return image
 
+    def cached(self, version: Version) -> bool:
+        """See `Provider.cached`."""
+        found = self.find(version)
+        return not isinstance(found, Unavailable) or found.code is not ReasonCode.BUILD_FAILED
+
+    def packages(self, image: Image) -> None:
+        """None are known."""
+
     def missing_requirement(self, version: Version) -> str | None:
         """See `Provider.missing_requirement`."""
         order = self._order(version)
