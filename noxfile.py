@@ -11,7 +11,6 @@ check-image, doctor, gc, init),
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -25,6 +24,11 @@ import venv
 from pathlib import Path
 
 import nox
+
+try:
+    import fcntl
+except ImportError:  # Windows, where only the session `pure` is of use
+    fcntl = None  # type: ignore[assignment]
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
@@ -51,15 +55,16 @@ def environment(session: nox.Session, lock: Path = RUN_LOCK) -> str:
     """
     key = hashlib.sha256(sys.version.encode() + lock.read_bytes()).hexdigest()[:12]
     folder = writable(session) / f"env-{lock.stem}-{key}"
+    python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
     with folder.with_suffix(".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        if fcntl is not None:
+            fcntl.flock(held, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder, with_pip=True)
-            python = str(folder / "bin" / "python")
             session.run(python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock), external=True)
             (folder / "complete").touch()
-    return str(folder / "bin" / "python")
+    return python
 
 
 def writable(session: nox.Session) -> Path:
@@ -173,6 +178,12 @@ def update_readme(session: nox.Session) -> None:
     pipeline(session, "update-readme")
 
 
+@nox.session(name="publish-pages", venv_backend="none", tags=["pipeline"])
+def publish_pages(session: nox.Session) -> None:
+    """A run's page into the branch that is served: `-- FOLDER --branch gh-pages`."""
+    pipeline(session, "publish-pages")
+
+
 @nox.session(name="export-results", venv_backend="none", tags=["pipeline"])
 def export_results(session: nox.Session) -> None:
     """Write merged results in a format that other programs read."""
@@ -183,6 +194,12 @@ def export_results(session: nox.Session) -> None:
 def report(session: nox.Session) -> None:
     """A run in a format: `-- [RUN] --format junit`."""
     pipeline(session, "report")
+
+
+@nox.session(name="report-pull-request", venv_backend="none", tags=["pipeline"])
+def report_pull_request(session: nox.Session) -> None:
+    """What a pull request's run has made, as a check and a comment on it: `-- DOWNLOADED`."""
+    pipeline(session, "report-pull-request")
 
 
 @nox.session(venv_backend="none", tags=["pipeline"])
@@ -249,6 +266,32 @@ def tests(session: nox.Session) -> None:
     # Only what starts no engine shares the host with others of its kind.
     session.run(*pytest, "--numprocesses", str(min(4, os.cpu_count() or 1)), "tests/unit", external=True)
     session.run(*pytest, "--ignore=tests/unit", external=True)
+
+
+@nox.session(venv_backend="none")
+def pure(session: nox.Session) -> None:
+    """The tests of what starts nothing: plans, results, reports; on systems that have no engine, too."""
+    python = environment(session, CHECK_LOCK)
+    names = (ROOT / "tests" / "pure.txt").read_text(encoding="utf-8").split()
+    path = os.pathsep.join(str(ROOT / it) for it in ("tests", "tests/unit", "ci/data/skeleton", "."))
+    words = ["-m", "pytest", "--noconftest", "-p", "elsewhere", *session.posargs]
+    session.run(python, *words, *(f"tests/unit/{it}.py" for it in names), env={"PYTHONPATH": path}, external=True)
+
+
+@nox.session(venv_backend="none")
+def minimums(session: nox.Session) -> None:
+    """The tests of what starts nothing, with the oldest version of each dependency that pyproject.toml allows."""
+    uv = [environment(session, CHECK_LOCK), "-m", "uv"]
+    with tempfile.TemporaryDirectory() as scratch:
+        session.run(*uv, "venv", "--quiet", "--python", sys.executable, scratch, external=True)
+        install = [*uv, "pip", "install", "--quiet", "--python", scratch, "--resolution", "lowest-direct"]
+        session.run(*install, "-r", "pyproject.toml", external=True)
+        session.run(
+            *uv, "pip", "install", "--quiet", "--python", scratch, "pytest", "hypothesis", "jsonschema", external=True
+        )
+        words = [str(Path(scratch) / "bin" / "python"), "-W", "default", "-m", "pytest", "-W", "default"]
+        ignored = [f"--ignore=tests/unit/{it}.py" for it in ("test_nox_sessions", "test_workflow")]
+        session.run(*words, *ignored, *(session.posargs or ["tests/unit", "-m", "not docker"]), external=True)
 
 
 @nox.session(venv_backend="none", tags=["check"])

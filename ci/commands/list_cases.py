@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.commands.workspace import Workspace, add_selection_arguments, folders_of, selection_words
-from ci.errors import ConfigurationError, ExitCode
+from ci.commands.engine_choice import add_image_arguments
+from ci.commands.plan_ci import add_plan_arguments, plan_ci
+from ci.commands.workspace import Workspace, add_selection_arguments, selection_words
+from ci.errors import ExitCode
 from ci.plan.shard import MAXIMUM_SHARDS, Shard, slice_of
 from ci.terminal.spelling import say_next
 from ci.util.arguments import whole_number
-from ci.util.suggest import shown
 from ci.util.text import counted
 
 if TYPE_CHECKING:
@@ -34,20 +32,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="also say how N shards would share the work",
     )
-    parser.add_argument(
-        "--github-output",
-        action="store_true",
-        help="write `shards` and `images`, two matrices for fromJSON, to the file $GITHUB_OUTPUT names",
-    )
+    add_plan_arguments(parser)
+    add_image_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
+    if arguments.plan_ci is not None:
+        return plan_ci(arguments, workspace, console)
     plan = workspace.plan
     shards = [Shard(index, arguments.shards) for index in range(1, arguments.shards + 1)] if arguments.shards else []
-    if arguments.github_output:
-        _write_matrices(workspace, shards or [Shard(1, 1)])
     if arguments.json:
         sys.stdout.write(plan.to_json())
         return ExitCode.GREEN
@@ -66,31 +61,3 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     console.info(f"plan {plan.digest}")
     say_next(console, "interop", *selection_words(arguments))
     return ExitCode.GREEN
-
-
-def _write_matrices(workspace: Workspace, shards: list[Shard]) -> None:
-    path = os.environ.get("GITHUB_OUTPUT")
-    if not path:
-        raise ConfigurationError(
-            "no-github-output",
-            "GITHUB_OUTPUT is not set",
-            why="this is not a step of a GitHub workflow",
-            hint="leave --github-output out, or name a file in that variable",
-        )
-    matrices = {
-        "shards": [{"shard": str(it), "name": f"{it.index}-of-{it.count}"} for it in shards],
-        "images": [
-            {"folder": folder, "name": folder.removeprefix("impls/").replace("/", "-")}
-            for folder in folders_of(workspace.needed)
-        ],
-    }
-    try:
-        with Path(path).open("a", encoding="utf-8") as output:
-            output.writelines(f"{name}={json.dumps(rows)}\n" for name, rows in matrices.items())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            "no-github-output",
-            f"GITHUB_OUTPUT names {shown(path)}, which cannot be written: {getattr(error, 'strerror', None) or error}",
-            why="the variable was set by hand, or its folder is gone",
-            hint="leave --github-output out, or name a file in that variable",
-        ) from None

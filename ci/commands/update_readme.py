@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from ci.terminal.console import Console
 
-__all__ = ["configure", "run"]
+__all__ = ["add_to_history", "configure", "run"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--partial",
         action="store_true",
         help="put this run's results in the place of the published ones and leave all others; the dashboard says so",
+    )
+    parser.add_argument(
+        "--page", metavar="URL", help="where the results lead to; default: the run of the CI provider, if it is one"
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--check", action="store_true", help="change nothing, exit 1 if the file is out of date")
@@ -62,7 +66,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
             f"{path} holds results of the suite {merged.suite}, not {arguments.suite}",
             hint="leave out --suite, or give the results of that suite",
         )
-    body = body_of(merged, part=arguments.partial, run_url=_run_url())
+    body = body_of(merged, part=arguments.partial, run_url=arguments.page or _run_url())
     readme: Path = arguments.readme
     if arguments.check:
         drift = check_file(readme, body, merged.suite.marker)
@@ -93,16 +97,17 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
 def _history(merged: Merged) -> dict[str, Callable[[Path], bool]]:
     """The file that remembers the run and its re-runs, and what adds them."""
+    return {history_file(merged.suite.name).as_posix(): partial(add_to_history, merged=merged)}
+
+
+def add_to_history(path: Path, merged: Merged) -> bool:
+    """Remember a run and its re-runs; whether that changed anything."""
     try:
         remembered = runs_of(merged)
     except ConfigurationError:
-        return {}  # all of it was taken over from earlier runs, which are in there
-
-    def add(path: Path) -> bool:
-        added = [add_run(path, it) for it in remembered]
-        return any(added)
-
-    return {history_file(merged.suite.name).as_posix(): add}
+        return False  # all of it was taken over from earlier runs, which are in there
+    added = [add_run(path, it) for it in remembered]
+    return any(added)
 
 
 def _refuse_unfinished(merged: Merged, path: Path, workspace: Workspace, *, part: bool) -> None:

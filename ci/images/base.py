@@ -97,7 +97,10 @@ class Provider(Protocol):
         """What a case will run, without building anything."""
 
     def cached(self, version: Version) -> bool:
-        """Whether nothing would have to be built for this version, found out without fetching anything."""
+        """Whether every machine can have this version's image without building it: a registry or a cache has it.
+
+        Found out without fetching it; what the engine has is of this machine alone.
+        """
 
     def packages(self, image: Image) -> str | None:
         """The Debian packages that went into an image that was built here, a line each; None where that is not known.

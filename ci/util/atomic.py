@@ -33,7 +33,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)
             file.write(content)
             file.flush()
-            if before is None:
+            if not hasattr(os, "fchmod"):
+                pass  # Windows, where a new file has the rights of its folder
+            elif before is None:
                 os.fchmod(file.fileno(), 0o666 & ~_umask())
             else:
                 if (before.st_uid, before.st_gid) != (os.getuid(), os.getgid()):

@@ -17,6 +17,8 @@ _KINDS: Final = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+# Windows has pipes elsewhere, and passes no file on; there, text would be read unless told otherwise.
+_FLAGS: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # Of one file read as a whole. The merged results of a hundred thousand cases have a third of it.
 _MOST_BYTES: Final = 1 << 30
 
@@ -27,7 +29,7 @@ def open_given(path: Path) -> BinaryIO:
     :raises OSError: it cannot be opened, or is neither a file nor a link to one; `strerror` says what it is
     :raises ValueError: the path holds a NUL
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind == stat.S_IFREG:
         return os.fdopen(descriptor, "rb")

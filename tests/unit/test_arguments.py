@@ -62,7 +62,7 @@ def test_every_command_knows_what_hepl_means(name: str) -> None:
         (("run-shard", "1/1", "--wrokers", "2"), "--workers"),
         (("run-shard", "--wrokers=2"), "--workers"),  # said before the missing argument is
         (("run-shard", "1/1", "--time", "3"), "--timeout"),  # the beginning of a flag is not the flag
-        (("list", "--git"), "--github-output"),
+        (("list", "--plan"), "--plan-ci"),
         (("--hlep",), "--help"),
     ],
 )

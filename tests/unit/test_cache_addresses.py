@@ -15,6 +15,7 @@ from ci.images.caches.registry import open_cache
     [
         ("dir:/var/cache/interop", "dir:/var/cache/interop"),
         ("oci:ghcr.io/owner/interop", "oci:ghcr.io/owner/interop"),
+        ("oci:ghcr.io/Owner/Interop", "oci:ghcr.io/owner/interop"),
         ("oci:127.0.0.1:5000", "oci:127.0.0.1:5000"),
         ("oci:registry:5000/interop", "oci:registry:5000/interop"),
         ("s3:bucket/prefix?region=eu-west-1", "s3:bucket/prefix"),
@@ -34,7 +35,6 @@ def test_an_address_says_what_it_is(url: str, called: str) -> None:
         ("ocl:ghcr.io/owner", "did you mean `oci`?"),
         ("oci:", "names no registry"),
         ("oci:https://ghcr.io/owner", "names no registry"),
-        ("oci:ghcr.io/Owner", "names no registry"),
         ("oci:owner/images", "names no registry"),
         ("s3:", "names no bucket"),
         ("s3:bucket?acl=public", "an option other than endpoint and region"),

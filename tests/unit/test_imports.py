@@ -63,6 +63,7 @@ FENCES = {
         "engines.docker.daemon",
         "commands.doctor_checks.registries",
         "commands.given_runs",
+        "util.github",
         "images.caches.s3",
         "images.caches.web",
     },

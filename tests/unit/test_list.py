@@ -55,18 +55,19 @@ def selecting_steps() -> list[str]:
 
 @pytest.mark.parametrize("step", selecting_steps())
 @pytest.mark.parametrize("select", ["", "go and not 'x'"])
-def test_the_workflow_leaves_the_flag_of_an_empty_input_out(step: str, select: str) -> None:
+@pytest.mark.parametrize("quick", ["", "yes"])
+def test_the_workflow_leaves_the_flag_of_an_empty_input_out(step: str, select: str, quick: str) -> None:
     words = subprocess.run(
         ["bash", "-c", f"nox() {{ printf '%s\\n' \"$@\"; }}; {step}"],
-        env={"SELECT": select, "IGNORE": "", "SUITE": "quic", "SHARD": "1/8", "SHARDS": "8"},
+        env={"SELECT": select, "IGNORE": "", "SUITE": "quic", "SUITES": "quic", "SHARD": "1/8", "QUICK": quick},
         capture_output=True,
         text=True,
         check=True,
     ).stdout.splitlines()
 
-    assert "--ignore" not in words
-    assert "" not in words
-    assert words[words.index("--suite") + 1] == "quic"
+    assert not {"--ignore", "--shards", "--reuse", ""} & set(words)
+    assert words[words.index("--plan-ci" if "--plan-ci" in words else "--suite") + 1] == "quic"
     assert ("--select" in words) == bool(select)
+    assert ("--quick" in words) == bool(quick)
     if select:
         assert words[words.index("--select") + 1] == select

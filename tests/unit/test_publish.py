@@ -16,7 +16,8 @@ from typing import ClassVar
 import pytest
 
 from ci.errors import ConfigurationError
-from ci.reports.publish import authorization, push_dashboard
+from ci.reports.publish import push_dashboard
+from ci.util.git import authorization
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here, and publishing is git's")
 
@@ -93,12 +94,13 @@ def test_what_is_remembered_of_the_run_is_pushed_with_it_and_nobody_elses_line_i
         return add
 
     mine, theirs = clone(remote, tmp_path / "mine"), clone(remote, tmp_path / "theirs")
-    for where, line in ((mine, "one\n"), (theirs, "two\n"), (mine, "one\n")):
+    for where, line in ((mine, "one\n"), (theirs, "two\n"), (mine, "two\n")):
         others = {"history/transport.jsonl": remembers(line)}
-        push_dashboard(where, "README.md", "new\n", branch="main", marker="INTEROP", others=others)
+        push_dashboard(where, "README.md", line, branch="main", marker="INTEROP", others=others)
     assert git(remote, "show", "main:history/transport.jsonl") == "one\ntwo\n"
+    # The last changed nothing in the README, so a run more is nothing to commit for.
     assert git(remote, "rev-list", "--count", "main").strip() == "3"
-    assert git(remote, "show", "--format=", "--name-only", "main").split() == ["history/transport.jsonl"]
+    assert git(remote, "show", "--format=", "--name-only", "main").split() == ["README.md", "history/transport.jsonl"]
 
 
 def test_nothing_is_committed_when_nothing_changed(remote: Path, tmp_path: Path) -> None:

@@ -145,11 +145,11 @@ class Images:
         return None
 
     def cached(self, version: Version) -> bool:
-        """Whether nothing would be built for this version: the engine or a cache has its image. Nothing is fetched."""
+        """See `Provider.cached`."""
         if isinstance(version.source, PublishedImage):
             return True
         tag = self.tag(version, self._key_of(version.source.folder))
-        return self._digest(tag) is not None or (self._caches is not None and self._caches.has(tag, self._daemon))
+        return self._caches is not None and self._caches.has(tag, self._daemon)
 
     # --- making what is not there ---------------------------------------------------------------------
 

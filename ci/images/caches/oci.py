@@ -27,12 +27,13 @@ _NOT_THERE: Final = re.compile(r"manifest unknown|not found|NAME_UNKNOWN|MANIFES
 
 def open_registry(url: str, limits: Limits) -> Registry:
     """:raises ConfigurationError: it names no registry"""
-    place = url.partition(":")[2].strip("/")
+    # GitHub's owners may have capitals, names of images may not.
+    place = url.partition(":")[2].strip("/").lower()
     if not _PLACE.fullmatch(place):
         raise ConfigurationError(
             "no-such-cache",
             f"`{url}` names no registry",
-            why="a host and a path in small letters are needed, without https://",
+            why="a host and a path are needed, without https://",
             hint="such as oci:ghcr.io/owner/interop",
         )
     return Registry(place, limits)
