@@ -17,7 +17,7 @@ from ci.util.suggest import did_you_mean
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["configure", "run"]
+__all__ = ["changes", "configure", "run"]
 
 FORMATS = ("text", "markdown", "json")
 
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument(
         "--fail-on",
-        type=_changes,
+        type=changes,
         default=(Change.NEWLY_FAILING,),
         metavar="CHANGE[,CHANGE…]",
         help="exit 1 if any of these happened to a case that was not expected to; default: newly-failing",
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     return ExitCode.FAILED if comparison.gating(arguments.fail_on) else ExitCode.GREEN
 
 
-def _changes(text: str) -> tuple[Change, ...]:
+def changes(text: str) -> tuple[Change, ...]:
+    """The value of `--fail-on`."""
     known = [it.value for it in Change]
     found = []
     for word in text.split(","):

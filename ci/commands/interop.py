@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci.commands.baseline import add_baseline_arguments, baseline_of, compared, verdict
 from ci.commands.build_images import print_report
 from ci.commands.engine_choice import backend_for, image_choice
 from ci.commands.merge_results import add_proof_argument, add_strict_argument, merge_run, report
@@ -58,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     add_proof_argument(parser)
     add_strict_argument(parser)
+    add_baseline_arguments(parser)
     parser.add_argument(
         "--readme",
         type=Path,
@@ -81,6 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     began = time.monotonic()
     workspace = Workspace.from_arguments(arguments)
+    baseline = baseline_of(arguments)
     # Before anything has run: a README that is not there, or has no place for the dashboard, would lose it.
     check_file(arguments.readme, "", workspace.suite.words.marker)
     # A run of its own each time, so that a second one measures again instead of finding everything finished.
@@ -122,10 +125,16 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     else:
         words = [*merged.suite.option, *(["--partial"] if merged.unselected else [])]
         say_next(console, "update-readme", *words, purpose=f"into {arguments.readme}")
-    verdict = merged.exit_code(
-        require_proof=arguments.require_proof, accept_red=arguments.accept_red, strict=arguments.strict
+    worse = ExitCode.GREEN
+    if baseline is not None:
+        worse = verdict(arguments, compared(arguments, baseline, merged), console)
+    own = merged.exit_code(
+        require_proof=arguments.require_proof,
+        # Red cells are what the comparison is about.
+        accept_red=arguments.accept_red or baseline is not None,
+        strict=arguments.strict,
     )
-    return verdict or exit_code(summary, accept_red=True)
+    return worse or own or exit_code(summary, accept_red=True)
 
 
 def _cut_to_size(workspace: Workspace, backend: Backend, arguments: argparse.Namespace, console: Console) -> Workspace:

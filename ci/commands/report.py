@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci.commands.baseline import add_stands_for_argument
 from ci.commands.export_results import write_report
 from ci.commands.given_runs import add_run_argument, folder_of, given_run, history_file
 from ci.errors import ConfigurationError, ExitCode
@@ -15,6 +16,7 @@ from ci.reports.base import ReportOptions
 from ci.reports.page.folder import MOST_BYTES, lay_out_page
 from ci.reports.reasons import PAGE
 from ci.reports.registry import REPORTS, load_report
+from ci.results.baseline import held_against
 from ci.results.history import read_history
 from ci.util.text import counted
 
@@ -51,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="html, comment, step-summary: an earlier run, or the address of its merged.json: what changed since",
     )
+    add_stands_for_argument(parser)
     group = parser.add_argument_group("of the format html")
     group.add_argument(
         "--evidence",
@@ -75,7 +78,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         urls={},
         log_dir=".",
         folder=arguments.evidence or folder_of(arguments.run_given),
-        baseline=None if arguments.baseline is None else given_run(arguments.baseline),
+        baseline=_baseline(merged, arguments),
         reasons=_reasons(os.environ),
         history=read_history(arguments.history or history_file(merged.suite.name))
         if arguments.format == "html"
@@ -92,6 +95,15 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     write_report(output, content)
     console.info(f"{arguments.format}: {output}")
     return ExitCode.GREEN
+
+
+def _baseline(merged: Merged, arguments: argparse.Namespace) -> Merged | None:
+    """Of a run of a part, only that part of it: what was not asked for now is not gone."""
+    if arguments.baseline is None:
+        return None
+    base = given_run(arguments.baseline)
+    stands_for = dict(arguments.stands_for)
+    return held_against(base, merged, stands_for) if stands_for or merged.unselected else base
 
 
 def _reasons(environment: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ from ci.results.plan_file import Plan
 from ci.results.shard_file import checked_run
 from ci.suites.registry import SUITES, known_suites
 from ci.util.given_files import read_given
-from ci.util.suggest import shown_path
+from ci.util.suggest import shown, shown_path
 
 if TYPE_CHECKING:
     import argparse
@@ -89,6 +89,7 @@ def version_words(arguments: argparse.Namespace) -> list[str]:
     words += [] if arguments.versions == VERSIONS else ["--versions", str(arguments.versions)]
     files = [("--extra-versions", it) for it in arguments.extra_versions]
     files += [("--expectations", it) for it in arguments.expectations]
+    words += [word for name, image in arguments.replace for word in ("--replace", f"{name}={image}")]
     return [*words, *(word for option, path in files for word in (option, str(path)))]
 
 
@@ -108,6 +109,15 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         metavar="IMAGE",
         help="of another network simulator than ours, for the suites quic and webtransport",
     )
+    group.add_argument(
+        "--replace",
+        type=_replacement,
+        action="append",
+        default=[],
+        metavar="VERSION=IMAGE",
+        help="another image for a version, such as that of a pull request: a reference, or the path of an archive "
+        "(./image.tar) or of a folder with a Dockerfile; may be repeated",
+    )
     add_suite_argument(group)
     group.add_argument("--versions", type=Path, default=VERSIONS, metavar="FILE", help="default: versions.yaml")
     group.add_argument(
@@ -126,6 +136,15 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="what else is known of cases before they run; comes before what versions.yaml says; may be repeated",
     )
+
+
+def _replacement(text: str) -> tuple[str, str]:
+    name, equals, image = text.partition("=")
+    if not name or not equals or not image.strip():
+        raise ConfigurationError(
+            "bad-value", f"--replace: `{shown(text)}` is no version and image", hint="--replace go-v0.51=my-image:pr"
+        )
+    return name, image
 
 
 def implied_suite() -> str:
@@ -162,7 +181,9 @@ class Workspace:
         path: Path = arguments.versions
         return cls(
             root=path.resolve().parent,
-            catalogue=load(path, known_suites(), extra=arguments.extra_versions, expectations=arguments.expectations),
+            catalogue=load(
+                path, known_suites(), extra=arguments.extra_versions, expectations=arguments.expectations
+            ).replacing(dict(arguments.replace)),
             selects=arguments.select,
             ignores=arguments.ignore,
             suite=SUITES[arguments.suite],

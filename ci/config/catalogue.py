@@ -8,7 +8,7 @@ tell.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -17,8 +17,9 @@ from ci.config.expectations import ExpectationRow, check_expectations, read_expe
 from ci.config.expression import RESERVED, Resolver
 from ci.config.row import Row, is_plain, read_row
 from ci.config.yaml_source import Node, Place, Problems, read
-from ci.model import Expectation, Suites, SuiteWords, Version
-from ci.util.suggest import shown
+from ci.errors import ConfigurationError
+from ci.model import Expectation, PublishedImage, Suites, SuiteWords, Version
+from ci.util.suggest import did_you_mean, shown
 
 __all__ = ["Catalogue", "load"]
 
@@ -50,6 +51,26 @@ class Catalogue:
     def resolver(self) -> Resolver:
         """Gives expressions of the selection language their meaning here."""
         return Resolver(suites=self.suites, versions=self.versions, aliases=self.aliases)
+
+    def replacing(self, images: Mapping[str, str]) -> Catalogue:
+        """The same, with other images for some versions.
+
+        :param images: reference, or path of an archive or a build folder, by version id
+        :raises ConfigurationError: there is no such version
+        """
+        known = self.by_id()
+        for name in images:
+            if name not in known:
+                raise ConfigurationError(
+                    "no-such-version",
+                    f"--replace: there is no version `{shown(name)}`{did_you_mean(name, known)}",
+                    hint="name one of versions.yaml, or of a file given with --extra-versions",
+                )
+        versions = tuple(
+            replace(it, source=PublishedImage(reference=images[it.id])) if it.id in images else it
+            for it in self.versions
+        )
+        return replace(self, versions=versions)
 
     def by_id(self) -> Mapping[str, Version]:
         return MappingProxyType({version.id: version for version in self.versions})

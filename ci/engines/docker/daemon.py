@@ -197,6 +197,19 @@ class Daemon:
         load: Any = self.api.load_image  # the SDK leaves it untyped
         return self._said(lambda: load(archive))
 
+    def load_whole(self, archive: IO[bytes]) -> str:
+        """Give the engine an archive of images; all that it says of that.
+
+        :raises EngineError: the engine does not answer
+        """
+        load: Any = self.api.load_image  # the SDK leaves it untyped
+        try:
+            return "".join(str(line.get("stream") or line.get("error") or "") for line in load(archive))
+        except docker.errors.APIError as error:
+            return str(error.explanation or error)
+        except TROUBLE as error:
+            raise self.trouble(str(error)) from error
+
     def fetch(self, reference: str, limits: Limits) -> str | None:
         """See `ImageStore.fetch`."""
         return self._asked(limits, lambda api: api.pull(reference, stream=True, decode=True))

@@ -22,6 +22,7 @@ from ci.engines.docker.address import require_docker_command
 from ci.engines.docker.daemon import LABEL, Daemon
 from ci.engines.docker.files import read_file
 from ci.engines.docker.helper_image import make_missing
+from ci.engines.docker.own_images import OwnImages, names_a_path
 from ci.engines.docker.published import PAUSES, PublishedImages
 from ci.errors import BuildError
 from ci.images.base import Image, ImageReport, ImageStatus, PullPolicy, Unavailable, Watch, unwatched
@@ -79,13 +80,14 @@ class Images:
             daemon, policy=pull, pauses=pauses, platform=platform, warn=warn, stopped=self._stopped
         )
         self._commands = commands or Commands(daemon.address.environment)
+        self._own = OwnImages(daemon, self._commands)
 
     # --- what is there --------------------------------------------------------------------------------
 
     def find(self, version: Version) -> Image | Unavailable:
         """The image a case will run, without building anything; a published one is pulled if need be."""
         if isinstance(version.source, PublishedImage):
-            return self._published.find(version.source.reference)
+            return self._given(version.source.reference)
         key = self._key_of(version.source.folder)
         tag = self.tag(version, key)
         digest = self._digest(tag)
@@ -97,6 +99,9 @@ class Images:
                 text=f"no image {tag}: build it with `nox -s build-images -- {version.id}`, or see why that failed",
             )
         return Image(digest=digest, build_key=key)
+
+    def _given(self, reference: str) -> Image | Unavailable:
+        return (self._own if names_a_path(reference) else self._published).find(reference)
 
     def packages(self, image: Image) -> str | None:
         """See `Provider.packages`."""
@@ -193,7 +198,7 @@ class Images:
         started = time.monotonic()
         assert isinstance(version.source, PublishedImage)  # noqa: S101 -- sorted by the caller
         there = self._published.is_here(version.source.reference)
-        image = self._published.find(version.source.reference)
+        image = self._given(version.source.reference)
         if isinstance(image, Unavailable):
             if self._stopped.is_set():
                 return self._called_off(version, started)
