@@ -108,9 +108,12 @@ def _baseline(merged: Merged, arguments: argparse.Namespace) -> Merged | None:
 
 def _reasons(environment: Mapping[str, str]) -> str:
     """The page about reason codes: on GitHub at the commit that was run, elsewhere by its name."""
-    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
-    server, repository, commit = (environment.get(name) for name in names)
-    return f"{server}/{repository}/blob/{commit}/{PAGE}" if server and repository and commit else PAGE
+    server = environment.get("GITHUB_SERVER_URL")
+    # In somebody else's workflow, this is the repository that the action is of.
+    for repository, commit in (("GITHUB_ACTION_REPOSITORY", "GITHUB_ACTION_REF"), ("GITHUB_REPOSITORY", "GITHUB_SHA")):
+        if server and environment.get(repository) and environment.get(commit):
+            return f"{server}/{environment[repository]}/blob/{environment[commit]}/{PAGE}"
+    return PAGE
 
 
 def _site(merged: Merged, options: ReportOptions, arguments: argparse.Namespace, console: Console) -> ExitCode:

@@ -197,8 +197,9 @@ class Images:
     def _fetch(self, version: Version) -> ImageReport:
         started = time.monotonic()
         assert isinstance(version.source, PublishedImage)  # noqa: S101 -- sorted by the caller
-        there = self._published.is_here(version.source.reference)
-        image = self._given(version.source.reference)
+        reference = version.source.reference
+        there = not names_a_path(reference) and self._published.is_here(reference)
+        image = self._given(reference)
         if isinstance(image, Unavailable):
             if self._stopped.is_set():
                 return self._called_off(version, started)
