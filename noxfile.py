@@ -310,6 +310,19 @@ def actionlint(session: nox.Session) -> None:
         session.warn("actionlint skipped: neither actionlint nor go is on PATH")
 
 
+def validate(session: nox.Session, python: str) -> None:
+    """The files that other programs read, against the schemas of these."""
+    check = str(Path(python).with_name("check-jsonschema"))
+    for schema, pattern in (
+        ("vendor.github-workflows", ".github/workflows/*.yml"),
+        ("vendor.github-actions", ".github/actions/*/action.yml"),
+        ("vendor.dependabot", ".github/dependabot.yml"),
+        ("vendor.gitlab-ci", "docs/ci/gitlab.yml"),
+    ):
+        session.run(check, "--builtin-schema", schema, *sorted(map(str, ROOT.glob(pattern))), external=True)
+    session.run(str(Path(python).with_name("kubernetes-validate")), "--quiet", "docs/ci/kubernetes.yaml", external=True)
+
+
 @nox.session(venv_backend="none", tags=["check"])
 def lint(session: nox.Session) -> None:
     """ruff, the workflows' linters, and each family's own linter where its tools are present."""
@@ -320,6 +333,7 @@ def lint(session: nox.Session) -> None:
         zizmor = str(Path(python).with_name("zizmor"))
         session.run(zizmor, "--offline", "--quiet", "--persona=pedantic", ".github", external=True)
         actionlint(session)
+        validate(session, python)
     if shutil.which("make") is None:
         session.warn("the implementations are not linted: there is no make on PATH")
         return

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
+from ci.commands.init_outside import init_outside
 from ci.commands.workspace import implied_suite
 from ci.config.catalogue import Catalogue, load
 from ci.config.edit import NewRow, VersionsText, first_row
@@ -40,7 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "but two functions. Where the family is here already, makes a new version beside its newest one. "
         "Nothing that exists is changed."
     )
-    parser.epilog = "example: nox -s init -- zig-libp2p\nexample: nox -s init -- go --version v0.52 --write"
+    parser.epilog = (
+        "example: nox -s init -- zig-libp2p\nexample: nox -s init -- go --version v0.52 --write\n"
+        "example: nox -s init -- go --into ../go-libp2p"
+    )
     parser.add_argument("family", metavar="FAMILY", help="the implementation, as `family` in versions.yaml")
     parser.add_argument(
         "--version",
@@ -53,12 +57,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--versions", type=Path, default=Path("versions.yaml"), metavar="FILE", help="default: versions.yaml"
     )
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help="the root of your own repository: make interop/FAMILY.yaml and a workflow there, and nothing here",
+    )
+    parser.add_argument(
+        "--hub", metavar="OWNER/NAME@COMMIT", help="with --into: where the matrix is; default: this checkout's origin"
+    )
     parser.add_argument("--write", action="store_true", help="add the row to versions.yaml instead of printing it")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     path: Path = arguments.versions
+    if arguments.into is not None:
+        catalogue = load(path, known_suites())
+        _check_name("family", arguments.family, catalogue)
+        return init_outside(arguments.family, arguments.into, arguments.hub, path, catalogue, console)
     order = _understand(arguments, path.resolve().parent, load(path, known_suites()))
     text = VersionsText(path)
     rows = order.rows(text)
