@@ -283,14 +283,15 @@ def minimums(session: nox.Session) -> None:
     """The tests of what starts nothing, with the oldest version of each dependency that pyproject.toml allows."""
     uv = [environment(session, CHECK_LOCK), "-m", "uv"]
     with tempfile.TemporaryDirectory() as scratch:
-        session.run(*uv, "venv", "--quiet", "--python", sys.executable, scratch, external=True)
-        install = [*uv, "pip", "install", "--quiet", "--python", scratch, "--resolution", "lowest-direct"]
-        session.run(*install, "-r", "pyproject.toml", external=True)
-        session.run(
-            *uv, "pip", "install", "--quiet", "--python", scratch, "pytest", "hypothesis", "jsonschema", external=True
-        )
-        words = [str(Path(scratch) / "bin" / "python"), "-W", "default", "-m", "pytest", "-W", "default"]
-        ignored = [f"--ignore=tests/unit/{it}.py" for it in ("test_nox_sessions", "test_workflow")]
+        session.run(*uv, "venv", "--quiet", "--seed", "--python", sys.executable, scratch, external=True)
+        install = [*uv, "pip", "install", "--quiet", "--python", scratch]
+        session.run(*install, "--resolution", "lowest-direct", "-r", "pyproject.toml", external=True)
+        # Of these any version will do: they test, and are not tested.
+        session.run(*install, "hypothesis", "jsonschema", "nox", "pytest", external=True)
+        words = [str(Path(scratch) / "bin" / "python"), "-m", "pytest", "-W", "default"]
+        # Schemas are written with the locked version of their library, and what it is that another one imports when it
+        # starts is no fault of ours.
+        ignored = [f"--ignore=tests/unit/{it}.py" for it in ("test_schemas", "test_start_up")]
         session.run(*words, *ignored, *(session.posargs or ["tests/unit", "-m", "not docker"]), external=True)
 
 
