@@ -77,6 +77,7 @@ def connect(environment: Mapping[str, str] | None = None) -> EngineClient:
     :raises EngineError: no engine answers, or it is too old
     """
     address = find_engine(os.environ if environment is None else environment)
+    where = f" at {address}" if address.context else ""
     try:
         _knock(address.host)
         client = EngineClient(address)
@@ -84,13 +85,21 @@ def connect(environment: Mapping[str, str] | None = None) -> EngineClient:
         api = tuple(int(part) for part in version["ApiVersion"].split("."))
     # The last ones: an address that is none, or whoever answers there is no engine.
     except (*TROUBLE, ValueError, KeyError, TypeError, AttributeError) as error:
-        where = f" at {address}" if address.context else ""
         raise EngineError(
             "engine-unreachable",
             f"no Docker engine answers{where}: {error}",
             why="it is not installed, not started, or this user may not talk to it",
             hint="start it (`systemctl start docker`, `dockerd`, Docker Desktop), check with `docker version`",
         ) from error
+    if any(it.get("Name") == "Podman Engine" for it in version.get("Components") or ()):
+        client.close()
+        raise EngineError(
+            "engine-podman",
+            f"Podman {version['Version']} answers{where or f' at {address}'}, which is not supported",
+            why="its Docker-compatible socket was tried (4.3): containers start, and what they publish on the loopback "
+            "address, where Redis is reached, does not come through",
+            hint="let DOCKER_HOST or the context name a Docker engine; or --engine local, which needs none",
+        )
     if api < MINIMUM_API:
         client.close()
         raise EngineError(
