@@ -15,6 +15,7 @@ from ci.commands.given_runs import given_run
 from ci.commands.workspace import VERSIONS, Workspace
 from ci.errors import ConfigurationError, ExitCode, NothingSelectedError
 from ci.reports.base import ReportOptions
+from ci.reports.comparison import summary
 from ci.reports.expectations import closing
 from ci.reports.formats.summary import COMMENT, STEP_SUMMARY
 from ci.reports.markdown import code
@@ -125,7 +126,7 @@ def _say(submission: Submission, pages: str | None, console: Console) -> _Said:
     return _Said(
         suite=suite,
         conclusion="failure" if red else "success",
-        title=red or closing(merged),
+        title=red or (closing(merged) if comparison is None else summary(comparison)),
         comment=COMMENT.render(merged, options) + note,
         summary=STEP_SUMMARY.render(merged, options)[:MOST_CHECK_BYTES] + note,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ci.results.comparison import Comparison, Culprit, Difference, InputChange
     from ci.results.merged import MergedCase
 
-__all__ = ["as_document", "as_lines", "as_markdown"]
+__all__ = ["as_document", "as_lines", "as_markdown", "summary"]
 
 # A comment on GitHub may have 65,536 characters.
 LONGEST_MARKDOWN: Final = 60_000
