@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ci.commands.bisect import add_bisect_arguments, bisect
-from ci.commands.given_runs import given_run
+from ci.commands.given_runs import folder_of, given_run
+from ci.commands.package_lists import package_differences
 from ci.errors import ConfigurationError, ExitCode
 from ci.reports.comparison import as_document, as_lines, as_markdown
 from ci.results.comparison import Change, compare
@@ -50,6 +51,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     elif arguments.format == "markdown":
         sys.stdout.write(as_markdown(comparison, proved))
     else:
+        for line in package_differences(comparison, folder_of(arguments.base), folder_of(arguments.head)):
+            console.info(line)
         for line in as_lines(comparison, proved):
             console.info(line)
     return ExitCode.FAILED if comparison.gating(arguments.fail_on) else ExitCode.GREEN

@@ -19,6 +19,7 @@ import zstandard
 from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.images import Images
 from ci.images.base import Unavailable
+from ci.images.caches import archive
 from ci.images.caches.base import Limits
 from ci.images.caches.chain import CacheChain, Place
 from ci.images.caches.directory import Directory
@@ -157,6 +158,15 @@ def test_an_archive_gives_no_image_a_name_but_its_own(
     with pytest.raises(OSError, match="is damaged"):
         shelf.archives.restore(shelf.tag, shelf.daemon)
     assert not shelf.has(other(shelf))
+    assert not shelf.has(shelf.tag)
+
+
+def test_one_that_unpacks_to_more_than_any_image_is_read_no_further(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_MOST_BYTES", 4096)
+    with pytest.raises(OSError, match="larger than any image"):
+        shelf.archives.restore(shelf.tag, shelf.daemon)
     assert not shelf.has(shelf.tag)
 
 

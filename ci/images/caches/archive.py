@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import zstandard
 
@@ -21,6 +21,8 @@ __all__ = ["checked", "opened", "pack"]
 _DESCRIPTIONS: Final = ("manifest.json", "repositories", "index.json")
 _MOST_DESCRIPTION: Final = 1 << 20
 _NAME: Final = "io.containerd.image.name"
+# Unpacked. What claims to be more would fill the disk of whoever believes it.
+_MOST_BYTES: Final = 16 << 30
 _BLOCK: Final = 1 << 20
 
 
@@ -53,7 +55,7 @@ def checked(source: Path, *, sha256: str, tag: str) -> None:
         raise ValueError("its content is not what was written there")
     try:
         with opened(source) as reader:
-            _check(reader, tag)
+            _check(cast("IO[bytes]", _Bounded(reader, _MOST_BYTES)), tag)
     except (zstandard.ZstdError, tarfile.TarError) as error:
         raise ValueError(str(error)) from error
 
@@ -63,6 +65,24 @@ def opened(source: Path) -> Iterator[IO[bytes]]:
     """What an archive holds, as the engine takes it."""
     with open_given(source) as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
         yield reader
+
+
+class _Bounded:
+    """A file that is read from front to back, up to a point.
+
+    :raises ValueError: there is more
+    """
+
+    def __init__(self, reader: IO[bytes], most: int) -> None:
+        self._reader = reader
+        self._left = most
+
+    def read(self, size: int) -> bytes:
+        block = self._reader.read(size)
+        self._left -= len(block)
+        if self._left < 0:
+            raise ValueError("unpacked it is larger than any image")
+        return block
 
 
 def _check(reader: IO[bytes], tag: str) -> None:

@@ -38,7 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     tag: str
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-    bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 36)]
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
 
     @property
     def archive(self) -> str:
