@@ -211,3 +211,9 @@ def test_an_image_of_another_key_is_no_hit_whatever_it_is_called(shelf: Shelf) -
     assert not shelf.has(shelf.tag)
     [warning] = said
     assert warning.endswith("could not be loaded: what is kept by that name is an image of unknown origin")
+
+    # The next that is kept is written over it.
+    before = shelf.file
+    shelf.make(shelf.tag)
+    shelf.archives.save(shelf.tag, shelf.daemon)
+    assert shelf.file != before

@@ -19,6 +19,7 @@ from engine_fronts import engine_front
 from ci.engines.docker.daemon import Daemon, connect
 from ci.errors import EngineError
 from ci.images.caches.base import CacheOutageError, ImageCache, Limits
+from ci.images.caches.chain import CacheChain, Place
 from ci.images.caches.registry import open_cache
 
 pytestmark = pytest.mark.docker
@@ -133,6 +134,25 @@ def test_two_that_keep_one_at_once_leave_one_that_is_whole(kept: Kept, throwaway
         list(pool.map(lambda cache: cache.save(tag, daemon), [opened(kept), opened(kept)]))
     daemon.forget(tag)
     assert opened(kept).restore(tag, daemon)
+
+
+def test_what_has_turned_out_to_be_another_is_written_over(kept: Kept, throwaways: Throwaways) -> None:
+    daemon, tag, cache = throwaways.daemon, throwaways.make(), opened(kept)
+    cache.save(tag, daemon)
+    wrong = (daemon.image(tag) or {})["Id"]
+    daemon.forget(tag)
+    said: list[str] = []
+    chain = CacheChain([Place(cache=cache, reads=True, writes=True)], Limits(), said.append)
+    assert chain.restore(tag, daemon, objection=lambda: "it is another") is None
+    assert daemon.image(tag) is None
+    assert said == [f"cache {cache.describe()}: {tag} could not be loaded: it is another"]
+
+    daemon.api.import_image_from_data(b"\0" * 1024, repository=tag.rpartition(":")[0], tag=KEY)
+    right = (daemon.image(tag) or {})["Id"]
+    chain.save(tag, daemon)
+    daemon.forget(tag)
+    assert chain.restore(tag, daemon) == cache.describe()
+    assert (daemon.image(tag) or {})["Id"] == right != wrong
 
 
 def test_an_engine_in_trouble_costs_no_entry(kept: Kept, throwaways: Throwaways, tmp_path: Path) -> None:

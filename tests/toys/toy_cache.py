@@ -20,6 +20,8 @@ class ToyCache:
     def restore(self, tag: str, store: ImageStore) -> bool:
         return self.has(tag, store)
 
+    def distrust(self, tag: str) -> None: ...
+
     def save(self, tag: str, store: ImageStore) -> None:
         self._folder.mkdir(exist_ok=True)
         self._file(tag).write_bytes(b"".join(store.export(tag)))

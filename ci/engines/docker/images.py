@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,7 +49,7 @@ class Images:
     :param jobs: how many folders are built at once
     :param pull: when published images are pulled
     :param platform: what the engine runs without emulation, such as `linux/amd64`
-    :param warn: told of an image that is not what it is called, and of a registry that is asked again
+    :param warn: told of a registry that is asked again
     :param pauses: seconds to wait before each further try of a pull that failed for a reason that may pass
     :param commands: what `make` is run with, and ended by `stop`
     """
@@ -74,7 +73,6 @@ class Images:
         self._key_of = key_of
         self._caches = caches
         self._jobs = jobs
-        self._warn = warn
         self._stopped = threading.Event()
         self._published = PublishedImages(
             daemon, policy=pull, pauses=pauses, platform=platform, warn=warn, stopped=self._stopped
@@ -137,17 +135,16 @@ class Images:
         if self._caches is None:
             return None
         tag = self.tag(version, key)
-        source = self._caches.restore(tag, self._daemon, then=then)
-        if source is None:
-            return None
-        label = ((self._daemon.image(tag) or {}).get("Config") or {}).get("Labels") or {}
-        if label.get(KEY_LABEL) == _label(version, key):
-            return source
-        # Whoever may write there has put another under this name.
-        self._daemon.forget(tag)
-        found = label.get(KEY_LABEL) or "an image of unknown origin"
-        self._warn(f"cache {source}: {tag} could not be loaded{then}: what is kept by that name is {found}")
-        return None
+
+        def objection() -> str | None:
+            labels = ((self._daemon.image(tag) or {}).get("Config") or {}).get("Labels") or {}
+            built_as = labels.get(KEY_LABEL) or "an image of unknown origin"
+            return None if built_as == _label(version, key) else f"what is kept by that name is {built_as}"
+
+        try:
+            return self._caches.restore(tag, self._daemon, objection=objection, then=then)
+        except Stopped:
+            return None  # and nothing is built instead
 
     def cached(self, version: Version) -> bool:
         """See `Provider.cached`."""
@@ -221,9 +218,8 @@ class Images:
             tag, source = self.tag(version, key), None
             digest = self._digest(tag)
             if digest is None:
-                with suppress(Stopped):
-                    source = self._from_caches(version, key, then=", it is built instead")
-                    digest = self._digest(tag) if source else None
+                source = self._from_caches(version, key, then=", it is built instead")
+                digest = self._digest(tag) if source else None
             digests[version.id] = digest
             if digest is not None:
                 self._keep(tag)

@@ -92,3 +92,6 @@ class ImageCache(Protocol):
         :raises OSError: there is no room, or it cannot be written
         :raises EngineError: see `restore`
         """
+
+    def distrust(self, tag: str) -> None:
+        """What is kept of this image is of no use, as has turned out after it was given: `save` writes over it."""

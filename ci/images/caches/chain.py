@@ -49,14 +49,28 @@ class CacheChain:
             for number, place in self._read()
         )
 
-    def restore(self, tag: str, store: ImageStore, *, then: str = "") -> str | None:
+    def restore(
+        self, tag: str, store: ImageStore, *, objection: Callable[[], str | None] = lambda: None, then: str = ""
+    ) -> str | None:
         """Give an image to the engine; which cache had it, None where none has.
 
+        :param objection: asked of what the engine has got: why it is not the image that is meant, None where it is
         :param then: what is done where it cannot be had, for the warning
         :raises EngineError: the engine does not answer
         """
+
+        def restored(cache: ImageCache) -> bool:
+            if not cache.restore(tag, store):
+                return False
+            if (why := objection()) is None:
+                return True
+            # Whoever may write there has put another under this name.
+            store.forget(tag)
+            cache.distrust(tag)
+            raise OSError(why)
+
         for number, place in self._read():
-            if self._asked(number, place, lambda cache: cache.restore(tag, store), f"{tag} could not be loaded{then}"):
+            if self._asked(number, place, restored, f"{tag} could not be loaded{then}"):
                 return place.cache.describe()
         return None
 

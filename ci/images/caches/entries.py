@@ -115,10 +115,13 @@ class ArchiveCache:
         try:
             self._load(entry, tag, store)
         except OSError:
-            with self._lock:
-                self._refused.add(tag)
+            self.distrust(tag)
             raise
         return True
+
+    def distrust(self, tag: str) -> None:
+        with self._lock:
+            self._refused.add(tag)
 
     def _load(self, entry: Entry, tag: str, store: ImageStore) -> None:
         with self._files.local(entry.archive, size=entry.bytes) as archive:

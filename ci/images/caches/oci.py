@@ -45,6 +45,7 @@ class Registry:
     def __init__(self, place: str, limits: Limits) -> None:
         self._place = place
         self._limits = limits
+        self._distrusted: set[str] = set()
 
     def describe(self) -> str:
         return f"oci:{self._place}"
@@ -68,8 +69,11 @@ class Registry:
             raise CacheOutageError(f"it cannot be asked for {tag}: {complaint}")
         return complaint is None
 
+    def distrust(self, tag: str) -> None:
+        self._distrusted.add(tag)
+
     def save(self, tag: str, store: ImageStore) -> None:
-        if self.has(tag, store):
+        if tag not in self._distrusted and self.has(tag, store):
             return
         reference = self.reference(tag)
         store.alias(tag, reference)
