@@ -10,7 +10,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,6 +20,7 @@ from fake_peers import ENDPOINT, DockerPeers, LocalPeers, PeerImage, Play
 from quic_traffic import Captured
 from redis_servers import RedisServer, redis_process, redis_program
 from simulator_lab import Lab, build
+from throwaways import Throwaways
 
 from ci.engines.docker import sandbox
 from ci.engines.docker.daemon import LABEL, Daemon, EngineClient, connect
@@ -238,3 +239,9 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """A real Redis of the test's own."""
     with redis_process(tmp_path) as server:
         yield server
+
+
+@pytest.fixture
+def throwaways(daemon: Daemon) -> Iterator[Throwaways]:
+    with closing(Throwaways(daemon)) as it:
+        yield it

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci.commands.compare import changes
 from ci.commands.given_runs import given_run
+from ci.commands.step_outputs import write_step_outputs
 from ci.errors import ConfigurationError, ExitCode
 from ci.reports.comparison import as_lines
 from ci.results.baseline import held_against
 from ci.results.comparison import Change, compare
-from ci.util.suggest import shown
+from ci.util.suggest import did_you_mean, shown
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ci.results.merged import Merged
     from ci.terminal.console import Console
 
-__all__ = ["add_baseline_arguments", "add_stands_for_argument", "baseline_of", "compared", "verdict"]
+__all__ = ["add_baseline_arguments", "add_stands_for_argument", "baseline_of", "changes", "compared", "verdict"]
 
 
 def add_baseline_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +60,21 @@ def _standing(text: str) -> tuple[str, str]:
     return mine, theirs
 
 
+def changes(text: str) -> tuple[Change, ...]:
+    """The value of `--fail-on`."""
+    known = [it.value for it in Change]
+    found = []
+    for word in text.split(","):
+        if word not in known:
+            raise ConfigurationError(
+                "bad-value",
+                f"--fail-on: `{word}` is no change{did_you_mean(word, known)}",
+                hint=f"the changes are {', '.join(known)}",
+            )
+        found.append(Change(word))
+    return tuple(found)
+
+
 def baseline_of(arguments: argparse.Namespace) -> Merged | None:
     """The run that was named; asked for before anything has run.
 
@@ -79,10 +93,9 @@ def verdict(arguments: argparse.Namespace, comparison: Comparison, console: Cons
     for line in as_lines(comparison):
         console.info(line)
     gating = comparison.gating(arguments.fail_on)
-    if output := os.environ.get("GITHUB_OUTPUT"):
-        try:
-            with Path(output).open("a", encoding="utf-8") as file:
-                file.write(f"newly-failing={len(comparison.gating([Change.NEWLY_FAILING]))}\n")
-        except OSError as error:
-            console.warn(f"GITHUB_OUTPUT names {shown(output)}, which cannot be written: {error.strerror}")
+    newly = len(comparison.gating([Change.NEWLY_FAILING]))
+    try:
+        write_step_outputs({"newly-failing": str(newly)}, os.environ)
+    except ConfigurationError as error:
+        console.warn(error.message)  # the run is done, and what came of it counts
     return ExitCode.FAILED if gating else ExitCode.GREEN

@@ -6,19 +6,19 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from ci.commands.baseline import changes
 from ci.commands.bisect import add_bisect_arguments, bisect
 from ci.commands.given_runs import folder_of, given_run
 from ci.commands.package_lists import package_differences
-from ci.errors import ConfigurationError, ExitCode
+from ci.errors import ExitCode
 from ci.reports.comparison import as_document, as_lines, as_markdown
 from ci.results.comparison import Change, compare
 from ci.util.json_document import canonical
-from ci.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from ci.terminal.console import Console
 
-__all__ = ["changes", "configure", "run"]
+__all__ = ["configure", "run"]
 
 FORMATS = ("text", "markdown", "json")
 
@@ -56,18 +56,3 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         for line in as_lines(comparison, proved):
             console.info(line)
     return ExitCode.FAILED if comparison.gating(arguments.fail_on) else ExitCode.GREEN
-
-
-def changes(text: str) -> tuple[Change, ...]:
-    """The value of `--fail-on`."""
-    known = [it.value for it in Change]
-    found = []
-    for word in text.split(","):
-        if word not in known:
-            raise ConfigurationError(
-                "bad-value",
-                f"--fail-on: `{word}` is no change{did_you_mean(word, known)}",
-                hint=f"the changes are {', '.join(known)}",
-            )
-        found.append(Change(word))
-    return tuple(found)

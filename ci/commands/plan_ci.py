@@ -7,19 +7,18 @@ import json
 import os
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.commands.engine_choice import backend_for, image_choice
+from ci.commands.step_outputs import write_step_outputs
 from ci.commands.workspace import folders_of
 from ci.engines.registry import AUTO
-from ci.errors import ConfigurationError, EngineError, ExitCode, NothingSelectedError
+from ci.errors import EngineError, ExitCode, NothingSelectedError
 from ci.model import BuildRecipe, Version
 from ci.plan.ci_jobs import Demand, JobLimits, ShardChoice, choose_shards
 from ci.plan.shard import assign
 from ci.suites.registry import SUITES
 from ci.util.arguments import whole_number
-from ci.util.suggest import shown
 
 if TYPE_CHECKING:
     from ci.commands.workspace import Workspace
@@ -111,7 +110,8 @@ def plan_ci(arguments: argparse.Namespace, workspace: Workspace, console: Consol
     console.info(f"{len(matrices['images'])} folders to build, {len(matrices['shards'])} shards to run")
     if arguments.json:
         sys.stdout.write(json.dumps(matrices, indent=2) + "\n")
-    _write(matrices, os.environ.get("GITHUB_OUTPUT"))
+    # For `fromJSON`. GitHub refuses a matrix without rows, so a job asks first if it has any.
+    write_step_outputs({name: json.dumps(rows) for name, rows in matrices.items()}, os.environ)
     return ExitCode.GREEN
 
 
@@ -160,19 +160,3 @@ def _images(suite: _Suite, backend: Backend | None, console: Console) -> list[di
 
 def _folder(version: Version) -> str | None:
     return version.source.folder if isinstance(version.source, BuildRecipe) else None
-
-
-def _write(matrices: dict[str, list[dict[str, str]]], path: str | None) -> None:
-    """As outputs of a step, for `fromJSON`. GitHub refuses a matrix without rows, so a job asks first if it has any."""
-    if not path:
-        return
-    try:
-        with Path(path).open("a", encoding="utf-8") as output:
-            output.writelines(f"{name}={json.dumps(rows)}\n" for name, rows in matrices.items())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            "no-github-output",
-            f"GITHUB_OUTPUT names {shown(path)}, which cannot be written: {getattr(error, 'strerror', None) or error}",
-            why="the variable was set by hand, or its folder is gone",
-            hint="unset it, or let it name a file",
-        ) from None

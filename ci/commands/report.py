@@ -16,7 +16,7 @@ from ci.reports.base import ReportOptions
 from ci.reports.page.folder import MOST_BYTES, lay_out_page
 from ci.reports.reasons import PAGE
 from ci.reports.registry import REPORTS, load_report
-from ci.results.baseline import held_against
+from ci.results.baseline import comparable
 from ci.results.history import read_history
 from ci.util.text import counted
 
@@ -98,12 +98,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
 
 
 def _baseline(merged: Merged, arguments: argparse.Namespace) -> Merged | None:
-    """Of a run of a part, only that part of it: what was not asked for now is not gone."""
     if arguments.baseline is None:
         return None
-    base = given_run(arguments.baseline)
-    stands_for = dict(arguments.stands_for)
-    return held_against(base, merged, stands_for) if stands_for or merged.unselected else base
+    return comparable(given_run(arguments.baseline), merged, dict(arguments.stands_for))
 
 
 def _reasons(environment: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from ci.reports.comparison import summary
 from ci.reports.expectations import closing
 from ci.reports.formats.summary import COMMENT, STEP_SUMMARY
 from ci.reports.markdown import code
-from ci.results.baseline import held_against
+from ci.results.baseline import comparable
 from ci.results.comparison import Change, Comparison, compare
 from ci.results.submission import KnownPlan, Submission, submissions
 from ci.suites.registry import SUITES, known_suites
@@ -117,9 +117,9 @@ def _say(submission: Submission, pages: str | None, console: Console) -> _Said:
         text = f"{code(submission.name)} is refused: {code(submission.refused or '', 400)}\n"
         console.error(f"{submission.name} is refused: {submission.refused}")
         return _Said(suite=suite, conclusion="failure", title=title, comment=None, summary=text)
-    baseline = None if pages is None else given_run(f"{pages.rstrip('/')}/{suite}/merged.json")
-    if baseline is not None and merged.unselected:
-        baseline = held_against(baseline, merged, {})
+    baseline = None
+    if pages is not None:
+        baseline = comparable(given_run(f"{pages.rstrip('/')}/{suite}/merged.json"), merged, {})
     options = ReportOptions(urls={}, log_dir=".", baseline=baseline)
     note = f"\n{OWN_PLAN}\n" if submission.own_plan else ""
     comparison = None if baseline is None else compare(baseline, merged)

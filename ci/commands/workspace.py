@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ci.commands.latest import latest_run
 from ci.config.catalogue import Catalogue, load
 from ci.errors import ConfigurationError
+from ci.images.base import SNAPSHOT_VARIABLE
 from ci.images.content_key import FileHashes, content_key
 from ci.model import BuildRecipe, Version
 from ci.plan.expected import ExpectedCases, expected_cases
@@ -48,8 +49,6 @@ __all__ = [
 
 # Shared by all families and outside their folders, so their content goes into every content key.
 SHARED_RECIPES: Final = ("impls/image.mk", "impls/base/Dockerfile", "impls/base/upstream/Dockerfile")
-# A day of Debian's archive that images are built from; packages of another day make another image.
-SNAPSHOT_VARIABLE: Final = "DEBIAN_SNAPSHOT"
 # Durations of earlier runs; committed, because the shards of a commit must not depend on the machine.
 WEIGHTS: Final = Path(str(resources.files("ci").joinpath("data/weights")))
 VERSIONS: Final = Path("versions.yaml")

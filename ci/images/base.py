@@ -7,12 +7,25 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from ci.model import ReasonCode, Version
 
-__all__ = ["Image", "ImageReport", "ImageStatus", "Provider", "PullPolicy", "Unavailable", "Watch", "unwatched"]
+__all__ = [
+    "SNAPSHOT_VARIABLE",
+    "Image",
+    "ImageReport",
+    "ImageStatus",
+    "Provider",
+    "PullPolicy",
+    "Unavailable",
+    "Watch",
+    "unwatched",
+]
+
+# A day of Debian's archive that images are built from (impls/base/Makefile): that of another day makes other images.
+SNAPSHOT_VARIABLE: Final = "DEBIAN_SNAPSHOT"
 
 # Who shows what is being built: given what it is and where its log grows, a block that lasts as long as the build.
 Watch: TypeAlias = Callable[[str, Path], AbstractContextManager[None]]

@@ -10,8 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from ci.errors import ConfigurationError
-from ci.util.git import IDENTITY, git, pushed
+from ci.util.git import IDENTITY, git, push_refused, pushed
 
 __all__ = ["copy_folder", "push_pages"]
 
@@ -59,12 +58,7 @@ def push_pages(
             # Somebody else's push in between makes this one fail: then it is made anew on top of theirs.
             if pushed(tree, f"--force-with-lease={reference}:{old}", "origin", f"{commit}:{reference}"):
                 return commit
-    raise ConfigurationError(
-        "push-refused",
-        f"{remote} refused the pages on {branch} {ATTEMPTS} times",
-        why="the branch is protected, or changes faster than this job can follow",
-        hint="let the job's token push to the branch (permissions: contents: write)",
-    )
+    raise push_refused(remote, "the pages", branch, ATTEMPTS)
 
 
 def _index(tree: Path) -> str:

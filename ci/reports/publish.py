@@ -12,9 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from ci.errors import ConfigurationError
 from ci.reports.markers import Body, update_file
-from ci.util.git import IDENTITY, git, pushed
+from ci.util.git import IDENTITY, git, push_refused, pushed
 
 __all__ = ["push_dashboard"]
 
@@ -60,9 +59,4 @@ def push_dashboard(
                     return commit
             finally:
                 git(root, "worktree", "remove", "--force", str(tree))
-    raise ConfigurationError(
-        "push-refused",
-        f"{remote} refused the dashboard on {branch} {ATTEMPTS} times",
-        why="the branch is protected, or changes faster than this job can follow",
-        hint="let the job's token push to the branch (permissions: contents: write)",
-    )
+    raise push_refused(remote, "the dashboard", branch, ATTEMPTS)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ci.model import Case
     from ci.results.merged import Merged
 
-__all__ = ["held_against"]
+__all__ = ["comparable", "held_against"]
 
 
 def held_against(base: Merged, head: Merged, stands_for: Mapping[str, str]) -> Merged:
@@ -43,6 +43,14 @@ def held_against(base: Merged, head: Merged, stands_for: Mapping[str, str]) -> M
         if found is not None:
             cases.append(replace(found, case=case.case))
     return replace(base, cases=tuple(cases))
+
+
+def comparable(base: Merged, head: Merged, stands_for: Mapping[str, str]) -> Merged:
+    """The base as a report takes it: of a run of a part, only that part of it; what was not asked for now is not gone.
+
+    :raises ConfigurationError: see `held_against`
+    """
+    return held_against(base, head, stands_for) if stands_for or head.unselected else base
 
 
 def _there(case: Case, stands_for: Mapping[str, str]) -> Case:

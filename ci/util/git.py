@@ -11,7 +11,7 @@ from typing import Final
 
 from ci.errors import ConfigurationError, EngineError
 
-__all__ = ["IDENTITY", "authorization", "git", "pushed"]
+__all__ = ["IDENTITY", "authorization", "git", "push_refused", "pushed"]
 
 _AUTHOR: Final = {"name": "interop matrix", "email": "interop-matrix@users.noreply.github.com"}
 # Words in front of `commit` and the like.
@@ -43,6 +43,16 @@ def pushed(where: Path, *words: str) -> bool:
     if any(it in done.stderr for it in _OVERTAKEN):
         return False
     raise _failed(["push"], done.stderr)
+
+
+def push_refused(remote: str, what: str, branch: str, attempts: int) -> ConfigurationError:
+    """What to raise where a push was made anew so often that there is no use in it any more."""
+    return ConfigurationError(
+        "push-refused",
+        f"{remote} refused {what} on {branch} {attempts} times",
+        why="the branch is protected, or changes faster than this job can follow",
+        hint="let the job's token push to the branch (permissions: contents: write)",
+    )
 
 
 def _run(where: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:

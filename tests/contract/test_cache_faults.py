@@ -8,16 +8,15 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
 import pytest
 from registry import RESET, registry
-from test_caches import Throwaways, names
+from throwaways import Throwaways, names
 
-from ci.engines.docker.daemon import Daemon
 from ci.images.caches.base import Limits
 from ci.images.caches.chain import CacheChain, Place
 from ci.images.caches.registry import open_cache
@@ -25,12 +24,6 @@ from ci.images.caches.registry import open_cache
 pytestmark = pytest.mark.docker
 
 IMPATIENT: Final = Limits(connect=2, silence=1, pause=0.1, answer=2, slowest=1e9)
-
-
-@pytest.fixture
-def throwaways(daemon: Daemon) -> Iterator[Throwaways]:
-    with closing(Throwaways(daemon)) as it:
-        yield it
 
 
 class Server(ThreadingHTTPServer):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import secrets
-import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from cache_servers import docker_registry, nginx, s3_server
 from engine_fronts import engine_front
+from throwaways import KEY, Throwaways, names
 
 from ci.engines.docker.daemon import Daemon, connect
 from ci.errors import EngineError
@@ -25,7 +24,6 @@ from ci.images.caches.registry import open_cache
 pytestmark = pytest.mark.docker
 
 KINDS = ("dir", "http", "s3", "oci")
-KEY = "a" * 16
 
 
 class Kept(NamedTuple):
@@ -33,34 +31,6 @@ class Kept(NamedTuple):
 
     url: str
     files: Path | None
-
-
-class Throwaways:
-    """Images of one tiny layer, which are gone from the engine when the test is."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        self._names: list[str] = []
-
-    def make(self) -> str:
-        tag = f"interop/throwaway-{secrets.token_hex(4)}:{KEY}"
-        layer = io.BytesIO()
-        with tarfile.open(fileobj=layer, mode="w") as tar:
-            tar.addfile(tarfile.TarInfo(secrets.token_hex(8)))
-        repository, _, name = tag.rpartition(":")
-        self.daemon.api.import_image_from_data(layer.getvalue(), repository=repository, tag=name)
-        self._names.append(tag)
-        return tag
-
-    def close(self) -> None:
-        for name in self._names:
-            self.daemon.forget(name)
-
-
-@pytest.fixture
-def throwaways(daemon: Daemon) -> Iterator[Throwaways]:
-    with closing(Throwaways(daemon)) as it:
-        yield it
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -86,10 +56,6 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(kept: Kept, **limits: Any) -> ImageCache:
     return open_cache(kept.url, Limits(**limits))
-
-
-def names(daemon: Daemon) -> set[str]:
-    return {name for image in daemon.api.images() for name in image["RepoTags"] or ()}
 
 
 def test_what_is_kept_comes_back_under_its_name_alone(kept: Kept, throwaways: Throwaways) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import secrets
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from throwaways import Throwaways
 
 from ci.engines.docker.daemon import Daemon
 from ci.engines.docker.helper_image import BASE
@@ -31,15 +29,8 @@ def images(daemon: Daemon, **options: object) -> Images:
 
 
 @pytest.fixture
-def tag(daemon: Daemon) -> Iterator[str]:
-    name = f"interop/own-{secrets.token_hex(4)}:pr"
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo(secrets.token_hex(8)))
-    repository, _, word = name.rpartition(":")
-    daemon.api.import_image_from_data(layer.getvalue(), repository=repository, tag=word)
-    yield name
-    daemon.forget(name)
+def tag(throwaways: Throwaways) -> str:
+    return throwaways.make()
 
 
 def test_an_archive_is_loaded_once_and_its_digest_is_the_image(daemon: Daemon, tag: str, tmp_path: Path) -> None:

@@ -33,10 +33,11 @@ def open_backend(options: EngineOptions, reason: str) -> Backend:
     # What runs in the engine is for the engine's platform, which need not be the host's.
     version = daemon.call(daemon.api.version)
     platform = f"{version['Os']}/{version['Arch']}"
+    foreign = options.platform not in (None, platform)
     commands = Commands(daemon.address.environment)
 
     def prepare(versions: Iterable[Version], watch: Watch) -> None:
-        if options.platform not in (None, platform):
+        if foreign:
             return
         if any(isinstance(it.source, BuildRecipe) for it in versions):
             ensure_base(daemon, options.root, commands=commands, watch=watch)
@@ -61,7 +62,7 @@ def open_backend(options: EngineOptions, reason: str) -> Backend:
         warn=options.warn,
         commands=commands,
     )
-    if options.platform not in (None, platform):
+    if foreign:
         # An engine may well start them, in an emulation that is ten times slower: no result of an implementation.
         images = NoImages(f"this host runs {platform}, and {options.platform} was asked for")
     return Backend(

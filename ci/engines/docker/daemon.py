@@ -44,9 +44,15 @@ class _Api(docker.APIClient):
 class _ImpatientApi(_Api):
     """For what an engine asks of a registry: the SDK would wait for ever between two lines of its progress."""
 
-    def __init__(self, address: EngineAddress, silence: float) -> None:
+    def __init__(self, address: EngineAddress, silence: float, *, version: str) -> None:
         self._silence = silence
-        super().__init__(base_url=address.host, tls=address.tls or False, use_ssh_client=True, timeout=int(silence))
+        super().__init__(
+            base_url=address.host,
+            version=version,  # as it is known: otherwise the engine is asked for it each time
+            tls=address.tls or False,
+            use_ssh_client=True,
+            timeout=int(silence),
+        )
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         """Where no end was asked for, an end there is."""
@@ -236,11 +242,6 @@ class Daemon:
 
         return self._asked(limits, ask)
 
-    def rename(self, old: str, new: str) -> None:
-        """See `ImageStore.rename`."""
-        self.alias(old, new)
-        self.forget(old)
-
     def alias(self, old: str, new: str) -> None:
         """See `ImageStore.alias`."""
         repository, _, tag = new.rpartition(":")
@@ -254,7 +255,7 @@ class Daemon:
     def _asked(self, limits: Limits, question: Callable[[Any], Iterable[Any]]) -> str | None:
         """What an engine says of something that it asks of a registry, which may leave it without an answer."""
         try:
-            api = _ImpatientApi(self.address, limits.silence)
+            api = _ImpatientApi(self.address, limits.silence, version=self.api.api_version)
             try:
                 return self._said(lambda: question(api), limits.stopped.is_set)
             finally:

@@ -11,15 +11,13 @@ from typing import Final
 from ci.engines.docker.address import require_docker_command
 from ci.engines.docker.daemon import Daemon
 from ci.errors import BuildError
-from ci.images.base import Watch, unwatched
+from ci.images.base import SNAPSHOT_VARIABLE, Watch, unwatched
 from ci.images.build_commands import Commands
 
 __all__ = ["BASE", "BUILD_BASE", "ensure_base", "helper_image", "helper_tag", "make_missing"]
 
 BASE: Final = "interop/base:trixie"
 BUILD_BASE: Final = "interop/build-base:trixie"
-# A day of Debian's archive that images are built from (impls/base/Makefile).
-SNAPSHOT_VARIABLE: Final = "DEBIAN_SNAPSHOT"
 RECIPE: Final = Path(str(resources.files("ci").joinpath("data/helper")))
 
 

@@ -55,11 +55,8 @@ class ImageStore(Protocol):
     def published(self, reference: str, limits: Limits) -> str | None:
         """None if a registry has an image of this name for those who ask as we do, else what it said."""
 
-    def rename(self, old: str, new: str) -> None:
-        """Give an image another name in the place of the one it has; what has the other one loses it."""
-
     def alias(self, old: str, new: str) -> None:
-        """Give an image a second name."""
+        """Give an image a second name; what has that name loses it."""
 
     def forget(self, name: str) -> None:
         """Take a name from an image; one that nothing has is no error."""

@@ -60,7 +60,8 @@ class Registry:
             if _NOT_THERE.search(complaint):
                 return False
             raise CacheOutageError(f"{reference} cannot be pulled: {complaint}")
-        store.rename(reference, tag)
+        store.alias(reference, tag)
+        store.forget(reference)
         return True
 
     def has(self, tag: str, store: ImageStore) -> bool:
