@@ -172,6 +172,7 @@ class SuiteWords:
     :param second_named_first: folders of evidence name the version that answers first, as the established layout does
     :param negotiated: the params are what the two sides negotiate, and each may report what that was
     :param implied: what names no suite is of this one
+    :param measurements: words of the first param whose cases measure what another case beside them would change
     """
 
     name: str
@@ -184,6 +185,7 @@ class SuiteWords:
     second_named_first: bool = False
     negotiated: bool = False
     implied: bool = False
+    measurements: frozenset[str] = frozenset()
 
     def case(self, first: str, second: str, *params: str | None) -> Case:
         """A case of this suite; params that are not given it does not have."""
@@ -221,6 +223,11 @@ class Case:
     def words(self) -> tuple[str, ...]:
         """What the two do together, in the order of the case's name."""
         return tuple(word for word in self.params if word is not None)
+
+    @property
+    def alone(self) -> bool:
+        """It is run with nothing beside it."""
+        return self.params[0] in self.suite.measurements
 
     @property
     def pair(self) -> tuple[str, str]:

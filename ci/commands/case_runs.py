@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from ci.errors import BuildError
 from ci.images.base import Unavailable
 from ci.model import PublishedImage
-from ci.runner.case import EngineCases
+from ci.runner.case import EngineCases, drop_prepared
 from ci.suites.base import Captures, RunOptions
 from ci.util.arguments import factor, seconds, whole_number
 
@@ -99,6 +99,7 @@ def open_cases(
     :raises BuildError: an auxiliary image is not there
     :raises EngineError: the engine has no simulated network
     """
+    drop_prepared(folder)
     suite = workspace.suite
     engine = backend.network() if suite.simulated_network else backend.engine()
     auxiliary: dict[str, Image] = {}

@@ -112,11 +112,13 @@ def backend_for(
     *,
     run: str,
     images: ImageChoice | None = None,
+    workers: int = 1,
     keep: bool = False,
 ) -> Backend:
     """The engine of the user's choice.
 
     :param run: the run's name, by which what the engine makes is marked
+    :param workers: cases at once at most
     :param keep: what the engine makes for a slot outlives it, unless it ends with an error
     :raises EngineError: what was asked for does not answer
     """
@@ -129,6 +131,7 @@ def backend_for(
         jobs=images.jobs,
         pull=images.pull,
         platform=images.platform,
+        workers=workers,
         keep=keep,
         info=console.info,
         warn=console.warn,

@@ -35,6 +35,7 @@ from ci.reports.markers import check_file, update_file
 from ci.results.aggregate import CaseVerdict
 from ci.results.merged import write_merged
 from ci.results.shard_file import shard_folder
+from ci.runner.workers import most_workers
 from ci.suites.dashboards import body_of, matrix_table, refuse_part, standalone
 from ci.terminal.progress import humane
 from ci.terminal.spelling import say_next, spelled
@@ -90,7 +91,14 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, arguments.run_name, "1/1"), console)
-    backend = backend_for(engine, workspace, console, run=arguments.run_name, images=image_choice(arguments, console))
+    backend = backend_for(
+        engine,
+        workspace,
+        console,
+        run=arguments.run_name,
+        images=image_choice(arguments, console),
+        workers=most_workers(arguments.workers, os.cpu_count() or 1),
+    )
     console.info(backend.why)
     workspace = _cut_to_size(workspace, backend, arguments, console)
     if arguments.write and not arguments.partial:

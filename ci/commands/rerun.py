@@ -20,7 +20,7 @@ from ci.commands.workspace import Workspace, add_version_arguments
 from ci.errors import ConfigurationError, ExitCode, NothingSelectedError
 from ci.images.base import Unavailable
 from ci.model import ReasonCode
-from ci.plan.selection import fitting
+from ci.plan.selection import Fitting
 from ci.reports.expectations import closing
 from ci.results.merge import find_shards
 from ci.results.merged import write_merged
@@ -28,6 +28,7 @@ from ci.results.plan_file import PLAN_FILE
 from ci.results.rerun import outstanding, recorded
 from ci.results.shard_file import ResultsWriter, shard_folder
 from ci.runner.shard import Runner, Settings
+from ci.runner.workers import most_workers
 from ci.suites.registry import SUITES
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import Progress
@@ -79,7 +80,14 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     name = f"rerun-{moment}-{os.getpid()}"
     engine = engine_of(arguments, (it for case in merged.cases for it in case.attempts), console)
-    backend = backend_for(engine, workspace, console, run=name, images=image_choice(arguments, console))
+    backend = backend_for(
+        engine,
+        workspace,
+        console,
+        run=name,
+        images=image_choice(arguments, console),
+        workers=most_workers(arguments.workers, os.cpu_count() or 1),
+    )
     console.info(backend.why)
     if _run_again(arguments, workspace, backend, merged, cases, name, console).cancelled:
         return ExitCode.INTERRUPTED
@@ -96,7 +104,7 @@ def _chosen(merged: Merged, workspace: Workspace, selection: Sequence[str]) -> l
     if not selection:
         return [it.case for it in outstanding(merged)]
     all_cases = [it.case for it in merged.cases]
-    found = fitting(all_cases, workspace.catalogue.resolver, selection)
+    found = Fitting(all_cases, workspace.catalogue.resolver).any_of(selection)
     if not found:
         raise NothingSelectedError("nothing-selected", "the run has no case that fits", hint="`list` shows their names")
     return [all_cases[index] for index in sorted(found)]

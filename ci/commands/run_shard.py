@@ -38,6 +38,8 @@ from ci.results.reuse import Reusable, reusable
 from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read_shard, red_cases, shard_folder, tries
 from ci.runner.retry import RETRY_CASES, RETRY_SECONDS
 from ci.runner.shard import Runner, Settings, Summary
+from ci.runner.workers import AUTO as AUTO_WORKERS
+from ci.runner.workers import most_workers
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import Progress
 from ci.terminal.spelling import say_next
@@ -69,16 +71,26 @@ __all__ = [
 def add_worker_argument(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--workers",
-        type=whole_number("--workers", minimum=1, maximum=1024),
-        default=os.cpu_count() or 1,
+        type=_worker_count,
+        default=AUTO_WORKERS,
         metavar="N",
-        help="cases at once (default: cores)",
+        help="cases at once (default: auto: as many as there are cores, more while these have nothing to do)",
     )
+
+
+def _worker_count(text: str) -> int:
+    return AUTO_WORKERS if text == AUTO else whole_number("--workers", minimum=1, maximum=1024)(text)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to run")
     add_worker_argument(group)
+    group.add_argument(
+        "--no-overlap",
+        dest="overlap",
+        action="store_false",
+        help="create the containers of a case when its turn comes, not while the case before it runs",
+    )
     group.add_argument(
         "--retries",
         type=whole_number("--retries", minimum=0, maximum=100),
@@ -147,7 +159,14 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     name = workspace.run_name(arguments.run_name)
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, name, str(shard)), console)
-    backend = backend_for(engine, workspace, console, run=name, images=image_choice(arguments, console))
+    backend = backend_for(
+        engine,
+        workspace,
+        console,
+        run=name,
+        images=image_choice(arguments, console),
+        workers=most_workers(arguments.workers, os.cpu_count() or 1),
+    )
     console.info(backend.why)
 
     def find(cases: Sequence[Case], pool: ThreadPoolExecutor, _: Progress) -> Images:
@@ -223,7 +242,8 @@ def run_one_shard(
     :param listed_later: the caller lists the red cases, if the run comes to its end
     """
     name = workspace.run_name(arguments.run_name)
-    planned = [one.case for one in slice_of(workspace.plan, shard)]
+    seconds = {one.case: one.seconds for one in slice_of(workspace.plan, shard)}
+    planned = list(seconds)
     folder = shard_folder(arguments.results, name, str(shard))
     if arguments.fresh:
         put_aside(folder)
@@ -250,7 +270,9 @@ def run_one_shard(
         interruptible(console, stop=backend.provider.stop) as cancelled,
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
         _stopping(backend.provider),
-        Progress(console, len(left), arguments.workers) as progress,
+        Progress(
+            console, len(left), arguments.workers, expected={case.name: seconds[case] for case in left}
+        ) as progress,
     ):
         write_atomically(folder / "plan.json", workspace.plan.to_json().encode())
         red = red_cases(planned, earlier.attempts)
@@ -272,6 +294,7 @@ def run_one_shard(
             progress=progress,
             settings=Settings(
                 workers=arguments.workers,
+                overlap=arguments.overlap,
                 retries=arguments.retries,
                 retry_cases=arguments.retry_cases,
                 retry_seconds=arguments.retry_minutes * 60.0,

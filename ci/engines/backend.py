@@ -33,6 +33,7 @@ class EngineOptions:
     :param jobs: how many folders are built at once
     :param pull: when published images are pulled
     :param platform: what images must be for, such as `linux/arm64`; None: what the engine runs
+    :param workers: cases at once at most
     :param keep: what the engine makes for a slot outlives it, unless it ends with an error
     :param info: tells the user something
     :param warn: tells the user of something that is not as it should be
@@ -46,6 +47,7 @@ class EngineOptions:
     jobs: int = 1
     pull: PullPolicy = PullPolicy.MISSING
     platform: str | None = None
+    workers: int = 1
     keep: bool = False
     info: Callable[[str], None]
     warn: Callable[[str], None]

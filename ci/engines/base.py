@@ -44,15 +44,28 @@ class RunningParticipant(Protocol):
     def stop(self, timeout: float) -> None:
         """Ask it to stop, wait `timeout` seconds, then kill it. Returns once it has ended."""
 
+    def collect(self, source: str, target: Path, *, most_bytes: int) -> bool:
+        """Copy out a folder of one that has ended; whether all of it was copied.
+
+        :raises EngineError: the engine broke, or this one has no folders
+        :raises OSError: the target cannot be written
+        """
+
     def remove(self) -> None:
         """Leave nothing of it behind."""
 
 
 class Slot(Protocol):
-    """A place where one case at a time runs."""
+    """A place where one case at a time runs. While it does, the participants of the next one may be prepared."""
+
+    @property
+    def generation(self) -> int:
+        """Another number once something of the slot was made anew: who was prepared before cannot be started then."""
 
     def restore(self, *roles: Role) -> None:
         """Make anew what is not as it was made; before each attempt, so that none pays for another.
+
+        That is what has died, and where something of the last attempt is left: sockets, addresses, rules, processes.
 
         :param roles: who will take part
         :raises EngineError: the engine broke
@@ -68,10 +81,7 @@ class Slot(Protocol):
     def prepare(
         self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
     ) -> RunningParticipant:
-        """Create a participant, not started, with its inputs in place."""
-
-    def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool:
-        """Copy out a folder of this role's, who has ended; whether all of it was copied."""
+        """Create a participant, not started, with its inputs in place. Called from any thread."""
 
 
 class Engine(Protocol):

@@ -151,7 +151,7 @@ class RedisCoordinator:
             self._monitor.connect()
             self._monitor.send_command("MONITOR")
             self._monitor.read_response()
-            self._settings = self._look()
+            self._settings, _ = self._look()
         except redis.RedisError as error:
             self._monitor.disconnect()
             self._client.close()
@@ -222,24 +222,36 @@ class RedisCoordinator:
         :raises EngineError: Redis does not answer
         """
         try:
-            for client in self._client.client_list() if self._username else ():
+            now, clients = self._look()
+            for client in clients if self._username else ():
                 if client["user"] != self._username:
                     self._client.client_kill_filter(_id=client["id"])
-            now = self._look()
         except redis.RedisError as error:
             raise self._lost(error) from error
         changed = [name for name, found in now.items() if found != self._settings[name]]
         return f"its {' and '.join(changed)} are not what they were" if changed else None
 
-    def _look(self) -> dict[str, object]:
-        """Everything that one client can set for others, by what it is called."""
-        return {
-            "settings": self._client.config_get("*"),
-            "users": self._client.acl_list(),
-            "role": self._client.execute_command("ROLE")[0],
-            "modules": self._client.module_list(),
-            "functions": self._if_known("FUNCTION", "LIST"),
-        }
+    def _look(self) -> tuple[dict[str, object], list[dict[str, str]]]:
+        """Everything that one client can set for others, by what it is called; and who is connected.
+
+        In one round trip: it is done between all cases.
+        """
+        with self._client.pipeline(transaction=False) as asked:
+            asked.config_get("*")
+            asked.acl_list()
+            asked.execute_command("ROLE")
+            asked.module_list()
+            asked.client_list()
+            asked.execute_command("FUNCTION", "LIST")
+            *known, functions = asked.execute(raise_on_error=False)
+        for answer in known:
+            if isinstance(answer, redis.RedisError):
+                raise answer
+        if isinstance(functions, redis.ResponseError):
+            functions = None  # of a server that is too old to know them
+        settings, users, role, modules, clients = known
+        found = {"settings": settings, "users": users, "role": role[0], "modules": modules, "functions": functions}
+        return found, clients
 
     def _if_known(self, *words: str) -> object:
         """The answer to a command; None from a server that is too old to know it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci.errors import ConfigurationError
-from ci.plan.selection import fitting
+from ci.plan.selection import Fitting
 from ci.suites.registry import SUITES
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ def expected_cases(catalogue: Catalogue) -> ExpectedCases:
     """
     if not (catalogue.expectations or catalogue.overlay):
         return ExpectedCases()
-    cases, resolver = every_case(catalogue), catalogue.resolver
+    cases = every_case(catalogue)
+    fitting = Fitting(cases, catalogue.resolver)
     by_key: dict[str, Expectation] = {}
     idle = []
     for layer in (catalogue.overlay, catalogue.expectations):
         found: dict[str, Expectation] = {}
         for expectation in layer:
-            fits = fitting(cases, resolver, expectation.select)
+            fits = fitting.any_of(expectation.select)
             if not fits:
                 idle.append(expectation)
             for case in (cases[index] for index in sorted(fits)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.model import Expected
 from ci.plan.expected import every_case
-from ci.plan.selection import fitting
+from ci.plan.selection import Fitting
 from ci.results.aggregate import CaseVerdict
 from ci.results.factors import VERSION, groups
 from ci.results.signature import normalise
@@ -109,7 +109,7 @@ class _Exact:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._cases = every_case(catalogue)
-        self._resolver = catalogue.resolver
+        self._fitting = Fitting(self._cases, catalogue.resolver)
 
     def selection(self, group: Group) -> tuple[str, ...]:
         """As short as it can be: the factors; else of each pair those, or its cases by their names."""
@@ -128,7 +128,7 @@ class _Exact:
         """Whether an expression fits these cases and no others."""
         if not text:
             return False
-        return {self._cases[it] for it in fitting(self._cases, self._resolver, [text])} == set(cases)
+        return {self._cases[it] for it in self._fitting.any_of([text])} == set(cases)
 
 
 def _expression(factors: Sequence[Factor]) -> str:

@@ -8,9 +8,9 @@ that silently stopped fitting anything would be a hole nobody sees.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
@@ -32,7 +32,7 @@ from ci.util.text import counted
 if TYPE_CHECKING:
     from ci.model import Case, Suites, Version
 
-__all__ = ["Decision", "fitting", "select"]
+__all__ = ["Decision", "Fitting", "select"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +72,19 @@ def select(
     return decisions
 
 
-def fitting(cases: Sequence[Case], resolver: Resolver, expressions: Sequence[str]) -> frozenset[int]:
-    """The positions of the cases that fit any of these expressions; there may be none.
+class Fitting:
+    """Which cases fit expressions, as often as that is asked of the same cases; there may be none."""
 
-    :raises ConfigurationError: an expression has no clear meaning
-    """
-    found = _Fitting(cases=cases, resolver=resolver)
-    return frozenset().union(*(found.fits(resolver.resolve(text)) for text in expressions))
+    def __init__(self, cases: Sequence[Case], resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._fitting = _Fitting(cases=cases, resolver=resolver)
+
+    def any_of(self, expressions: Sequence[str]) -> frozenset[int]:
+        """The positions of the cases that fit any of these.
+
+        :raises ConfigurationError: an expression has no clear meaning
+        """
+        return frozenset().union(*(self._fitting.fits(self._resolver.resolve(text)) for text in expressions))
 
 
 def _decide(
@@ -161,8 +167,11 @@ class _Fitting:
             return frozenset().union(*(self._of(expression) for expression in node.expressions))
         if isinstance(node, NotTerm):
             return frozenset(range(len(self.cases))) - self._of(node.term)
-        fits = _predicate(node)
-        return frozenset(index for index, case in enumerate(self.cases) if fits(case))
+        return self._index.of(node)
+
+    @cached_property
+    def _index(self) -> _Index:
+        return _Index(self.cases)
 
     def _fits_no_case(self, term: Term) -> ConfigurationError:
         known = self.resolver.everything_known()
@@ -179,25 +188,37 @@ class _Fitting:
         )
 
 
-def _predicate(term: VersionTerm | WordTerm | NameTerm) -> Callable[[Case], bool]:
-    if isinstance(term, VersionTerm):
-        ids = term.ids
-        if not term.answers:
-            return lambda case: case.first in ids
-        if not term.begins:
-            return lambda case: case.second in ids
-        return lambda case: case.first in ids or case.second in ids
-    if isinstance(term, WordTerm):
-        return partial(_has_word, term.dimension, term.words)
-    if isinstance(term, NameTerm):
-        pattern = term.pattern
-        return lambda case: pattern.match(case.name) is not None
-    assert_never(term)
+class _Index:
+    """The positions of cases by what terms ask for: looked at once, however many terms there are."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self._cases = cases
+        first: dict[Hashable, list[int]] = {}
+        second: dict[Hashable, list[int]] = {}
+        params: dict[Hashable, list[int]] = {}
+        for position, case in enumerate(cases):
+            first.setdefault(case.first, []).append(position)
+            second.setdefault(case.second, []).append(position)
+            params.setdefault((id(case.suite), case.params), []).append(position)
+        self._first, self._second = first, second
+        # Thousands of cases share a few stacks.
+        self._words: dict[Hashable, list[int]] = {}
+        for positions in params.values():
+            case = cases[positions[0]]
+            for param, word in zip(case.suite.params, case.params, strict=True):
+                self._words.setdefault((param.dimension, word), []).extend(positions)
+
+    def of(self, term: VersionTerm | WordTerm | NameTerm) -> frozenset[int]:
+        if isinstance(term, VersionTerm):
+            begun = _all(self._first, term.ids) if term.begins else frozenset()
+            return begun | _all(self._second, term.ids) if term.answers else begun
+        if isinstance(term, WordTerm):
+            return _all(self._words, [(term.dimension, word) for word in term.words])
+        if isinstance(term, NameTerm):
+            pattern = term.pattern
+            return frozenset(at for at, case in enumerate(self._cases) if pattern.match(case.name) is not None)
+        assert_never(term)
 
 
-def _has_word(dimension: str, words: frozenset[str], case: Case) -> bool:
-    return any(
-        word in words
-        for param, word in zip(case.suite.params, case.params, strict=True)
-        if param.dimension == dimension
-    )
+def _all(positions: Mapping[Hashable, list[int]], names: Iterable[Hashable]) -> frozenset[int]:
+    return frozenset().union(*(positions.get(name, ()) for name in names))

@@ -2,7 +2,8 @@
 
 Packing is longest processing time first: cases by falling weight, then by name, each into the shard with the
 least weight so far (then the fewest cases, then the lowest number). The result depends on the cases, their
-weights and the number of shards, on nothing else. Each shard runs its cases in the order it was given them,
+weights and the number of shards, on nothing else. What runs with nothing beside it weighs as much as all that could
+have run meanwhile. Each shard runs its cases in the order it was given them,
 so the longest first: a slow case that starts late would make the shard wait for it alone.
 """
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from ci.model import Case
     from ci.results.plan_file import Plan, PlannedCase
 
-__all__ = ["MAXIMUM_SHARDS", "Shard", "assign", "slice_of"]
+__all__ = ["BESIDE", "MAXIMUM_SHARDS", "Shard", "assign", "slice_of"]
 
 # As many jobs as one GitHub matrix may have; more shards than that are a slip of the keyboard.
 MAXIMUM_SHARDS: Final = 256
+# Cases at once on the machines that shards usually run on.
+BESIDE: Final = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -74,7 +77,7 @@ def assign(cases: Sequence[Case], seconds: Mapping[str, float], count: int) -> t
     """
     last = Shard(count, count)
     # Whole milliseconds: sums of floats would depend on the order of addition.
-    weighed = [(-round(seconds[name] * 1000), name, case) for case in cases for name in (case.name,)]
+    weighed = [(-round(seconds[case.name] * 1000) * (BESIDE if case.alone else 1), case.name, case) for case in cases]
     weighed.sort(key=lambda item: item[:2])
     shards: tuple[list[Case], ...] = tuple([] for _ in range(last.count))
     loads = [(0, 0, index) for index in range(last.count)]  # milliseconds, cases, shard: already a heap

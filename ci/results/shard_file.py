@@ -78,8 +78,10 @@ def checked_run(run: str) -> str:
 
 
 class ResultsWriter:
-    """Appends records to a shard's file, each with one write and safely on disk before the call returns.
+    """Appends records to a shard's file, each with one write before the call returns.
 
+    What is written is there for whoever comes after this process, however that ends. So that it also survives the end
+    of the host, it is put on the disk right after; several records that come meanwhile are put there together.
     Safe to use from several threads; a second process on the same folder is refused.
 
     :param folder: made if it is not there
@@ -95,17 +97,22 @@ class ResultsWriter:
         # The file is not known to end with a whole line, so the next write has to begin one.
         self._torn = False
         self._fd = -1
+        self._closed = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             self._broken(error)
+        self._unsynced = threading.Event()
+        self._trouble: OSError | None = None
+        self._syncing = threading.Thread(target=self._sync, name="results", daemon=True)
         try:
             _claim(self._fd, self.path)
             self._refuse_another_plan(folder)
             self._torn = self._ends_torn()
             with self._lock:
                 self._write(to_line(start))
+            self._syncing.start()
         except BaseException:
             self.close()
             raise
@@ -119,11 +126,29 @@ class ResultsWriter:
         ok = planned == reported if ok is None else ok
         with self._lock:
             self._write(to_line(RunEnd(planned=planned, reported=reported, ok=ok)))
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                self._broken(error)
 
     def close(self) -> None:
+        self._closed = True
+        self._unsynced.set()
+        if self._syncing.is_alive():
+            self._syncing.join()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _sync(self) -> None:
+        """Put on the disk what was written since the last time, until it is closed."""
+        while not self._closed:
+            self._unsynced.wait()
+            self._unsynced.clear()
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                self._trouble = error  # the next record cannot be written either
 
     def __enter__(self) -> Self:
         return self
@@ -139,9 +164,11 @@ class ResultsWriter:
             line = b"\n" + (b"" if line.startswith(_START) else to_line(self.start)) + line
         self._torn = True
         try:
+            if self._trouble is not None:
+                raise self._trouble
             while line:
                 line = line[os.write(self._fd, line) :]
-            os.fsync(self._fd)
+            self._unsynced.set()
             there = self._is_there()
         except OSError as error:
             self._broken(error)

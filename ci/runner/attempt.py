@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ci.engines.coordination import Asked, CoordinationLost, Published
@@ -17,14 +17,14 @@ from ci.spec.capture import Capture
 from ci.util.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ci.engines.base import RunningParticipant, Slot
     from ci.model import Role
     from ci.spec.attempt import AttemptSpec, Coordination
 
-__all__ = ["attempt"]
+__all__ = ["AT_ONCE", "Housekeeping", "PreparedAttempt", "attempt", "prepare"]
 
 # How long a listener's last push may take to come round through Redis after the listener itself has ended.
 NEWS_SECONDS: Final = 0.3
@@ -46,6 +46,71 @@ def never(_stdout: str) -> bool:
     return False
 
 
+@dataclass(frozen=True, kw_only=True)
+class PreparedAttempt:
+    """Who takes part in an attempt, created and not started.
+
+    :param inbox: where the engine will report what becomes of them
+    :param generation: of the slot when they were created
+    """
+
+    inbox: Inbox
+    running: Mapping[Role, RunningParticipant]
+    generation: int
+
+    def discard(self) -> None:
+        """Remove them: they will not be started."""
+        for it in self.running.values():
+            it.remove()
+
+
+def prepare(
+    slot: Slot, spec: AttemptSpec, *, labels: Mapping[str, str], observer: AttemptObserver = UNOBSERVED
+) -> PreparedAttempt:
+    """Create everybody who takes part, or nobody: where one cannot be created, the others are removed.
+
+    :param labels: what to mark them with
+    :raises EngineError: the engine broke
+    :raises OSError: an input cannot be read
+    """
+    generation = slot.generation
+    inbox = Inbox(
+        {participant.role: participant.limits.log_bytes for participant in spec.participants},
+        listened=("dialer", "stdout") if spec.coordination else None,
+        observer=observer,
+    )
+    with ThreadPoolExecutor(max_workers=len(spec.participants)) as pool:
+        futures = {
+            it.role: pool.submit(slot.prepare, it, inbox, labels, spec.inputs.get(it.role, {}))
+            for it in spec.participants
+        }
+        errors = [error for future in futures.values() if (error := future.exception()) is not None]
+    prepared = PreparedAttempt(
+        inbox=inbox,
+        running={role: future.result() for role, future in futures.items() if future.exception() is None},
+        generation=generation,
+    )
+    if errors:
+        prepared.discard()
+        raise errors[0]
+    return prepared
+
+
+class Housekeeping:
+    """What is to be done about an attempt that comes to its end. This one does it at once; others may have time."""
+
+    def decided(self) -> None:
+        """The waiting is over: whoever still runs is about to be stopped, and processors have little to do."""
+
+    def remove(self, running: Sequence[RunningParticipant]) -> None:
+        """Remove participants that have ended."""
+        for it in running:
+            it.remove()
+
+
+AT_ONCE: Final = Housekeeping()
+
+
 def attempt(
     slot: Slot,
     spec: AttemptSpec,
@@ -55,33 +120,33 @@ def attempt(
     folder: Path | None = None,
     has_result: Callable[[str], bool] = never,
     observer: AttemptObserver = UNOBSERVED,
+    prepared: PreparedAttempt | None = None,
+    housekeeping: Housekeeping = AT_ONCE,
 ) -> Evidence:
     """Run an attempt on a slot that was restored for it, and return what it left behind.
 
     :param labels: what to mark the participants with
     :param folder: where their outputs are gathered; needed where there are any
     :param has_result: whether what the dialer printed so far holds its result
+    :param prepared: the participants, where they have been created already, in this generation of the slot
+    :param housekeeping: removes participants that have ended; others are removed before this returns
     :raises EngineError: the engine or Redis broke; says nothing about the implementations
     :raises OSError: the folder cannot be written
     :raises Cancelled: `cancelled` was set
     """
-    inbox = Inbox(
-        {participant.role: participant.limits.log_bytes for participant in spec.participants},
-        listened=("dialer", "stdout") if spec.coordination else None,
-        observer=observer,
-    )
     coordinator = slot.coordinator if spec.coordination else None
+    if prepared is None:
+        prepared = prepare(slot, spec, labels=labels, observer=observer)
+    inbox, running = prepared.inbox, prepared.running
     watch = _Watch(spec, inbox, has_result)
-    running: dict[Role, RunningParticipant] = {}
-    left = False
+    left = ended = False
     with ThreadPoolExecutor(max_workers=len(spec.participants)) as pool:
 
         def each(do: Callable[[RunningParticipant], None], roles: tuple[Role, ...]) -> None:
-            list(pool.map(do, [running[role] for role in roles if role in running]))
+            list(pool.map(do, [running[role] for role in roles]))
 
         inner = tuple(role for role in spec.roles if role not in spec.outer)
         try:
-            running.update(_prepared(pool, slot, spec, inbox, labels))
             if coordinator is not None and spec.coordination is not None:
                 coordinator.begin(inbox.events.put, bridge=spec.coordination.bridge)
             each(lambda it: it.start(), spec.outer)
@@ -90,6 +155,7 @@ def attempt(
 
             ending = watch.wait(cancelled)
             elapsed = inbox.now()
+            housekeeping.decided()
             if coordinator is not None:
                 # News that raced with the end of the dialer: was the address published, did it ask?
                 coordinator.sync()
@@ -108,39 +174,41 @@ def attempt(
                 each(lambda it: it.stop(spec.stop_timeout), inner)
                 each(lambda it: it.stop(spec.stop_timeout), spec.outer)
                 watch.drain(spec.stop_timeout + ENGINE_SECONDS)
+                ended = True
             exits = {it: end if it in ended_alone else replace(end, stopped=True) for it, end in watch.exits.items()}
-            evidence = replace(evidence, exits=exits, cut=_gather(slot, spec, folder), **watch.coordination)
+            cut = _gather(pool, running, spec, folder)
+            evidence = replace(evidence, exits=exits, cut=cut, **watch.coordination)
             left = left or observer.gathered(evidence)
         finally:
             if coordinator is not None:
                 coordinator.end()
-            if not left:
+            if left:
+                pass
+            elif ended:
+                housekeeping.remove([running[role] for role in spec.roles])
+            else:
                 each(lambda it: it.remove(), spec.roles)
     return evidence
 
 
-def _prepared(
-    pool: ThreadPoolExecutor, slot: Slot, spec: AttemptSpec, inbox: Inbox, labels: Mapping[str, str]
-) -> dict[Role, RunningParticipant]:
-    """Everybody, or nobody: where one cannot be prepared, the others are removed."""
-    futures = {
-        it.role: pool.submit(slot.prepare, it, inbox, labels, spec.inputs.get(it.role, {})) for it in spec.participants
+def _gather(
+    pool: ThreadPoolExecutor, running: Mapping[Role, RunningParticipant], spec: AttemptSpec, folder: Path | None
+) -> dict[Role, tuple[str, ...]]:
+    """What each leaves, all at once: the engine takes its time to open a container's files."""
+
+    def collected(role: Role, source: str, target: str) -> bool:
+        assert folder is not None, "an attempt with outputs has a folder for them"  # noqa: S101
+        return running[role].collect(source, folder / target, most_bytes=spec.output_bytes)
+
+    whole = {
+        (role, target): pool.submit(collected, role, source, target)
+        for role, folders in spec.outputs.items()
+        for source, target in folders.items()
     }
-    errors = [error for future in futures.values() if (error := future.exception()) is not None]
-    prepared = {role: future.result() for role, future in futures.items() if future.exception() is None}
-    if errors:
-        list(pool.map(lambda it: it.remove(), prepared.values()))
-        raise errors[0]
-    return prepared
-
-
-def _gather(slot: Slot, spec: AttemptSpec, folder: Path | None) -> dict[Role, tuple[str, ...]]:
     cut: dict[Role, tuple[str, ...]] = {}
-    for role, folders in spec.outputs.items():
-        for source, target in folders.items():
-            assert folder is not None, "an attempt with outputs has a folder for them"  # noqa: S101
-            if not slot.collect(role, source, folder / target, most_bytes=spec.output_bytes):
-                cut[role] = (*cut.get(role, ()), target)
+    for (role, target), future in whole.items():
+        if not future.result():
+            cut[role] = (*cut.get(role, ()), target)
     return cut
 
 

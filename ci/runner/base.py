@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
+
+from ci.runner.attempt import AT_ONCE
 
 if TYPE_CHECKING:
     import threading
@@ -15,11 +18,12 @@ if TYPE_CHECKING:
     from ci.engines.base import Slot
     from ci.model import Role, Verdict
     from ci.results.records import EvidenceFile, RoleRecord
+    from ci.runner.attempt import Housekeeping, PreparedAttempt
     from ci.runner.schedule import Ready
     from ci.spec.attempt import Participant, Stream
     from ci.util.json_document import Json
 
-__all__ = ["After", "AttemptContext", "AttemptResult", "CaseObserver", "CaseRunner"]
+__all__ = ["After", "AttemptContext", "AttemptResult", "CaseObserver", "CaseRunner", "PreparedCase"]
 
 
 class After(Enum):
@@ -82,6 +86,27 @@ class AttemptResult:
     by_hand: Callable[[Mapping[str, str]], list[str]] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PreparedCase:
+    """A case whose participants are created and not started, while its slot still runs another one.
+
+    :param key: of the case
+    :param number: of the attempt
+    :param folder: holds what the participants were given, until the attempt has a folder of its own
+    """
+
+    key: str
+    number: int
+    attempt: PreparedAttempt
+    folder: Path | None = None
+
+    def discard(self) -> None:
+        """Remove all of it: it will not be started."""
+        self.attempt.discard()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class CaseRunner(Protocol):
     """What a shard needs in order to run its cases."""
 
@@ -90,6 +115,14 @@ class CaseRunner(Protocol):
 
     def inputs(self, ready: Ready) -> Mapping[str, Json]:
         """What decides about the result of a case: equal inputs mean the same experiment."""
+
+    def prepare(self, slot: Slot, ready: Ready, context: AttemptContext) -> PreparedCase | None:
+        """Create the participants of an attempt while the slot runs another case; None where that cannot be.
+
+        Called from another thread than `run_case`.
+
+        :raises EngineError, OSError: see `run_case`; whoever runs the case without it will learn the same
+        """
 
     def slot(self, number: int) -> AbstractContextManager[Slot]:
         """A place for one case at a time; as many as cases are to be under way at once."""
@@ -101,9 +134,14 @@ class CaseRunner(Protocol):
         context: AttemptContext,
         cancelled: threading.Event,
         observer: CaseObserver | None = None,
+        *,
+        prepared: PreparedCase | None = None,
+        housekeeping: Housekeeping = AT_ONCE,
     ) -> AttemptResult:
         """Run a case once.
 
+        :param prepared: by `prepare` for this very attempt; used, or discarded
+        :param housekeeping: what is done about participants that have ended
         :raises EngineError: the engine broke, and this slot with it; says nothing about the implementations
         :raises OSError: files cannot be written
         :raises Cancelled: `cancelled` was set

@@ -7,15 +7,15 @@ and whatever the engine.
 from __future__ import annotations
 
 import shutil
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ci.model import Outcome
 from ci.results.records import RoleRecord
-from ci.runner.attempt import attempt
-from ci.runner.base import After, AttemptResult
+from ci.runner.attempt import AT_ONCE, attempt, prepare
+from ci.runner.base import After, AttemptResult, PreparedCase
 from ci.runner.case_errors import Judged, judged
 from ci.runner.evidence import keep_evidence
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
@@ -31,18 +31,21 @@ if TYPE_CHECKING:
     from ci.engines.base import Engine, Slot
     from ci.images.base import Image
     from ci.model import Role, Verdict, Version
+    from ci.runner.attempt import Housekeeping, PreparedAttempt
     from ci.runner.base import AttemptContext, CaseObserver
     from ci.runner.schedule import Ready
     from ci.spec.attempt import AttemptSpec, Evidence, Stream
     from ci.suites.base import CaseRun, SuiteRun
     from ci.util.json_document import Json
 
-__all__ = ["EngineCases"]
+__all__ = ["EngineCases", "drop_prepared"]
 
 # Beside the suite's own folder, the code that results depend on.
 CODE: Final = ("ci.model", "ci.spec", "ci.engines", "ci.runner", "ci.suites.base")
 # Below the folder of a run: what the commands to run a case by hand put into its containers.
 BY_HAND: Final = "by-hand"
+# What the names of folders begin with whose attempt is not under way yet.
+PREPARED: Final = ".prepared-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,27 @@ class EngineCases:
     def slot(self, number: int) -> AbstractContextManager[Slot]:
         return self.engine.slot(number)
 
+    def prepare(self, slot: Slot, ready: Ready, context: AttemptContext) -> PreparedCase | None:
+        """See `CaseRunner`."""
+        run = self._case_run(ready, context)
+        if not run.settled:
+            return None
+        folder = context.folder / f"{PREPARED}{ready.case.key}" if run.has_files else None
+        try:
+            if folder is not None:
+                folder.mkdir()
+                run.write_inputs(0, folder)
+            prepared = prepare(slot, run.spec(0, folder, slot.surroundings), labels=context.labels)
+        except BaseException:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return PreparedCase(key=ready.case.key, number=context.number, attempt=prepared, folder=folder)
+
+    def _case_run(self, ready: Ready, context: AttemptContext) -> CaseRun:
+        digests = {name: image.digest for name, image in ready.images.items()}
+        return self.suite.case_run(ready.case, digests, identity=context.identity, number=context.number)
+
     def run_case(
         self,
         slot: Slot,
@@ -88,27 +112,33 @@ class EngineCases:
         context: AttemptContext,
         cancelled: threading.Event,
         observer: CaseObserver | None = None,
+        *,
+        prepared: PreparedCase | None = None,
+        housekeeping: Housekeeping = AT_ONCE,
     ) -> AttemptResult:
         """See `CaseRunner`."""
         case, images = ready.case, {**self.auxiliary, **ready.images}
-        digests = {name: image.digest for name, image in ready.images.items()}
-        run = self.suite.case_run(case, digests, identity=context.identity, number=context.number)
+        run = self._case_run(ready, context)
 
         def try_out(spec: AttemptSpec, folder: Path) -> Evidence:
             slot.restore(*spec.roles)
             return attempt(slot, spec, labels=context.labels, cancelled=cancelled, folder=folder)
 
-        objection = run.objection(try_out)
-        if objection is not None:
-            return AttemptResult(verdict=objection, roles={}, elapsed=0.0, keep=lambda _: ())
-
-        folder = EvidenceFolder(context.folder, case_folder(case), attempt=context.number) if run.has_files else None
-        repetitions: list[Repetition] = []
-        for number, where in enumerate(run.repetitions):
-            place = None if folder is None else folder.path / where
-            repetitions.append(_repeated(run, number, slot, place, context, cancelled, observer))
-            if repetitions[-1].verdict.outcome is not Outcome.PASSED:
-                break
+        with closing(_Spare(prepared)) as spare:
+            objection = run.objection(try_out)
+            if objection is not None:
+                return AttemptResult(verdict=objection, roles={}, elapsed=0.0, keep=lambda _: ())
+            folder = (
+                EvidenceFolder(context.folder, case_folder(case), attempt=context.number) if run.has_files else None
+            )
+            repetitions: list[Repetition] = []
+            for number, where in enumerate(run.repetitions):
+                place = None if folder is None else folder.path / where
+                repetitions.append(
+                    _repeated(run, number, slot, place, context, cancelled, observer, spare, housekeeping)
+                )
+                if repetitions[-1].verdict.outcome is not Outcome.PASSED:
+                    break
         verdict = run.concluded([repetition.verdict for repetition in repetitions])
         last = repetitions[-1]
         if observer is None:  # which has been told
@@ -145,6 +175,34 @@ class EngineCases:
         return self.engine.reproduction(spec, slot, names=names, folder=folder)
 
 
+def drop_prepared(folder: Path) -> None:
+    """Remove what a run that was killed had prepared in the folder of its shard."""
+    for path in folder.glob(f"{PREPARED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class _Spare:
+    """What was prepared for the first repetition of a case, until it is used."""
+
+    def __init__(self, prepared: PreparedCase | None) -> None:
+        self._prepared = prepared
+
+    def take(self, slot: Slot, place: Path | None) -> PreparedAttempt | None:
+        """The participants, if the slot is what they were prepared for; what they were given is put in its place."""
+        prepared = self._prepared
+        if prepared is None or prepared.attempt.generation != slot.generation:
+            return None
+        if prepared.folder is not None and place is not None:
+            prepared.folder.replace(place)
+        self._prepared = None
+        return prepared.attempt
+
+    def close(self) -> None:
+        if self._prepared is not None:
+            self._prepared.discard()
+            self._prepared = None
+
+
 def _repeated(
     run: CaseRun,
     number: int,
@@ -153,12 +211,15 @@ def _repeated(
     context: AttemptContext,
     cancelled: threading.Event,
     observer: CaseObserver | None,
+    spare: _Spare,
+    housekeeping: Housekeeping,
 ) -> Repetition:
     slot.restore(*run.roles)
     spec = run.spec(number, place, slot.surroundings)
     seen = None if observer is None else _Observed(observer, run, number, spec, place, slot)
     try:
-        if place is not None:
+        prepared = spare.take(slot, place)
+        if place is not None and prepared is None:
             place.mkdir(exist_ok=True)
             run.write_inputs(number, place)
         evidence = attempt(
@@ -169,6 +230,8 @@ def _repeated(
             folder=place,
             has_result=run.has_result,
             observer=seen or UNOBSERVED,
+            prepared=prepared,
+            housekeeping=housekeeping,
         )
     except OSError:
         if place is not None:

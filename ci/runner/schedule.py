@@ -1,4 +1,7 @@
-"""Which case a free worker takes next: the first one, in the shard's order, whose images are both there."""
+"""Which case a free worker takes next: the first one, in the shard's order, whose images are both there.
+
+A worker may reserve the one it will most likely take next, to prepare it. Whoever has nothing else to do takes it over.
+"""
 
 from __future__ import annotations
 
@@ -54,39 +57,78 @@ class Schedule:
         self._rank = rank
         self._unrunnable: list[Unrunnable] = []
         self._images = images
+        self._reserved: dict[int, Ready] = {}
         self._changed = threading.Condition()
         self._closed = False
         for version, future in images.items():
             future.add_done_callback(partial(self._provided, version))
 
-    def take(self, cancelled: Callable[[], bool], *, look: bool = False) -> Ready | Unrunnable | None:
+    def take(self, cancelled: Callable[[], bool], worker: int = 0, *, look: bool = False) -> Ready | Unrunnable | None:
         """The next case, waiting for images if need be; None when there is none left or the run is over.
 
-        What cannot run is has_result at once: a count of what is left must not include it for long.
+        What cannot run is handed out at once: a count of what is left must not include it for long.
 
+        :param worker: who asks; it is given what it has reserved, unless that has fallen behind others in rank
         :param look: only look: a case that can be run stays where it is
         :raises InteropError, OSError: what kept an image from being looked for, and would any other
         """
         with self._changed:
-            while (self._waiting or self._unrunnable) and not self._closed and not cancelled():
+            while (self._waiting or self._unrunnable or self._reserved) and not self._closed and not cancelled():
                 if self._unrunnable:
                     return self._unrunnable.pop()
-                lowest = self._lowest_rank()
-                for position, case in enumerate(self._waiting):
-                    ready = self._ready(case) if self._rank(case) == lowest else None
-                    if ready is not None:
-                        if not look:
-                            del self._waiting[position]
-                        return ready
+                ready = self._own(worker) or self._first() or self._anybodys()
+                if ready is not None:
+                    if not look:
+                        self._hand_out(ready)
+                    return ready
                 self._changed.wait(timeout=0.5)
             return None
+
+    def reserve(self, worker: int) -> Ready | None:
+        """The case that a worker will take next, if nothing changes meanwhile; None where none is to be had now."""
+        with self._changed:
+            ready = None if self._closed or self._unrunnable else self._first()
+            if ready is not None:
+                self._waiting.remove(ready.case)
+                self._reserved[worker] = ready
+            return ready
+
+    def _own(self, worker: int) -> Ready | None:
+        ready = self._reserved.get(worker)
+        if ready is not None and self._waiting and self._rank(ready.case) > self._lowest_rank():
+            del self._reserved[worker]
+            self._waiting.append(ready.case)
+            return None
+        return ready
+
+    def _first(self) -> Ready | None:
+        lowest = self._lowest_rank()
+        candidates = (self._ready(case) for case in self._waiting if self._rank(case) == lowest)
+        return next((ready for ready in candidates if ready is not None), None)
+
+    def _anybodys(self) -> Ready | None:
+        """Nobody waits for an image here while another worker keeps a case that could be run."""
+        return next(iter(self._reserved.values()), None)
+
+    def _hand_out(self, ready: Ready) -> None:
+        for worker, reserved in self._reserved.items():
+            if reserved is ready:
+                del self._reserved[worker]
+                return
+        self._waiting.remove(ready.case)
+
+    def is_empty(self) -> bool:
+        """Whether nothing is left to take."""
+        with self._changed:
+            return self._closed or not (self._waiting or self._unrunnable or self._reserved)
 
     def close(self) -> tuple[Case, ...]:
         """Hand out nothing more; returns what was left."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            return (*self._waiting, *(item.case for item in self._unrunnable))
+            reserved = (ready.case for ready in self._reserved.values())
+            return (*self._waiting, *reserved, *(item.case for item in self._unrunnable))
 
     def _lowest_rank(self) -> int:
         # Nearly always the first one has it, and a shard has thousands.

@@ -8,14 +8,12 @@ or when no record can be written, the shard ends early and the rest of it stays 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -23,23 +21,25 @@ from typing import TYPE_CHECKING, Final
 from ci.errors import EngineError
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
-from ci.results.records import Attempt, EvidenceFile, Kind, RunStart, attempt_for, changed, timestamp
+from ci.results.records import Attempt, Kind, RunStart, attempt_for, changed, timestamp
 from ci.results.reuse import reused
+from ci.runner.ahead import Ahead
 from ci.runner.base import AttemptContext
-from ci.runner.case_errors import error_verdict, keep_traceback
+from ci.runner.case_errors import keep_traceback
 from ci.runner.inbox import Cancelled
 from ci.runner.quarantine import Quarantine
+from ci.runner.recording import Recording, notes_of
 from ci.runner.retry import retries
 from ci.runner.schedule import Ready, Schedule, Unrunnable
 from ci.runner.settings import Settings, Summary
+from ci.runner.workers import Workers
 from ci.util.text import counted
 
 if TYPE_CHECKING:
     from ci.engines.base import Slot
     from ci.results.shard_file import ResultsWriter
-    from ci.runner.base import AttemptResult, CaseRunner
+    from ci.runner.base import CaseRunner, PreparedCase
     from ci.terminal.progress import Progress
-    from ci.util.json_document import Json
 
 __all__ = ["Runner", "Settings", "Summary"]
 
@@ -50,6 +50,16 @@ MOST_BROKEN_CASES: Final = 16
 HARNESS_TROUBLE: Final = frozenset(
     {ReasonCode.SIMULATOR, ReasonCode.CAPTURE_UNREADABLE, ReasonCode.TSHARK_LATE, ReasonCode.NOT_JUDGED}
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Errand:
+    """What all workers of one round have in common."""
+
+    schedule: Schedule
+    workers: Workers
+    kind: Kind
+    overlap: bool
 
 
 class Runner:
@@ -73,15 +83,15 @@ class Runner:
         self._progress = progress
         self._settings = settings
         self._cancelled = cancelled
-        self._described = case_runner.describe()
         self._lock = threading.Lock()
         self._attempts: dict[str, int] = {}
-        self._tried: Mapping[str, int] = {}
+        self._tried: dict[str, int] = {}
         self._again: list[Case] = []
         self._retries_end: float | None = None
         self._quarantine = Quarantine()
         self._reused = 0
         self._confirmed: list[bool] = []
+        self._recording = Recording(case_runner, start=start, folder=folder, settings=settings, tried=self._tried)
         self.summary = Summary()
 
     def run(
@@ -95,12 +105,19 @@ class Runner:
     ) -> Summary:
         """Run the cases, in this order as far as their images allow, then the red ones again.
 
+        Those that measure something come after the others, one at a time.
+
         :param red: cases that an earlier process has found red, and how often it tried them
         :param tried: how often earlier processes tried any, by key: no attempt has the number of another
         :param planned: all of the shard, those that an earlier process has finished among them; `cases` if None
         """
-        self._tried = {case.key: tried.get(case.key, 0) for case in cases}
-        self._work_off(cases, images, workers=min(self._settings.workers, max(1, len(cases))), kind="first")
+        self._tried.update({case.key: tried.get(case.key, 0) for case in cases})
+        measurements = [case for case in cases if case.alone]
+        others = [case for case in cases if not case.alone]
+        self._work_off(others, images, kind="first", workers=self._settings.workers, overlap=self._settings.overlap)
+        if measurements and not self._is_over():
+            self._progress.alone(len(measurements))
+            self._work_off(measurements, images, kind="first")
         if not self._cancelled.is_set():
             self._attempts.update({case.key: tries for case, tries in red.items()})
             self._again += red
@@ -124,7 +141,7 @@ class Runner:
             affordable, tries = again[:left], sum(self._attempts.values())
             left -= len(affordable)
             self._progress.again(len(affordable))
-            self._work_off(affordable, images, workers=1, kind="retry")
+            self._work_off(affordable, images, kind="retry")
             given_up = len(again) - (sum(self._attempts.values()) - tries)
             if given_up and not self._is_over(by_budget=False):
                 budget = f"{counted(settings.retry_cases, 'case')} and {settings.retry_seconds / 60:g} min"
@@ -143,54 +160,78 @@ class Runner:
             if not surprising or self._is_over():
                 return
             self._progress.again(len(surprising))
-            self._work_off(surprising, images, workers=1, kind="confirm")
+            self._work_off(surprising, images, kind="confirm")
 
     # --- workers --------------------------------------------------------------------------------------
 
     def _work_off(
-        self, cases: Sequence[Case], images: Mapping[str, Future[Image | Unavailable]], *, workers: int, kind: Kind
+        self,
+        cases: Sequence[Case],
+        images: Mapping[str, Future[Image | Unavailable]],
+        *,
+        kind: Kind,
+        workers: int = 1,
+        overlap: bool = False,
     ) -> None:
+        """Run each of the cases once.
+
+        :param overlap: the next case of a worker is prepared while it runs one
+        """
         schedule = Schedule(cases, images, rank=self._quarantine.rank)
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            futures = [pool.submit(self._worker, number, schedule, kind) for number in range(workers)]
+        count = Workers(workers, cases=len(cases), processors=os.cpu_count() or 1)
+        errand = _Errand(schedule=schedule, workers=count, kind=kind, overlap=overlap)
+        with ThreadPoolExecutor(max_workers=count.most) as pool, count.adapting():
+            futures = [pool.submit(self._worker, number, errand) for number in range(count.most)]
+            wait(futures)
         trouble = [gave_up for future in futures if (gave_up := future.result()) is not None]
         # What one worker could not do another has done, as long as there was one.
         if schedule.close() and trouble:
             self.summary.lost = self.summary.lost or trouble[0]
 
-    def _worker(self, number: int, schedule: Schedule, kind: Kind) -> EngineError | None:
+    def _worker(self, number: int, errand: _Errand) -> EngineError | None:
         """Take cases until there are none; the trouble, where it cannot go on."""
         broken = 0
-        while True:
-            try:
-                if not self._has_work(schedule):
-                    return None
-                with self._case_runner.slot(number) as slot:
-                    broken = 0
-                    if self._run_all(number, slot, schedule, kind):
-                        return None
-            except Cancelled:
-                return None
-            except EngineError as error:
-                broken += 1
-                if broken == MOST_BROKEN_SLOTS:
-                    return error
-            except BaseException:
-                schedule.close()
-                raise
+        try:
+            while self._is_wanted(number, errand) and self._has_work(number, errand):
+                try:
+                    with self._case_runner.slot(number) as slot, Ahead() as ahead:
+                        errand.workers.begun()
+                        broken = 0
+                        if self._run_all(number, slot, ahead, errand):
+                            return None
+                except EngineError as error:
+                    broken += 1
+                    if broken == MOST_BROKEN_SLOTS:
+                        return error
+        except Cancelled:
+            pass
+        except BaseException:
+            errand.schedule.close()
+            raise
+        finally:
+            errand.workers.begun()
+        return None
 
-    def _has_work(self, schedule: Schedule) -> bool:
+    def _is_wanted(self, number: int, errand: _Errand) -> bool:
+        """Wait until there is room for this worker; False where there will be no case for it."""
+        return errand.workers.admitted(number, lambda: self._is_over() or errand.schedule.is_empty())
+
+    def _has_work(self, number: int, errand: _Errand) -> bool:
         """Whether there is a case to run; of those that cannot be it is written down, which takes no slot."""
-        while isinstance(item := schedule.take(self._is_over, look=True), Unrunnable):
+        while isinstance(item := errand.schedule.take(self._is_over, number, look=True), Unrunnable):
             self._not_run(item)
         return item is not None
 
-    def _run_all(self, number: int, slot: Slot, schedule: Schedule, kind: Kind) -> bool:
+    def _run_all(self, number: int, slot: Slot, ahead: Ahead, errand: _Errand) -> bool:
         """Run cases until there are none; False when the slot has to be made anew before."""
-        while (item := schedule.take(self._is_over)) is not None:
+        while self._is_wanted(number, errand):
+            ahead.settle()
+            item = errand.schedule.take(self._is_over, number)
+            if item is None:
+                break
             if isinstance(item, Unrunnable):
                 self._not_run(item)
-            elif not self._case(number, slot, item, kind):
+            elif not self._case(number, slot, ahead, item, errand):
                 return False
         return True
 
@@ -201,39 +242,37 @@ class Runner:
             or (by_budget and self._retries_end is not None and time.monotonic() >= self._retries_end)
         )
 
-    def _case(self, number: int, slot: Slot, ready: Ready, kind: Kind) -> bool:
+    def _case(self, number: int, slot: Slot, ahead: Ahead, ready: Ready, errand: _Errand) -> bool:
         """Run a case, unless it is not worth trying, and write down what came of it; whether its slot is whole."""
-        case = ready.case
+        case, kind, recording, workers = ready.case, errand.kind, self._recording, errand.workers.now
+        context = self._context(case)
         with self._lock:
-            count = self._attempts[case.key] = self._attempts.get(case.key, 0) + 1
+            self._attempts[case.key] = self._attempts.get(case.key, 0) + 1
         self._progress.started(number, case.name)
         begun = time.monotonic()
-        attempt = self._tried.get(case.key, 0) + count
-        context = AttemptContext(
-            number=attempt,
-            identity=f"{self._start.run}/{self._start.shard}/{attempt}",
-            folder=self._folder,
-            started_at=timestamp(),
-            labels={"shard": self._start.shard, "case": case.name},
-        )
         earlier = self._reusable(ready) if kind == "first" else None
         if earlier is not None and not self._settings.verify:
             with self._lock:
                 self._reused += 1
-            record = reused(earlier, case, self._start, number=attempt)
+            record = reused(earlier, case, self._start, number=context.number)
             self._finish(number, ready, record, time.monotonic() - begun)
             return True
         verdict = self._quarantine.verdict(case)
         if verdict is not None:
-            self._finish(number, ready, self._record(ready, verdict, context, kind), 0.0)
+            self._finish(number, ready, recording.of_verdict(ready, verdict, context, kind, workers=workers), 0.0)
             return True
         began = self._quarantine.now()
+        prepared = ahead.take(case.key, context.number)
+        if errand.overlap:
+            ahead.intend(lambda: self._prepare_next(number, slot, errand.schedule))
         try:
-            result = self._case_runner.run_case(slot, ready, context, self._cancelled)
+            result = self._case_runner.run_case(
+                slot, ready, context, self._cancelled, prepared=prepared, housekeeping=ahead
+            )
         except Cancelled:
             raise
         except Exception as error:
-            record = self._error(ready, context, kind, error)
+            record = recording.of_error(ready, context, kind, error, workers=workers)
             self._finish(number, ready, record, time.monotonic() - begun)
             if isinstance(error, EngineError):
                 self._broke(case, error, began)
@@ -242,18 +281,33 @@ class Runner:
             self._confirmed.append(result.verdict.outcome is Outcome.PASSED)
         self._look_for_trouble(case, result.verdict, began)
         total = time.monotonic() - begun
-        self._finish(number, ready, self._told(ready, result, context, kind, total), total)
+        record = recording.of_result(ready, result, context, kind, total=total, workers=workers)
+        self._finish(number, ready, record, total)
         return True
+
+    def _prepare_next(self, number: int, slot: Slot, schedule: Schedule) -> PreparedCase | None:
+        ready = None if self._is_over() else schedule.reserve(number)
+        if ready is None or self._quarantine.verdict(ready.case) is not None or self._reusable(ready) is not None:
+            return None
+        return self._case_runner.prepare(slot, ready, self._context(ready.case))
+
+    def _context(self, case: Case) -> AttemptContext:
+        """Of the attempt that is made next."""
+        with self._lock:
+            attempt = self._tried.get(case.key, 0) + self._attempts.get(case.key, 0) + 1
+        return AttemptContext(
+            number=attempt,
+            identity=f"{self._start.run}/{self._start.shard}/{attempt}",
+            folder=self._folder,
+            started_at=timestamp(),
+            labels={"shard": self._start.shard, "case": case.name},
+        )
 
     def _reusable(self, ready: Ready) -> Attempt | None:
         """A result that stands for running this case, if there is one."""
         if not self._settings.reusable:
             return None
-        return self._settings.reusable.get((ready.case.key, self._inputs(ready)))
-
-    def _inputs(self, ready: Ready) -> str:
-        """One digest for what decides about a result, the kind of engine included."""
-        return _digest({**self._case_runner.inputs(ready), "engine": self._described.get("name")})
+        return self._settings.reusable.get((ready.case.key, self._recording.inputs(ready)))
 
     def _tell_of_reuse(self) -> None:
         if self._reused:
@@ -275,60 +329,6 @@ class Runner:
             self._quarantine.broke(case, reason.text, began=began)
 
     # --- records --------------------------------------------------------------------------------------
-
-    def _told(self, ready: Ready, result: AttemptResult, context: AttemptContext, kind: Kind, total: float) -> Attempt:
-        """The record of a case that was run to its end, with its evidence."""
-        # Until it was decided, and with everything stopped, gathered and removed.
-        durations = {"verdict": round(result.elapsed * 1000, 1), "total": round(total * 1000, 1)}
-        verdict, evidence = result.verdict, self._traceback(ready, context, result.error)
-        try:
-            evidence = (*result.keep(durations), *evidence)
-        except Exception as error:
-            verdict = _unkept(error_verdict(ready.case, error), verdict)
-            evidence = self._traceback(ready, context, error)
-        return changed(
-            self._record(ready, verdict, context, kind),
-            roles=result.roles,
-            durations=durations,
-            published=result.published,
-            limits=result.limits,
-            seed=result.seed,
-            repro=_with_seed(self._settings.repro(ready.case.name), result.seed),
-            evidence=evidence,
-        )
-
-    def _error(self, ready: Ready, context: AttemptContext, kind: Kind, error: Exception) -> Attempt:
-        """The record of a case that was not run to its end."""
-        record = self._record(ready, error_verdict(ready.case, error), context, kind)
-        return changed(record, evidence=self._traceback(ready, context, error))
-
-    def _traceback(self, ready: Ready, context: AttemptContext, error: Exception | None) -> tuple[EvidenceFile, ...]:
-        """An engine's error says all there is to say; of any other it must be seen where it came from."""
-        if error is None or isinstance(error, EngineError):
-            return ()
-        return keep_traceback(self._folder, f"{ready.case.key}-{context.number}", error)
-
-    def _record(self, ready: Ready, verdict: Verdict, context: AttemptContext, kind: Kind) -> Attempt:
-        case = ready.case
-        return changed(
-            attempt_for(self._start, case, verdict.outcome, verdict.reason),
-            inputs=self._inputs(ready),
-            attempt=context.number,
-            of=max(context.number, self._tried.get(case.key, 0) + 1 + self._settings.retries),
-            kind=kind if self._settings.replaces is None else "rerun",
-            supersedes=(self._settings.replaces or {}).get(case.key),
-            started_at=context.started_at,
-            metrics=verdict.metrics,
-            negotiated=verdict.negotiated,
-            warnings=(*verdict.warnings, *_notes(case, ready.images)),
-            engine=self._described,
-            host={
-                "cpus": os.cpu_count() or 1,
-                "load1": round(os.getloadavg()[0], 2),
-                "workers": self._settings.workers,
-            },
-            repro=self._settings.repro(case.name),
-        )
 
     def _write(self, record: Attempt) -> bool:
         """Whether it is written. Where it is not, there is no sense in going on: nothing would be known of it."""
@@ -352,7 +352,7 @@ class Runner:
             if red:
                 self._again.append(ready.case)
         # How the programs were built was said when they were.
-        said = _notes(ready.case, ready.images)
+        said = notes_of(ready.case, ready.images)
         if record.reused is not None:
             said = (*said, *record.warnings)
         note = record.reason.text if record.reason else "; ".join(it for it in record.warnings if it not in said)
@@ -375,7 +375,7 @@ class Runner:
             first = item.version not in self.summary.unrunnable
             self.summary.unrunnable[item.version] = item.why
         # Once per image, not once per cell: the cells are in the records.
-        self._progress.skipped(f"{item.version}: {item.why.text}" if first else "")
+        self._progress.skipped(item.case.name, f"{item.version}: {item.why.text}" if first else "")
 
     def _worth_retrying(self, planned: Sequence[Case]) -> list[Case]:
         failed = [case for case in self._again if self._quarantine.verdict(case) is None]
@@ -385,26 +385,3 @@ class Runner:
 
     def _is_error(self, case: Case) -> bool:
         return self.summary.outcomes.get(case.key) is Outcome.ERROR
-
-
-def _with_seed(command: str, seed: int | None) -> str:
-    """A try of `repro` has a seed of its own, unless it is told that of this attempt."""
-    return command if seed is None else f"{command} --seed {seed}"
-
-
-def _unkept(error: Verdict, measured: Verdict) -> Verdict:
-    """A result that nobody can look at does not count, but is told."""
-    if error.reason is None:
-        return error
-    text = f"{error.reason.text}; without it does not count that the case was {measured.outcome}"
-    return replace(error, reason=replace(error.reason, text=text))
-
-
-def _notes(case: Case, images: Mapping[str, Image]) -> tuple[str, ...]:
-    """What must be known of how the two programs were built."""
-    versions = dict.fromkeys(case.pair)
-    return tuple(f"{version}: {note}" for version in versions for note in images[version].notes)
-
-
-def _digest(inputs: Mapping[str, Json]) -> str:
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

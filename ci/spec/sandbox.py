@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Protocol, TypeAlias
 
 from ci.errors import EngineError
 
-__all__ = ["OpenSandbox", "ProgramFailedError", "ProgramLateError", "Sandbox"]
+__all__ = ["OpenSandbox", "ProgramFailedError", "ProgramLateError", "Sandbox", "shared"]
 
 
 class ProgramFailedError(EngineError):
@@ -47,5 +47,19 @@ class Sandbox(Protocol):
         """
 
 
-# A new one each time: what one file does to the program that reads it must not reach the next file.
+# A new one each time: what the files of one case do to the program that reads them must not reach another case.
 OpenSandbox: TypeAlias = Callable[[], AbstractContextManager[Sandbox]]
+
+
+@contextmanager
+def shared(open_sandbox: OpenSandbox) -> Iterator[OpenSandbox]:
+    """One sandbox for whatever is read while the block runs: opened when it is first asked for, gone at the end."""
+    with ExitStack() as stack:
+        opened: list[Sandbox] = []
+
+        def again() -> AbstractContextManager[Sandbox]:
+            if not opened:
+                opened.append(stack.enter_context(open_sandbox()))
+            return nullcontext(opened[0])
+
+        yield again

@@ -177,6 +177,10 @@ class CaseRun(Protocol):
     @property
     def limits(self) -> Mapping[str, Json]: ...
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is known, without trying anything out, that there is no objection."""
+
     def objection(self, try_out: TryOut) -> Verdict | None:
         """Why running this case would say nothing; None if it is worth it."""
 

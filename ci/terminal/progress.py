@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -44,7 +44,9 @@ class Progress(LiveView):
     """Of one run; use it as a context manager.
 
     :param total: attempts expected; more may come (`expect`) when red cases are retried
-    :param workers: how many cases run at once
+    :param workers: how many cases run at once; 0 where that changes
+    :param expected: seconds that each case took before, by its name; the longest come first, so the mean of those that
+        are through says little about the others
     :param clock: monotonic, in seconds
     """
 
@@ -54,14 +56,17 @@ class Progress(LiveView):
         total: int,
         workers: int,
         *,
+        expected: Mapping[str, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(console)
         self._clock = clock
         self._total = total
         self._done = 0
-        self._skipped = 0  # of these, has_result without taking time
+        self._skipped = 0  # of these, without taking time
         self._taken = 0.0  # seconds, of all that ran
+        self._left = dict(expected)  # of those that have not run yet
+        self._foreseen = 0.0  # seconds, of all that ran
         self._images: Collection[Future[Any]] = ()
         self._builds = BuildProgress(console, clock=clock)
         self._running: dict[int, tuple[str, float]] = {}
@@ -99,6 +104,12 @@ class Progress(LiveView):
             self._workers = 1
         self._console.info(f"{counted(count, 'red cell')} again, alone")
 
+    def alone(self, count: int) -> None:
+        """What is left are so many measurements, one after the other."""
+        with self._state:
+            self._workers = 1
+        self._console.info(f"{counted(count, 'measurement')}, with nothing beside")
+
     def started(self, worker: int, name: str) -> None:
         """A worker begins with a case."""
         with self._state:
@@ -113,13 +124,15 @@ class Progress(LiveView):
         name, note, outcome = printable(name), printable(note), printable(outcome)
         with self._printing:
             with self._state:
+                at_once = max(1, len(self._running))
                 _, since = self._running.pop(worker, ("", self._clock() - seconds))
                 self._taken += self._clock() - since
+                self._foreseen += self._left.pop(name, 0.0)
                 self._done += 1
                 self._outcomes[outcome] += 1
                 total = max(self._total, self._done)
                 count = f"[{self._done:>{len(str(total))}}/{total}]"
-                eta = self._eta()
+                eta = self._eta(at_once)
                 # A terminal shows what is green as a number, and what is red in the live view.
                 if self._live is not None and outcome in _HELD:
                     # A case counts once, with its last attempt.
@@ -130,21 +143,26 @@ class Progress(LiveView):
                 line = f"{count} {outcome:<11} {seconds:>5.1f} s  {eta:<10}  {_with_note(name, note)}"
                 self._console.info(line, style=OUTCOME_STYLES.get(outcome, ""))
 
-    def skipped(self, text: str = "") -> None:
-        """A case is has_result without having been run; `text` says why, where that has not been said before."""
+    def skipped(self, name: str, text: str = "") -> None:
+        """A case has a result without having been run; `text` says why, where that has not been said before."""
         with self._printing:
             with self._state:
+                self._left.pop(name, None)
                 self._done += 1
                 self._skipped += 1
                 self._outcomes["not-run"] += 1
             if text:
                 self._console.info(f"not run: {printable(text)}", style=OUTCOME_STYLES["not-run"])
 
-    def _eta(self) -> str:
+    def _eta(self, at_once: int) -> str:
         """The time to go at the pace so far, which cases alone have made; builds and pulls come on top of it."""
         ran = self._done - self._skipped
         missing = sum(not image.done() for image in self._images)
-        there = humane(self._taken / ran * max(0, self._total - self._done) / max(1, self._workers)) if ran else ""
+        if self._foreseen and self._left:
+            seconds = sum(self._left.values()) * self._taken / self._foreseen
+        else:
+            seconds = self._taken / max(1, ran) * max(0, self._total - self._done)
+        there = humane(seconds / (self._workers or at_once)) if ran else ""
         images = counted(missing, "image") if missing else ""
         if not there:
             return images and f"{images} to come"
@@ -156,7 +174,7 @@ class Progress(LiveView):
             running = dict(self._running)
             done, total = self._done, max(self._total, self._done)
             outcomes = self._outcomes.copy()
-            eta = self._eta()
+            eta = self._eta(max(1, len(running)))
             waiting = any(not image.done() for image in self._images)
             held = list(self._held.items())
         lines: list[RenderableType] = []

@@ -255,7 +255,7 @@ def test_a_container_removed_from_outside_is_an_engine_error(docker_play: Play, 
 
 def pods_of(play: Play) -> dict[Role, str]:
     assert isinstance(play.slot, DockerSlot)
-    return play.slot.pods
+    return dict(play.slot.pods)
 
 
 def redis_of(play: Play) -> str:

@@ -76,6 +76,19 @@ behave() {
             behave good ;;
         litter) # fills the disk with file after file
             for number in $(seq 1000); do head -c 20000000 /dev/zero > "${TMPDIR:-/tmp}/litter-$number"; sleep 0.05; done ;;
+        haunts) # leaves processes without a parent that serve on port 4242, and visit OTHER on port 4243 again and again
+            (setsid redis-server --port 4242 --protected-mode no --save "" >/dev/null 2>&1 &)
+            (setsid bash -c 'trap "" TERM HUP; while :; do redis-cli -h $0 -p 4243 incr visits; sleep 0.05; done' \
+                "$OTHER" >/dev/null 2>&1 &)
+            until redis-cli -p 4242 ping >/dev/null 2>&1; do sleep 0.05; done
+            behave "${THEN:-good}" ;;
+        looks-for-ghosts) # serves on port 4243 for a second, then says who came, and whether OTHER is there on port 4242
+            (redis-server --port 4243 --protected-mode no --save "" >/dev/null 2>&1 &)
+            until redis-cli -p 4243 ping >/dev/null 2>&1; do sleep 0.05; done
+            sleep 1
+            echo "visits: $(redis-cli -p 4243 get visits)" >&2
+            echo "served: $(timeout 1 redis-cli -h "$OTHER" -p 4242 ping 2>/dev/null)" >&2
+            behave good ;;
         # --- as a listener ------------------------------------------------------------------------------
         silent) serve ;;
         two-addresses) publish "$address" /ip4/127.0.0.1/tcp/4001; serve ;;
@@ -121,6 +134,7 @@ behave() {
             negotiated; record ;;
         tells) address=$(ask); echo "got: $address" >&2; record ;;
         announces) echo ready; behave good ;;
+        announces-and-stays) echo ready; serve ;;
         polls) # never lets Redis be quiet
             while :; do echo "lpop nothing"; done | cli >/dev/null ;;
         never-gives-up) ask >/dev/null; echo "dialing again" >&2; serve ;;

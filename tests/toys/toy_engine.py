@@ -40,12 +40,16 @@ class ToyParticipant:
         self._stopped.set()
         self._thread.join(timeout)
 
+    def collect(self, source: str, target: Path, *, most_bytes: int) -> bool:
+        return True
+
     def remove(self) -> None:
         self.stop(1)
 
 
 class ToySlot:
     surroundings = Surroundings()
+    generation = 0
 
     @property
     def coordinator(self) -> RedisCoordinator:
@@ -57,9 +61,6 @@ class ToySlot:
         self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
     ) -> RunningParticipant:
         return ToyParticipant(participant, sink)
-
-    def collect(self, role: str, source: str, target: Path, *, most_bytes: int) -> bool:
-        return True
 
 
 class ToyEngine:

@@ -21,6 +21,7 @@ WORDS = SuiteWords(
     example="polite-v1 x polite-v1 (hello)",
     marker="ECHO",
     contract="echo",
+    measurements=frozenset({"bye"}),
 )
 
 
@@ -45,6 +46,7 @@ class EchoCaseRun:
     repetitions: tuple[str, ...] = ("",)
     has_files: bool = False
     seed: int | None = None
+    settled: bool = True
     limits: Mapping[str, Any]
 
     def objection(self, try_out: TryOut) -> None: ...

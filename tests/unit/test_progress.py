@@ -74,14 +74,32 @@ def test_the_last_case_leaves_nothing_to_wait_for() -> None:
 def test_what_is_skipped_counts_and_takes_no_time() -> None:
     file, clock = File(), Clock()
     with Progress(file.console, 14, 1, clock=clock) as progress:
-        progress.skipped("jvm-v1.3: image cannot be\n\x1b[2Jpulled")
+        progress.skipped(NAME, "jvm-v1.3: image cannot be\n\x1b[2Jpulled")
         for _ in range(9):
-            progress.skipped()
+            progress.skipped(NAME)
         clock.now += 20
         progress.finished(0, NAME, "passed", 20)
     assert file.text.splitlines() == [
         "not run: jvm-v1.3: image cannot be pulled",
         f"[11/14] passed       20.0 s  eta 1 min   {NAME}",
+    ]
+
+
+def test_what_took_long_before_is_expected_to_do_so_again() -> None:
+    """The longest cases come first: at their pace, the others would take for ever."""
+    file, clock = File(), Clock()
+    expected = {"long": 60.0, "not here": 50.0, "short": 6.0, "shorter": 3.0}
+    with Progress(file.console, 4, 1, clock=clock, expected=expected) as progress:
+        progress.started(0, "long")
+        clock.now += 120
+        progress.finished(0, "long", "passed", 120)
+        progress.skipped("not here", "nowhere to be had")
+        progress.started(0, "short")
+        clock.now += 12
+        progress.finished(0, "short", "passed", 12)
+    assert [line.split("eta ")[1].split("  ")[0] for line in file.text.splitlines() if "eta" in line] == [
+        humane(118),
+        "6 s",
     ]
 
 

@@ -25,7 +25,8 @@ from ci.results.aggregate import Flaky, aggregate_attempts
 from ci.results.history import runs_of
 from ci.results.reuse import Reusable, reusable
 from ci.results.shard_file import ResultsWriter, read_shard, red_cases, tries
-from ci.runner.base import AttemptContext, AttemptResult, CaseObserver
+from ci.runner.attempt import AT_ONCE, Housekeeping
+from ci.runner.base import AttemptContext, AttemptResult, CaseObserver, PreparedCase
 from ci.runner.retry import retries
 from ci.runner.schedule import Ready
 from ci.runner.shard import Runner, Settings, Summary
@@ -57,6 +58,9 @@ class Scripted:
     def slot(self, _number: int) -> Iterator[Slot]:
         yield cast("Slot", self)
 
+    def prepare(self, slot: Slot, ready: Ready, context: AttemptContext) -> PreparedCase | None:  # noqa: ARG002
+        return None
+
     def run_case(
         self,
         slot: Slot,  # noqa: ARG002
@@ -64,6 +68,9 @@ class Scripted:
         context: AttemptContext,
         cancelled: threading.Event,  # noqa: ARG002
         observer: CaseObserver | None = None,  # noqa: ARG002
+        *,
+        prepared: PreparedCase | None = None,  # noqa: ARG002
+        housekeeping: Housekeeping = AT_ONCE,  # noqa: ARG002
     ) -> AttemptResult:
         self.played.append((ready.case.name, context.number))
         return self.result(ready, context)

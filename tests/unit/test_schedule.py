@@ -91,6 +91,73 @@ def test_what_cannot_run_is_settled_first() -> None:
     assert all(isinstance(it, Ready) for it in taken(schedule, 4))
 
 
+def test_what_a_worker_reserves_it_is_given_next() -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    provide(images, NAMES)
+    reserved = schedule.reserve(1)
+    assert reserved is not None
+    assert reserved.case == CASES[0]
+    other = schedule.take(never, 0)
+    assert isinstance(other, Ready)
+    assert other.case == CASES[1]
+    assert schedule.take(never, 1) is reserved
+
+
+def test_nobody_stands_idle_while_another_keeps_a_case() -> None:
+    """And who had reserved it is not given it as well."""
+    images = futures()
+    schedule = Schedule(CASES[:1], images)
+    provide(images, NAMES)
+    reserved = schedule.reserve(1)
+    assert not schedule.is_empty()
+    assert schedule.take(never, 0, look=True) is reserved
+    assert schedule.take(never, 0) is reserved
+    assert schedule.take(never, 1) is None
+    assert schedule.is_empty()
+
+
+def test_what_is_reserved_and_has_fallen_behind_waits_like_the_others() -> None:
+    images = futures()
+    late: set[str] = set()
+    schedule = Schedule(CASES, images, rank=lambda case: int(bool(late & set(case.pair))))
+    provide(images, NAMES)
+    assert schedule.reserve(0) is not None
+    late.add("a")
+    first = taken(schedule, 4)
+    assert [it.case for it in first if isinstance(it, Ready)] == [it for it in CASES if "a" not in it.pair]
+    assert {it.case for it in taken(schedule, 5) if isinstance(it, Ready)} == {it for it in CASES if "a" in it.pair}
+
+
+def test_what_is_reserved_when_a_run_ends_is_left() -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    provide(images, NAMES)
+    schedule.reserve(0)
+    assert set(schedule.close()) == set(CASES)
+    assert schedule.reserve(0) is None
+
+
+@unhurried
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=40))
+def test_however_cases_are_reserved_each_is_handed_out_once(steps: list[tuple[bool, int]]) -> None:
+    images = futures()
+    schedule = Schedule(CASES, images)
+    provide(images, NAMES)
+    given_out = []
+    reserving: set[int] = set()
+    for reserves, worker in steps:
+        if not reserves:
+            given_out.append(schedule.take(never, worker))
+            reserving.discard(worker)
+        elif worker not in reserving:
+            schedule.reserve(worker)
+            reserving.add(worker)
+    given_out += [schedule.take(never, 0) for _ in CASES]
+    names = [it.case.name for it in given_out if it is not None]
+    assert sorted(names) == sorted(case.name for case in CASES)
+
+
 def test_a_waiting_worker_is_woken() -> None:
     images = futures()
     schedule = Schedule(CASES[:1], images)

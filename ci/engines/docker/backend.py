@@ -29,7 +29,7 @@ def open_backend(options: EngineOptions, reason: str) -> Backend:
 
     :raises EngineError: Docker does not answer
     """
-    daemon = Daemon(connect(), run=options.run, keep=options.keep)
+    daemon = Daemon(connect(workers=options.workers), run=options.run, keep=options.keep)
     # What runs in the engine is for the engine's platform, which need not be the host's.
     version = daemon.call(daemon.api.version)
     platform = f"{version['Os']}/{version['Arch']}"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import docker.errors
@@ -15,6 +16,7 @@ from ci.engines.absent import UNSTARTABLE, AbsentParticipant, report_unstartable
 from ci.engines.base import KILLED_FOR_MEMORY, RunningParticipant, Sink
 from ci.engines.disk_watch import DiskWatch
 from ci.engines.docker.daemon import TROUBLE, Daemon
+from ci.engines.docker.files import take_folder
 from ci.engines.kernel import out_of_memory_kills
 from ci.engines.restrictions import Restrictions
 from ci.errors import EngineError
@@ -279,6 +281,10 @@ class DockerParticipant:
         if self._reader.is_alive():
             self._daemon.quietly(self._api.kill, self.container, "SIGKILL")
             self._reader.join(10)
+
+    def collect(self, source: str, target: Path, *, most_bytes: int) -> bool:
+        """See `take_folder`."""
+        return take_folder(self._daemon, self.container, source, target, most_bytes=most_bytes)
 
     def remove(self) -> None:
         self._asked.set()

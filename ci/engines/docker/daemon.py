@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import docker
 import docker.constants
@@ -30,11 +33,29 @@ MINIMUM_API: Final = (1, 41)
 _BOOT: Final = "/proc/sys/kernel/random/boot_id"
 _PID_NAMESPACE: Final = "/proc/self/ns/pid"
 
+# Parts of an address that say which thing is meant: its id or name, and the version of the interface.
+_NAMED: Final = re.compile(r"v1\.\d+|[0-9a-f]{12,64}|.*[:.].*")
+# As many connections as a worker may have open at once: each side is attached to, waited for and asked about.
+PER_WORKER: Final = 8
+
 # What an API call may fail with when the engine itself is in trouble.
 TROUBLE: Final = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 
 
 class _Api(docker.APIClient):
+    """Counts what the engine is asked: each request is a round trip, and cases are paid for in these."""
+
+    def __init__(self, **options: Any) -> None:
+        self.asked: Counter[str] = Counter()
+        super().__init__(**options)
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        path = urlsplit(request.url).path
+        # Without the version, and with no name or number of anything: `POST containers/start`.
+        words = [it for it in path.split("/")[1:] if not _NAMED.fullmatch(it)]
+        self.asked[" ".join((request.method, "/".join(words)))] += 1
+        return super().send(request, **kwargs)
+
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Whom an engine's own keys say to trust is not for REQUESTS_CA_BUNDLE to say: left alone, it would win."""
         verify = self.verify if verify is None else verify
@@ -62,31 +83,33 @@ class _ImpatientApi(_Api):
 class EngineClient(docker.DockerClient):
     """The SDK's client, and where its engine is.
 
+    :param workers: cases at once
     :raises DockerException, RequestException, OSError: nobody answers there
     """
 
-    def __init__(self, address: EngineAddress) -> None:
+    def __init__(self, address: EngineAddress, *, workers: int = 1) -> None:
         self.address = address
-        self.api = _Api(
+        self.api: _Api = _Api(
             base_url=address.host,
             tls=address.tls or False,
             use_ssh_client=True,  # with the keys and settings that `docker` uses
             timeout=120,
-            max_pool_size=64,
+            max_pool_size=max(PER_WORKER * workers, 16),
         )
 
 
-def connect(environment: Mapping[str, str] | None = None) -> EngineClient:
+def connect(environment: Mapping[str, str] | None = None, *, workers: int = 1) -> EngineClient:
     """A client of the engine that `docker` itself would use.
 
     :param environment: in place of this process's variables
+    :param workers: cases at once
     :raises EngineError: no engine answers, or it is too old
     """
     address = find_engine(os.environ if environment is None else environment)
     where = f" at {address}" if address.context else ""
     try:
         _knock(address.host)
-        client = EngineClient(address)
+        client = EngineClient(address, workers=workers)
         version = client.api.version()
         api = tuple(int(part) for part in version["ApiVersion"].split("."))
     # The last ones: an address that is none, or whoever answers there is no engine.

@@ -22,6 +22,9 @@ from ci.engines.by_hand import REDIS_SERVER, docker_lines
 from ci.engines.coordination import RedisCoordinator
 from ci.engines.docker.containers import CPU_SHARES
 from ci.engines.docker.daemon import TROUBLE, Daemon
+from ci.engines.docker.namespaces import LOOK
+from ci.engines.docker.places import POD_RESTRICTIONS
+from ci.engines.docker.pod_shell import SHELL
 from ci.engines.docker.sandbox import open_sandbox
 from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.docker.slot import ContainerSlot
@@ -102,6 +105,7 @@ class DockerSlot(ContainerSlot):
         self._daemon = daemon
         self._api = daemon.api
         self._number = number
+        self.redis = ""
         self._stack = ExitStack()
 
     def open(self) -> None:
@@ -109,28 +113,23 @@ class DockerSlot(ContainerSlot):
 
         :raises EngineError: the engine breaks, or is on another machine
         """
+        self.generation += 1
         self._prefix = self._daemon.name(self._number)
         self._network = create_network(self._daemon, f"{self._prefix}-net", internal=True)
         self._stack.callback(self._daemon.quietly, self._api.remove_network, self._network)
+        self._stack.callback(self._remove_parts)
         password = secrets.token_hex(16)
         self.redis = self._helper_container(
             "redis",
-            [*REDIS_SERVER, "--user", *runner_rules(password)],
+            command=[*REDIS_SERVER, "--user", *runner_rules(password)],
             ports=[REDIS_PORT],
-            host_config=self._host_config(port_bindings={REDIS_PORT: (LOOPBACK, None)}),
+            host_config=self._host_config(
+                port_bindings={REDIS_PORT: (LOOPBACK, None)},
+                **Restrictions(memory_bytes=256 * MIB, processes=64).options(),
+            ),
         )
-        self.pods = {
-            role: self._helper_container(
-                f"pod-{role}",
-                ["sleep", "infinity"],
-                host_config=self._host_config(
-                    network_mode=self._network,
-                    # A loopback with both families, as on an ordinary machine, whatever the engine's default.
-                    sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
-                ),
-            )
-            for role in SIDES
-        }
+        for role in SIDES:
+            self._create_pod(role)
         # The cases reach Redis on their own network, the runner by a port on the host's loopback.
         self._daemon.call(
             self._api.connect_container_to_network, self.redis, self._network, aliases=[CLASSIC_REDIS.host]
@@ -140,19 +139,28 @@ class DockerSlot(ContainerSlot):
             for started in [pool.submit(self._daemon.call, self._api.start, it) for it in self._parts]:
                 started.result()
             sealed.result()
+        for role in SIDES:
+            self.remember(role, LOOK)
         self.coordinator = self._meet(password)
 
     def close(self) -> None:
         self._stack.close()
 
     def restore(self, *roles: Role) -> None:  # noqa: ARG002 -- both sides have their pods from the start
-        """See that everything is as it was made, and make all of it anew where it is not.
+        """See that everything is as it was made, and make anew what is not.
 
         :raises EngineError: the engine breaks
         """
         if not self._is_whole():
             self.close()
             self.open()
+            return
+        for role in self.dirty(SIDES, lambda _: LOOK):
+            self.drop_pod(role)
+            self._create_pod(role)
+            self._daemon.call(self._api.start, self.pods[role])
+            self.remember(role, LOOK)
+            self.generation += 1
 
     def prepare(
         self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
@@ -160,15 +168,22 @@ class DockerSlot(ContainerSlot):
         """Create the participant's container, not started, its output attached."""
         return self.create(participant, sink, labels, inputs, restrictions=of_participant(participant.limits))
 
+    def _remove_parts(self) -> None:
+        """All at once: taking an interface out of a network takes its time."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.drop_pod, list(self.pods)))
+            if self.redis:
+                self._daemon.remove(self.redis)
+        self.redis = ""
+
     @property
     def _parts(self) -> tuple[str, ...]:
         return (self.redis, *self.pods.values())
 
     def _is_whole(self) -> bool:
-        listed = self._daemon.call(self._api.containers, filters={"id": list(self._parts)})
         joined = [
             any(network["NetworkID"] == self._network for network in it["NetworkSettings"]["Networks"].values())
-            for it in listed
+            for it in self.running(self._parts).values()
         ]
         if len(joined) < len(self._parts) or not all(joined):
             return False
@@ -201,23 +216,32 @@ class DockerSlot(ContainerSlot):
         except TROUBLE:
             return False
 
-    def _helper_container(self, name: str, command: list[str], **more: Any) -> str:
+    def _create_pod(self, role: Role) -> None:
+        self.pods[role] = self._helper_container(
+            f"pod-{role}.{next(self._count)}",
+            **SHELL,
+            host_config=self._host_config(
+                network_mode=self._network,
+                # A loopback with both families, as on an ordinary machine, whatever the engine's default.
+                sysctls={"net.ipv6.conf.all.disable_ipv6": "0"},
+                # Of the pod itself, which cleans its namespace between cases; participants have no capabilities.
+                **POD_RESTRICTIONS.options(),
+            ),
+        )
+
+    def _helper_container(self, name: str, **more: Any) -> str:
         created = self._daemon.call(
             self._api.create_container,
             self._helper,
-            command,
             name=f"{self._prefix}-{name}",
-            labels=self._daemon.labels(role="helper"),
+            labels=self._daemon.labels(role="helper", slot=self._prefix),
             **more,
         )
-        container = str(created["Id"])
-        self._stack.callback(self._daemon.remove, container)
-        return container
+        return str(created["Id"])
 
     def _host_config(self, **more: Any) -> Any:
         return self._api.create_host_config(
             cpu_shares=CPU_SHARES,
             log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"}),
-            **Restrictions(memory_bytes=256 * MIB, processes=64).options(),
             **more,
         )

@@ -10,7 +10,7 @@ may set addresses and routes here: what keeps them from the host's services is t
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
@@ -24,8 +24,10 @@ from ci.engines.coordination import RedisCoordinator
 from ci.engines.docker.conflicting_networks import conflicting
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.docker.engine import describe
+from ci.engines.docker.namespaces import LOOK_AT_ALL
 from ci.engines.docker.network_by_hand import long_values, network_lines
 from ci.engines.docker.places import MEMLOCK, POD_RESTRICTIONS, POD_SYSCTLS, addressing, restrictions_of
+from ci.engines.docker.pod_shell import SHELL
 from ci.engines.docker.sandbox import open_sandbox
 from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.docker.slot import ContainerSlot
@@ -38,6 +40,25 @@ from ci.spec.sandbox import Sandbox
 
 __all__ = ["UNSTARTABLE", "NetworkEngine", "NetworkSlot"]
 
+# The name of the interface with a hardware address. No program is started for it.
+_DEVICE_OF: Final = """
+of() {
+    for it in /sys/class/net/*; do
+        read -r address <"$it/address" || true
+        if [ "$address" = "$1" ]; then echo "${it##*/}"; fi
+    done
+}
+"""
+# Routes that lead to no interface are not flushed with one.
+_NO_ROUTES: Final = "ip -4 route flush table main; ip -6 route flush table main"
+# The kernel's own, which a simulator adds to so that nobody takes a way past it.
+_USUAL_RULES: Final = """
+for family in -4 -6; do
+    ip $family rule flush
+    ip $family rule add priority 32766 lookup main
+done
+ip -4 rule add priority 32767 lookup default
+"""
 # What Docker itself says of an image that cannot be started. 127 has a meaning of its own in this contract.
 UNSTARTABLE: Final = 125
 
@@ -136,38 +157,49 @@ class NetworkSlot(ContainerSlot):
         self._engine = engine
         self._daemon = engine.daemon
         self._networks = networks
+        self._macs: dict[Role, list[str]] = {}
 
     def open(self, *roles: Role) -> None:
         """Make the pods of these roles where they are not there, or not what they were.
 
         :raises EngineError: the engine refuses
         """
-        whole = self._whole()
-        new = [role for role in roles if role not in whole]
+        there = self._addresses()
+        new = [role for role in roles if role not in there]
         for role in new:
-            if role in self.pods:
-                self._daemon.remove(self.pods.pop(role))
+            self.drop_pod(role)
             self._make_pod(role)
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda role: self._daemon.call(self._daemon.api.start, self.pods[role]), new))
+        self._start(new)
+        if new:
+            there = self._addresses()
+        for role in new:
+            self._macs[role] = there[role]
+            self.remember(role, self._reset(role))
 
-    def _whole(self) -> set[Role]:
-        """Whose pods run, in all networks they belong to."""
-        if not self.pods:
-            return set()
-        listed = self._daemon.call(self._daemon.api.containers, filters={"id": list(self.pods.values())})
-        joined = {
-            it["Id"]: {network["NetworkID"] for network in it["NetworkSettings"]["Networks"].values()} for it in listed
-        }
-        return {
-            role
-            for role, pod in self.pods.items()
-            if {self._networks[side.network] for side in _sides(role)} <= joined.get(pod, set())
-        }
+    def _start(self, roles: Sequence[Role]) -> None:
+        if roles:
+            self.generation += 1
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda role: self._daemon.call(self._daemon.api.start, self.pods[role]), roles))
+
+    def _addresses(self) -> dict[Role, list[str]]:
+        """The hardware addresses of pods that run in all networks they belong to: left of the simulator, then right.
+
+        Which interface is in which network, they say: the order in which engines attach them is nobody's promise.
+        """
+        listed = self.running(self.pods.values())
+        found: dict[Role, list[str]] = {}
+        for role, pod in self.pods.items():
+            networks = listed[pod]["NetworkSettings"]["Networks"].values() if pod in listed else ()
+            macs = {it["NetworkID"]: it["MacAddress"] for it in networks}
+            wanted = [self._networks[side.network] for side in _sides(role)]
+            if set(wanted) <= set(macs):
+                found[role] = [macs[network] for network in wanted]
+        return found
 
     def close(self) -> None:
-        for pod in self.pods.values():
-            self._daemon.remove(pod)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.drop_pod, list(self.pods)))
 
     def _make_pod(self, role: Role) -> None:
         api = self._daemon.api
@@ -177,10 +209,10 @@ class NetworkSlot(ContainerSlot):
         pod = self._daemon.call(
             api.create_container,
             self._engine.helper,
-            ["sleep", "infinity"],
+            **SHELL,
             name=self._daemon.name(f"pod-{role.replace('_', '-')}"),
             hostname="sim" if role == "simulator" else role,
-            labels=self._daemon.labels(role="helper"),
+            labels=self._daemon.labels(role="helper", slot=self._prefix),
             host_config=api.create_host_config(
                 network_mode=self._networks[sides[0].network],
                 extra_hosts=hosts,
@@ -214,27 +246,14 @@ class NetworkSlot(ContainerSlot):
         :raises EngineError: the engine or the kernel refuses
         """
         self.open(*roles)
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(self._reset, roles))
+        dirty = self.dirty(roles, self._reset)
+        for role in dirty:
+            self.drop_pod(role)
+        self.open(*dirty)
 
-    def _reset(self, role: Role) -> None:
-        sides = _sides(role)
-        macs = self._macs(role, sides)
-        script = _addressing(macs, sides)
-        api = self._daemon.api
-        exec_id = self._daemon.call(api.exec_create, self.pods[role], ["sh", "-euc", script])["Id"]
-        output = self._daemon.call(api.exec_start, exec_id)
-        code = self._daemon.call(api.exec_inspect, exec_id)["ExitCode"]
-        if code != 0:
-            raise self._daemon.trouble(
-                f"the namespace of the {role} cannot be given its addresses: {output.decode(errors='replace').strip()}"
-            )
-
-    def _macs(self, role: Role, sides: tuple[Place, ...]) -> list[str]:
-        """Which interface is in which network: the order in which engines attach them is nobody's promise."""
-        state = self._daemon.call(self._daemon.api.inspect_container, self.pods[role])
-        by_network = {it["NetworkID"]: it["MacAddress"] for it in state["NetworkSettings"]["Networks"].values()}
-        return [by_network[self._networks[side.network]] for side in sides]
+    def _reset(self, role: Role) -> str:
+        """The script that undoes what a case has made of its interfaces, and tells what there is then."""
+        return _addressing(self._macs[role], _sides(role)) + LOOK_AT_ALL
 
     def prepare(
         self, participant: Participant, sink: Sink, labels: Mapping[str, str], inputs: Mapping[str, Path]
@@ -257,9 +276,7 @@ def _sides(role: Role) -> tuple[Place, ...]:
 
 def _addressing(macs: list[str], sides: tuple[Place, ...]) -> str:
     """The shell script that names and addresses the interfaces with these hardware addresses, in this order."""
-    lines = [
-        'of() { for it in /sys/class/net/*; do if [ "$(cat "$it/address")" = "$1" ]; then basename "$it"; fi; done; }'
-    ]
+    lines = [_DEVICE_OF, _NO_ROUTES, _USUAL_RULES]
     for index, mac in enumerate(macs):
         # Renamed in two steps, because the name may still be that of the other one.
         lines += [

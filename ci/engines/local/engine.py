@@ -111,12 +111,14 @@ class LocalSlot:
         self._redis_server = redis_server
         self._folder = folder
         self._stack = ExitStack()
+        self.generation = 0
 
     def open(self) -> None:
         """Start a Redis.
 
         :raises EngineError: it does not start
         """
+        self.generation += 1
         home = self._folder / "redis"
         home.mkdir(mode=0o700, exist_ok=True)
         redis = self._stack.enter_context(redis_process(self._redis_server, home))
@@ -159,11 +161,6 @@ class LocalSlot:
         return LocalParticipant(
             participant, program, Path(tempfile.mkdtemp(prefix=f"{participant.role}-", dir=self._folder)), sink
         )
-
-    def collect(self, role: Role, source: str, target: Path, *, most_bytes: int) -> bool:
-        """Nothing: a process has no folders of its own that a suite could name."""
-        del role, source, target, most_bytes
-        raise _no_files("asked for")
 
 
 def _no_files(what: str) -> EngineError:
@@ -211,6 +208,11 @@ class LocalParticipant:
     def stop(self, timeout: float) -> None:
         self._disk.stop()
         self._process.stop(timeout)
+
+    def collect(self, source: str, target: Path, *, most_bytes: int) -> bool:
+        """Nothing: a process has no folders of its own that a suite could name."""
+        del source, target, most_bytes
+        raise _no_files("asked for")
 
     def remove(self) -> None:
         self._disk.stop()

@@ -92,6 +92,12 @@ class Compliance:
                 if isinstance(answer, dict) and isinstance(answer.get("exit"), int)
             }
 
+    def settled(self, case: Case, role_images: RoleImages) -> bool:
+        """Whether both endpoints have been asked, and there is no objection."""
+        with self._lock:
+            answers = [self._answers.get(_key(role_images, role), {}) for role in case.suite.roles]
+        return all(it.get("exit") == UNSUPPORTED and it.get("does") != NOTHING for it in answers)
+
     def objection(self, case: Case, role_images: RoleImages, try_out: TryOut) -> Verdict | None:
         """Why a case with these two endpoints would say nothing; None if it is worth running.
 

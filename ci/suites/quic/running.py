@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
 from ci.model import Outcome
+from ci.spec.sandbox import shared
 from ci.suites.quic.attempt_specs import OPERATOR_VARIABLES, RoleImages, attempt_spec, exchange_of, test_case
 from ci.suites.quic.captures.key_logs import key_logs
 from ci.suites.quic.captures.packet_log import packet_log
@@ -151,6 +152,10 @@ class NetworkCaseRun:
     def limits(self) -> Mapping[str, Json]:
         return {"deadlineSeconds": self.test.limit, "repetitions": self.test.repetitions}
 
+    @property
+    def settled(self) -> bool:
+        return self.compliance.settled(self.case, self.role_images)
+
     def objection(self, try_out: TryOut) -> Verdict | None:
         return self.compliance.objection(self.case, self.role_images, try_out)
 
@@ -181,9 +186,12 @@ class NetworkCaseRun:
 
     def judge(self, number: int, evidence: Evidence, folder: Path | None, surroundings: Surroundings) -> Verdict:
         del surroundings
-        place = _there(folder)
+        with shared(self.open_sandbox) as open_sandbox:
+            return self._judged(number, evidence, _there(folder), open_sandbox)
+
+    def _judged(self, number: int, evidence: Evidence, place: Path, open_sandbox: OpenSandbox) -> Verdict:
         exchange = exchange_of(evidence, place)
-        read = partial(self._read_and_log, place)
+        read = partial(_read_and_log, place, open_sandbox)
         verdict = judge(self.test, self.test.case_files(self.seed + number), exchange, read=read)
         if verdict.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and not (place / PACKETS).exists():
             # Decided without a look at the traffic, which whoever asks why will want to see. Whatever that does to its
@@ -191,13 +199,6 @@ class NetworkCaseRun:
             with contextlib.suppress(Exception):
                 read(exchange.capture("left"), key_logs(place), whole=True)
         return verdict
-
-    def _read_and_log(self, folder: Path, capture: Path, key_logs: Sequence[Path], *, whole: bool) -> Trace:
-        """Read a capture for the judge, and leave what it holds as lines for people."""
-        trace = read_trace(capture, key_logs, self.open_sandbox, whole=whole)
-        (folder / PACKETS).mkdir(exist_ok=True)
-        (folder / PACKETS / f"{capture.stem.rpartition('_')[2]}.txt").write_text(packet_log(trace), encoding="utf-8")
-        return trace
 
     def concluded(self, verdicts: Sequence[Verdict]) -> Verdict:
         """The first that did not pass, or what all of them measured, as mean and sample deviation."""
@@ -231,6 +232,16 @@ class NetworkCaseRun:
 
     def owner(self, name: str) -> str:
         return _owner(name)
+
+
+def _read_and_log(
+    folder: Path, open_sandbox: OpenSandbox, capture: Path, key_logs: Sequence[Path], *, whole: bool
+) -> Trace:
+    """Read a capture for the judge, and leave what it holds as lines for people."""
+    trace = read_trace(capture, key_logs, open_sandbox, whole=whole)
+    (folder / PACKETS).mkdir(exist_ok=True)
+    (folder / PACKETS / f"{capture.stem.rpartition('_')[2]}.txt").write_text(packet_log(trace), encoding="utf-8")
+    return trace
 
 
 def _there(folder: Path | None) -> Path:

@@ -9,7 +9,7 @@ from ci.model import Param, SuiteWords
 __all__ = ["QUIC", "WEBTRANSPORT"]
 
 
-def _suite(name: str, example: str, *test_cases: str) -> SuiteWords:
+def _suite(name: str, example: str, *test_cases: str, measurements: tuple[str, ...] = ()) -> SuiteWords:
     return SuiteWords(
         name=name,
         roles=("client", "server"),
@@ -19,6 +19,7 @@ def _suite(name: str, example: str, *test_cases: str) -> SuiteWords:
         contract="quic-interop",
         row_keys=("role",),
         second_named_first=True,
+        measurements=frozenset(measurements),
     )
 
 
@@ -28,6 +29,7 @@ QUIC: Final = _suite(
     "handshake", "transfer", "longrtt", "chacha20", "multiplexing", "retry", "resumption", "zerortt", "http3",
     "blackhole", "keyupdate", "ecn", "amplificationlimit", "handshakeloss", "transferloss", "handshakecorruption",
     "transfercorruption", "ipv6", "v2", "rebind-port", "rebind-addr", "connectionmigration", "goodput", "crosstraffic",
+    measurements=("goodput", "crosstraffic"),
 )  # fmt: skip
 # Section 4.7.
 WEBTRANSPORT: Final = _suite(

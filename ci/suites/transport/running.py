@@ -146,6 +146,7 @@ class TransportCaseRun:
     repetitions: tuple[str, ...] = ("",)
     has_files: bool = False
     seed: None = None
+    settled: bool = True
 
     @property
     def limits(self) -> Mapping[str, Json]:
