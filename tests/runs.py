@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ci.model import Case, Outcome, Reason, ReasonCode
 from ci.results.aggregate import aggregate_attempts
 from ci.results.merged import Merged, MergedCase
+from ci.results.merged_file import merged_lines
 from ci.results.records import Attempt, RunStart, attempt_for, with_proof
 from ci.results.shard_file import ResultsWriter
 from ci.suites.transport.words import TRANSPORT, Stack
@@ -84,6 +85,11 @@ def write_shard(
     if plan is not None:
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     return folder
+
+
+def bytes_of(merged: Merged) -> bytes:
+    """The file that it is written as."""
+    return b"".join(merged_lines(merged))
 
 
 def merged_of(attempts: Mapping[Case, Sequence[Attempt]]) -> Merged:

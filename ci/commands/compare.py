@@ -44,7 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
-    comparison = compare(given_run(arguments.base), given_run(arguments.head))
+    base = given_run(arguments.base)
+    comparison = compare(base, given_run(arguments.head, known={it.key: it.case for it in base.cases}))
     proved = tuple(bisect(comparison, arguments, console)) if arguments.bisect else ()
     if arguments.format == "json":
         sys.stdout.write(canonical(as_document(comparison, proved)).decode() + "\n")

@@ -12,7 +12,7 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.reports.base import ReportOptions
 from ci.reports.registry import REPORTS, load_report
 from ci.reports.site import Site, lay_out
-from ci.results.merged import read_merged
+from ci.results.merged_file import read_merged
 from ci.suites.registry import known_suites
 from ci.util.atomic import write_atomically
 from ci.util.text import counted

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import ConfigurationError
-from ci.results.merged import merged_from, read_merged
+from ci.results.merged_file import merged_from, read_merged
 from ci.suites.registry import known_suites
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from ci.model import Case
     from ci.results.merged import Merged
 
 __all__ = ["add_run_argument", "folder_of", "given_run", "history_file"]
@@ -33,9 +36,10 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def given_run(text: str) -> Merged:
+def given_run(text: str, *, known: Mapping[str, Case] = MappingProxyType({})) -> Merged:
     """The run that a person named.
 
+    :param known: cases by key, of which another run has the same
     :raises ConfigurationError: there is none, or what is there is none
     """
     if re.match(r"https?://", text):
@@ -50,7 +54,7 @@ def given_run(text: str) -> Merged:
                 hint=f"nox -s merge-results -- {path}",
             )
         path /= MERGED
-    return read_merged(path, known_suites())
+    return read_merged(path, known_suites(), known=known)
 
 
 def folder_of(text: str) -> Path | None:

@@ -33,7 +33,7 @@ from ci.plan.shard import Shard
 from ci.reports.expectations import closing
 from ci.reports.markers import check_file, update_file
 from ci.results.aggregate import CaseVerdict
-from ci.results.merged import write_merged
+from ci.results.merged_file import write_merged
 from ci.results.shard_file import shard_folder
 from ci.runner.workers import most_workers
 from ci.suites.dashboards import body_of, matrix_table, refuse_part, standalone
@@ -204,6 +204,6 @@ def _again(arguments: argparse.Namespace) -> str:
 
 
 def _pace(merged: Merged, began: float, first_at: float | None) -> str:
-    ran = sum(any(attempt.outcome.conclusive for attempt in case.attempts) for case in merged.cases)
+    ran = sum(any(attempt.outcome.conclusive for attempt in case.briefs) for case in merged.cases)
     first = "" if first_at is None else f", the first result after {humane(first_at - began)}"
     return f"{ran} of {counted(len(merged.cases), 'case')} ran in {humane(time.monotonic() - began)}{first}"

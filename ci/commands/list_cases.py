@@ -10,7 +10,7 @@ from ci.commands.engine_choice import add_image_arguments
 from ci.commands.plan_ci import add_plan_arguments, plan_ci
 from ci.commands.workspace import Workspace, add_selection_arguments, selection_words
 from ci.errors import ExitCode
-from ci.plan.shard import MAXIMUM_SHARDS, Shard, slice_of
+from ci.plan.shard import MAXIMUM_SHARDS, slices_of
 from ci.terminal.spelling import say_next
 from ci.util.arguments import whole_number
 from ci.util.text import counted
@@ -42,7 +42,6 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     if arguments.plan_ci is not None:
         return plan_ci(arguments, workspace, console)
     plan = workspace.plan
-    shards = [Shard(index, arguments.shards) for index in range(1, arguments.shards + 1)] if arguments.shards else []
     if arguments.json:
         sys.stdout.write(plan.to_json())
         return ExitCode.GREEN
@@ -54,10 +53,9 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         f"{selected} of {counted(len(plan.cases), 'case')} selected, {plan.seconds / 60:.1f} min one after the other"
         + (f"; --why lists the other {left_out} too" if left_out and not arguments.why else "")
     )
-    for shard in shards:
-        slice_ = slice_of(plan, shard)
+    for index, slice_ in enumerate(slices_of(plan, arguments.shards) if arguments.shards else (), 1):
         seconds = sum(one.seconds for one in slice_)
-        console.info(f"shard {shard}: {counted(len(slice_), 'case')}, {seconds / 60:.1f} min")
+        console.info(f"shard {index}/{arguments.shards}: {counted(len(slice_), 'case')}, {seconds / 60:.1f} min")
     console.info(f"plan {plan.digest}")
     say_next(console, "interop", *selection_words(arguments))
     return ExitCode.GREEN

@@ -18,7 +18,8 @@ from ci.reports.reasons import PAGE
 from ci.results.aggregate import CaseVerdict
 from ci.results.host_load import load_note
 from ci.results.merge import find_shards, merge, plan_of_shards
-from ci.results.merged import Merged, MergedCase, write_merged
+from ci.results.merged import Merged, MergedCase
+from ci.results.merged_file import write_merged
 from ci.results.records import shard_numbers
 from ci.results.shard_file import read_start
 from ci.suites.dashboards import green_cases, matrix_table
@@ -174,7 +175,7 @@ def report(merged: Merged, console: Console, *, require_proof: bool = False) -> 
     :param require_proof: a case whose stack is only believed is red
     """
     closing_table(console, merged)
-    if (note := load_note(attempt for case in merged.cases for attempt in case.attempts)) is not None:
+    if (note := load_note(attempt for case in merged.cases for attempt in case.briefs)) is not None:
         console.warn(note)
     reasons: dict[str, int] = {}
     for case in merged.cases:

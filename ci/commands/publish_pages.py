@@ -11,7 +11,7 @@ from ci.commands.given_runs import history_file
 from ci.commands.update_readme import add_to_history
 from ci.errors import ConfigurationError, ExitCode
 from ci.reports.pages_branch import copy_folder, push_pages
-from ci.results.merged import read_merged
+from ci.results.merged_file import read_merged
 from ci.suites.registry import known_suites
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from ci.model import ReasonCode
 from ci.plan.selection import Fitting
 from ci.reports.expectations import closing
 from ci.results.merge import find_shards
-from ci.results.merged import write_merged
+from ci.results.merged_file import write_merged
 from ci.results.plan_file import PLAN_FILE
 from ci.results.rerun import outstanding, recorded
 from ci.results.shard_file import ResultsWriter, shard_folder

@@ -16,7 +16,8 @@ from ci.errors import ConfigurationError, ExitCode, IncompleteError
 from ci.reports.markers import check_file, update_file
 from ci.reports.publish import push_dashboard
 from ci.results.history import add_run, runs_of
-from ci.results.merged import Merged, ShardState, read_merged
+from ci.results.merged import Merged, ShardState
+from ci.results.merged_file import read_merged
 from ci.suites.dashboards import body_of
 from ci.suites.registry import SUITES, known_suites, suite_of
 from ci.terminal.spelling import say_next

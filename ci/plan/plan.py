@@ -23,6 +23,7 @@ from ci.plan.cover import covering
 from ci.plan.selection import Decision, select
 from ci.plan.weights import estimate
 from ci.results.plan_file import SCHEMA, Plan, PlannedCase
+from ci.util.collection import no_collection
 
 if TYPE_CHECKING:
     from ci.config.catalogue import Catalogue
@@ -35,6 +36,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+@no_collection()
 def make_plan(
     catalogue: Catalogue,
     *,

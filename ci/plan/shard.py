@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ci.model import Case
     from ci.results.plan_file import Plan, PlannedCase
 
-__all__ = ["BESIDE", "MAXIMUM_SHARDS", "Shard", "assign", "slice_of"]
+__all__ = ["BESIDE", "MAXIMUM_SHARDS", "Shard", "assign", "slice_of", "slices_of"]
 
 # As many jobs as one GitHub matrix may have; more shards than that are a slip of the keyboard.
 MAXIMUM_SHARDS: Final = 256
@@ -94,7 +94,12 @@ def _refusal(text: str, hint: str) -> ConfigurationError:
 
 def slice_of(plan: Plan, shard: Shard) -> tuple[PlannedCase, ...]:
     """The selected cases of one shard, in the order they run."""
-    planned = {one.case: one for one in plan.selected}
-    seconds = {case.name: one.seconds for case, one in planned.items()}
-    cases = assign(tuple(planned), seconds, shard.count)[shard.index - 1]
-    return tuple(planned[case] for case in cases)
+    return slices_of(plan, shard.count)[shard.index - 1]
+
+
+def slices_of(plan: Plan, count: int) -> tuple[tuple[PlannedCase, ...], ...]:
+    """The selected cases of all of so many shards, in the order they run."""
+    planned = {one.name: one for one in plan.selected}
+    seconds = {name: one.seconds for name, one in planned.items()}
+    shards = assign([one.case for one in plan.selected], seconds, count)
+    return tuple(tuple(planned[case.name] for case in cases) for cases in shards)

@@ -20,7 +20,7 @@ def closing(merged: Merged) -> str:
     parts = [f"{merged.counts.of(Outcome.PASSED)} passed"]
     parts += [f"{merged.counts.flaky} of them flaky"] if merged.counts.flaky else []
     parts += [f"{merged.counts.stale} of them expected to be red"] if merged.counts.stale else []
-    taken_over = sum(any(it.reused is not None for it in case.counted) for case in merged.cases)
+    taken_over = sum(any(it.reused is not None for it in case.counted_briefs) for case in merged.cases)
     parts += [f"{taken_over} of them reused"] if taken_over else []
     for outcome in (Outcome.UNSUPPORTED, Outcome.ERROR, Outcome.NOT_RUN):
         count = merged.counts.of(outcome)

@@ -19,7 +19,8 @@ from ci.util.text import counted
 
 if TYPE_CHECKING:
     from ci.results.merged import Merged, MergedCase
-    from ci.results.records import Attempt
+    from ci.results.records import Object
+    from ci.results.stored_attempts import AttemptBrief
 
 __all__ = ["came_to", "paragraph", "read_runs", "run_sentence", "share_sentence", "with_run"]
 
@@ -64,7 +65,7 @@ def _commit(merged: Merged) -> str:
 
 def _reused(cases: Iterable[MergedCase]) -> str:
     """How many results are taken over, and from which runs."""
-    found = Counter(it.reused.run for case in cases for it in case.counted if it.reused is not None)
+    found = Counter(it.reused.run for case in cases for it in case.counted_briefs if it.reused is not None)
     return "".join(f", {count} of them reused from run {code(run)}" for run, count in sorted(found.items()))
 
 
@@ -92,23 +93,42 @@ def _named(merged: Merged, run_url: str | None) -> str:
     name = f"Run{'s' if len(runs) > 1 else ''} {', '.join(map(code, runs))}" if runs else "A run"
     if run_url is not None:
         name = f"[{name}]({linkable(run_url)})"
-    attempts = [attempt for case in merged.cases for attempt in case.attempts]
+    attempts = [attempt for case in merged.cases for attempt in case.briefs]
     began = min((attempt.started_at for attempt in attempts if attempt.started_at), default=None)
-    hosts = dict.fromkeys(host for attempt in attempts if (host := _host(attempt)))
+    hosts = _hosts(attempts)
     where = f" on {' and '.join(hosts)}" if 0 < len(hosts) <= 2 else f" on {len(hosts)} kinds of host" if hosts else ""
     return f"{name}{'' if began is None else f' of {_day(began)}'}{where}"
 
 
-def _host(attempt: Attempt) -> str:
-    """`docker 20.10.24 with 2 cores, 6 cases at once`; empty where the record does not say."""
-    name, version, cpus = (attempt.engine.get(word) for word in ("name", "version", "cpus"))
-    workers = attempt.host.get("workers")
+def _hosts(attempts: Iterable[AttemptBrief]) -> list[str]:
+    """`docker 20.10.24 with 2 cores, 6 cases at once`, each once; none where the records do not say."""
+    # Thousands of attempts share a few descriptions.
+    seen = {(id(it.engine), _workers(it)): it for it in attempts}
+    workers: dict[str, list[int]] = {}
+    for (_, count), it in seen.items():
+        if what := _engine(it.engine):
+            workers.setdefault(what, []).extend([count] if count else [])
+    return [f"{what}{_load(counts) if ' with ' in what else ''}" for what, counts in workers.items()]
+
+
+def _workers(attempt: AttemptBrief) -> int:
+    count = attempt.host.get("workers")
+    return count if isinstance(count, int) else 0
+
+
+def _engine(engine: Object) -> str:
+    name, version, cpus = (engine.get(word) for word in ("name", "version", "cpus"))
     if not isinstance(name, str):
         return ""
     what = "local processes" if name == "local" else cell(name)
     cores = f" with {counted(cpus, 'core')}" if isinstance(cpus, int) else ""
-    load = f", {counted(workers, 'case')} at once" if cores and isinstance(workers, int) else ""
-    return f"{what}{f' {cell(version)}' if isinstance(version, str) else ''}{cores}{load}"
+    return f"{what}{f' {cell(version)}' if isinstance(version, str) else ''}{cores}"
+
+
+def _load(workers: Sequence[int]) -> str:
+    if not workers:
+        return ""
+    return f", {'up to ' if len(set(workers)) > 1 else ''}{counted(max(workers), 'case')} at once"
 
 
 def _day(timestamp: str) -> str:

@@ -9,15 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta
 
 from ci.errors import ExitCode
 from ci.model import Expectation, Expected, Outcome, Proof, Reason, ReasonCode
-from ci.results.records import Attempt
 
-__all__ = ["CaseVerdict", "Flaky", "Result", "aggregate_attempts", "aggregate_run", "proof_in", "superseded", "verdict"]
+__all__ = [
+    "CaseVerdict",
+    "Flaky",
+    "Result",
+    "Speaking",
+    "aggregate_attempts",
+    "aggregate_run",
+    "proof_in",
+    "superseded",
+    "verdict",
+]
 
 
 class CaseVerdict(str, Enum):
@@ -44,7 +53,7 @@ class Flaky:
     of: Annotated[int, Meta(ge=2)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """What the attempts at a case come to.
 
@@ -60,7 +69,28 @@ class Result:
     proof: Proof | None = None
 
 
-def superseded(attempts: Sequence[Attempt]) -> frozenset[int]:
+class Speaking(Protocol):
+    """Of an attempt what decides about its case's result; `Attempt` itself, or what is kept of one."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def supersedes(self) -> str | None: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def reason(self) -> Reason | None: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def proof(self) -> Proof | None: ...
+
+
+def superseded(attempts: Sequence[Speaking]) -> frozenset[int]:
     """Positions of the attempts that a later run replaces.
 
     A re-run names an attempt as `run/key/number`: that one and those before it in the same run no longer
@@ -84,7 +114,7 @@ def _reference(text: str) -> tuple[str, str, int]:
     return run, key, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
 
 
-def aggregate_attempts(attempts: Sequence[Attempt]) -> Result | None:
+def aggregate_attempts(attempts: Sequence[Speaking]) -> Result | None:
     """The case's result, from its attempts in the order they were made; None without any.
 
     - Errors are dropped as soon as there is a conclusive attempt: they say nothing about the versions.
@@ -121,7 +151,7 @@ def aggregate_attempts(attempts: Sequence[Attempt]) -> Result | None:
     )
 
 
-def proof_in(attempts: Iterable[Attempt]) -> Proof | None:
+def proof_in(attempts: Iterable[Speaking]) -> Proof | None:
     """Of several attempts the weakest proof; None where none has any."""
     found = {attempt.proof for attempt in attempts}
     return next((proof for proof in (Proof.BELIEVED, Proof.PROVED) if proof in found), None)

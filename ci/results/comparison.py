@@ -187,7 +187,7 @@ def _same_reason(base: MergedCase, head: MergedCase) -> bool:
     one, other = base.result.reason, head.result.reason
     if one is None or other is None:
         return one is other
-    return one.code is other.code and signature(one.text) == signature(other.text)
+    return one.code is other.code and (one.text == other.text or signature(one.text) == signature(other.text))
 
 
 # --- inputs -----------------------------------------------------------------------------------------------

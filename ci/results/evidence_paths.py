@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["check_folder", "is_altered", "path_problem"]
 
 _SEPARATORS: Final = "/\\"
+# What nearly all are: parts of plain letters, none of which begins with a dot.
+_USUAL: Final = re.compile(r"[\w~-][\w.~-]*(?:/[\w~-][\w.~-]*)*", re.ASCII)
 
 
 def path_problem(path: str) -> str | None:
@@ -23,6 +26,8 @@ def path_problem(path: str) -> str | None:
 
     A backslash alone does no harm: runs of earlier versions kept the names that programs gave their files.
     """
+    if _USUAL.fullmatch(path) is not None:
+        return None
     if not path or "\x00" in path:
         return "it is empty or holds a NUL"
     if path[0] in _SEPARATORS or path[1:2] == ":":

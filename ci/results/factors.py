@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
-from typing import TYPE_CHECKING, Final, TypeAlias
+from operator import and_
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from ci.model import Case
@@ -36,22 +38,70 @@ def groups(some: Sequence[Case], among: Sequence[Case], *, share: float) -> Iter
     :param some: of `among`
     :param share: of the cases that have a group's factors, at least how many are in `some`, from 0 to 1
     """
-    totals: Mapping[tuple[Factor, ...], int] = Counter(it for case in among for it in _factors(case))
+    totals = _Totals(among)
     having: Mapping[tuple[Factor, ...], int] = Counter(it for case in some for it in _factors(case))
     left = list(some)
     while left:
         covered = Counter(it for case in left for it in _factors(case))
-        good = [it for it, count in covered.items() if count > 1 and having[it] >= share * totals[it]]
+        good = [it for it, count in covered.items() if count > 1 and having[it] >= share * totals.of(it)]
         if not good:
             yield from (Group(factors=(), cases=(case,), of=1) for case in left)
             return
-        best = max(good, key=lambda it: (covered[it] * covered[it] / totals[it], -len(it)))
+        best = max(good, key=lambda it: (covered[it] * covered[it] / totals.of(it), -len(it)))
         found: list[Case] = []
         others: list[Case] = []
         for case in left:
             (found if best in _factors(case) else others).append(case)
-        yield Group(factors=best, cases=tuple(found), of=totals[best])
+        yield Group(factors=best, cases=tuple(found), of=totals.of(best))
         left = others
+
+
+class _Totals:
+    """How many of many cases have factors: of each factor the positions of those that have it, as bits of a number."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        size = len(cases) // 8 + 1
+        # Many cases share a version or a stack, so these are looked at once.
+        begun, answered, stacks = _Bits(size), _Bits(size), _Bits(size)
+        for position, case in enumerate(cases):
+            begun.add(case.first, position)
+            answered.add(case.second, position)
+            stacks.add(case.params, position)
+        self._bits: Counter[Factor] = Counter()
+        if not cases:
+            return
+        suite = cases[0].suite
+        for role, bits in zip(suite.roles, (begun, answered), strict=True):
+            for version, number in bits.numbers():
+                self._bits[role, version] = number
+                self._bits[VERSION, version] |= number
+        for params, number in stacks.numbers():
+            for param, word in zip(suite.params, params, strict=True):
+                if word:
+                    self._bits[param.dimension, word] |= number
+
+    def of(self, factors: tuple[Factor, ...]) -> int:
+        return reduce(and_, (self._bits[it] for it in factors)).bit_count()
+
+
+class _Bits:
+    """Sets of positions by what is there.
+
+    :param size: bytes of a set
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._sets: dict[Any, bytearray] = {}
+
+    def add(self, what: Hashable, position: int) -> None:
+        found = self._sets.get(what)
+        if found is None:
+            found = self._sets[what] = bytearray(self._size)
+        found[position >> 3] |= 1 << (position & 7)
+
+    def numbers(self) -> Iterator[tuple[Any, int]]:
+        return ((what, int.from_bytes(bits, "little")) for what, bits in self._sets.items())
 
 
 def _factors(case: Case) -> Iterator[tuple[Factor, ...]]:

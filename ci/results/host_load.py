@@ -9,6 +9,7 @@ from ci.util.text import counted
 
 if TYPE_CHECKING:
     from ci.results.records import Attempt
+    from ci.results.stored_attempts import AttemptBrief
 
 __all__ = ["load_note", "most_load"]
 
@@ -26,7 +27,7 @@ def most_load(processors: int, workers: int = 0) -> float:
     return _PER_PROCESSOR * processors + _PER_WORKER * workers
 
 
-def load_note(attempts: Iterable[Attempt]) -> str | None:
+def load_note(attempts: Iterable[Attempt | AttemptBrief]) -> str | None:
     """A sentence about those that were made on an overloaded host; None where none was."""
     total, over = 0, []
     for attempt in attempts:

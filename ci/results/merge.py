@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ci.errors import ConfigurationError
@@ -19,8 +20,10 @@ from ci.results.evidence_paths import check_folder, is_altered, path_problem
 from ci.results.expectations import held_against
 from ci.results.merged import Merged, MergedCase, MergedShard, ShardState
 from ci.results.plan_file import PLAN_FILE, Plan, PlannedCase, read_plan
-from ci.results.records import Attempt, RunStart, shard_numbers, with_proof
-from ci.results.shard_file import RESULTS_FILE, ShardResults, read_shard
+from ci.results.records import Attempt, RunStart, shard_numbers
+from ci.results.shard_file import RESULTS_FILE, ShardResults, read_attempts
+from ci.results.spool import Spool, SpooledAttempt
+from ci.util.collection import no_collection
 from ci.util.json_document import Json
 
 __all__ = ["find_shards", "merge", "plan_of_shards"]
@@ -28,9 +31,12 @@ __all__ = ["find_shards", "merge", "plan_of_shards"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Shard:
+    """:param altered: evidence that is not what its records say"""
+
     folder: Path
     start: RunStart
-    results: ShardResults
+    results: ShardResults[SpooledAttempt]
+    altered: tuple[str, ...]
 
     @property
     def rerun(self) -> bool:
@@ -73,6 +79,7 @@ def _folders_with_results(root: Path) -> list[Path]:
     return found
 
 
+@no_collection()
 def merge(
     folders: Sequence[Path],
     plan: Path | Mapping[str, Json] | Plan | None = None,
@@ -95,8 +102,9 @@ def merge(
     """
     files = {folder: check_folder(folder) for folder in folders}
     document = _plan(folders, plan, suites)
-    shards, unreadable = _read(folders, document.digest)
-    slices, reruns = _deduplicated(shards)
+    spool = Spool(document)
+    shards, unreadable = _read(folders, document.digest, files, spool)
+    slices, reruns = _deduplicated(shards, spool)
     attempts = _by_case(slices, reruns, document)
     states = _states(slices, reruns)
     where = {(it.run, it.key): shard.folder for shard in shards for it in shard.results.attempts}
@@ -106,11 +114,11 @@ def merge(
         shards=states,
         unreadable=unreadable,
         unselected=len(document.cases) - len(document.selected),
-        altered=tuple(sorted(it for shard in (*slices, *reruns) for it in _altered(shard, files[shard.folder]))),
+        altered=tuple(sorted(it for shard in (*slices, *reruns) for it in shard.altered)),
         cases=tuple(
             held_against(
                 (expected or {}).get(case.key),
-                _merged_case(case, attempts.get(case.key, ()), states, shard_of or {}),
+                _merged_case(case, spool, attempts.get(case.key, ()), states, shard_of or {}),
                 where,
             )
             for case in document.selected
@@ -163,19 +171,22 @@ def _same_bytes(one: Path, other: Path) -> bool:
         return False
 
 
-def _read(folders: Sequence[Path], plan: str) -> tuple[list[_Shard], bool]:
+def _read(
+    folders: Sequence[Path], plan: str, files: Mapping[Path, frozenset[str]], spool: Spool
+) -> tuple[list[_Shard], bool]:
     shards = []
     unreadable = False
     for folder in folders:
-        results = read_shard(folder)
+        altered: list[str] = []
+        results = read_attempts(folder, partial(_checked, folder, files[folder], altered, spool))
         if results.start is None:
             unreadable = True
             continue
         if results.start.plan != plan:
             raise _mixture(folder, results.start.plan, plan, "the run's")
-        for attempt in results.attempts:
-            _check_evidence(folder, attempt)
-        shards.append(_Shard(folder=folder, start=results.start, results=results))
+        index, count = shard_numbers(results.start.shard)
+        paths = tuple(f"shard-{index}-of-{count}/{path}" for path in altered)
+        shards.append(_Shard(folder=folder, start=results.start, results=results, altered=paths))
     return shards, unreadable
 
 
@@ -190,7 +201,11 @@ def _mixture(folder: Path, found: str, wanted: str, whose: str) -> Configuration
     )
 
 
-def _check_evidence(folder: Path, attempt: Attempt) -> None:
+def _checked(folder: Path, there: frozenset[str], altered: list[str], spool: Spool, attempt: Attempt) -> SpooledAttempt:
+    """Keep an attempt whose evidence is where it should be, and note which of it is not what its record says.
+
+    :param there: the files of the folder; what was not fetched at all is nobody's mistake
+    """
     for file in attempt.evidence:
         problem = path_problem(file.path)
         if problem is not None:
@@ -200,21 +215,15 @@ def _check_evidence(folder: Path, attempt: Attempt) -> None:
                 why="no shard of ours writes such a path; the results were tampered with",
                 hint="do not use results of this origin",
             )
-
-
-def _altered(shard: _Shard, there: frozenset[str]) -> Iterator[str]:
-    """Files that are not what their records say; what was not fetched at all is nobody's mistake."""
-    index, count = shard_numbers(shard.start.shard)
-    for attempt in shard.results.attempts:
-        for file in attempt.evidence:
-            if file.path in there and is_altered(shard.folder / file.path, file):
-                yield f"shard-{index}-of-{count}/{file.path}"
+        if file.path in there and is_altered(folder / file.path, file):
+            altered.append(file.path)
+    return spool.add(attempt)
 
 
 # --- reconciling ------------------------------------------------------------------------------------------
 
 
-def _deduplicated(shards: Iterable[_Shard]) -> tuple[list[_Shard], list[_Shard]]:
+def _deduplicated(shards: Iterable[_Shard], spool: Spool) -> tuple[list[_Shard], list[_Shard]]:
     """Slices of the plan and re-runs, each once: of the same shard the highest CI attempt counts."""
     slices: dict[str, _Shard] = {}
     reruns: dict[str, _Shard] = {}
@@ -225,7 +234,7 @@ def _deduplicated(shards: Iterable[_Shard]) -> tuple[list[_Shard], list[_Shard]]
         other = kept.get(name)
         if other is None or shard.start.ci_attempt > other.start.ci_attempt:
             kept[name] = shard
-        elif shard.start.ci_attempt == other.start.ci_attempt and shard.results != other.results:
+        elif shard.start.ci_attempt == other.start.ci_attempt and not _equal(shard.results, other.results, spool):
             first, second = sorted((str(shard.folder), str(other.folder)))
             raise ConfigurationError(
                 "shard-conflict",
@@ -248,14 +257,18 @@ def _deduplicated(shards: Iterable[_Shard]) -> tuple[list[_Shard], list[_Shard]]
     )
 
 
+def _equal(some: ShardResults[SpooledAttempt], others: ShardResults[SpooledAttempt], spool: Spool) -> bool:
+    return some == others and spool.equal(some.attempts, others.attempts)
+
+
 def _first_start(shard: _Shard) -> str:
     return min((attempt.started_at or "" for attempt in shard.results.attempts), default="")
 
 
-def _by_case(slices: Iterable[_Shard], reruns: Iterable[_Shard], plan: Plan) -> dict[str, list[Attempt]]:
+def _by_case(slices: Iterable[_Shard], reruns: Iterable[_Shard], plan: Plan) -> dict[str, list[SpooledAttempt]]:
     """Attempts by case key in the order they were made: slices first, then re-runs by their time."""
     planned = {case.key: case for case in plan.selected}
-    attempts: dict[str, list[Attempt]] = {}
+    attempts: dict[str, list[SpooledAttempt]] = {}
     owner: dict[str, _Shard] = {}
     for shard in slices:
         for attempt in shard.results.attempts:
@@ -276,7 +289,7 @@ def _by_case(slices: Iterable[_Shard], reruns: Iterable[_Shard], plan: Plan) -> 
     return attempts
 
 
-def _check_planned(shard: _Shard, attempt: Attempt, planned: Mapping[str, PlannedCase]) -> None:
+def _check_planned(shard: _Shard, attempt: SpooledAttempt, planned: Mapping[str, PlannedCase]) -> None:
     case = planned.get(attempt.key)
     if case is None or case.name != attempt.case:
         raise ConfigurationError(
@@ -317,16 +330,19 @@ def _state(shard: _Shard) -> MergedShard:
 
 
 def _merged_case(
-    case: PlannedCase, attempts: Sequence[Attempt], states: Sequence[MergedShard], shard_of: Mapping[str, str]
+    case: PlannedCase,
+    spool: Spool,
+    attempts: Sequence[SpooledAttempt],
+    states: Sequence[MergedShard],
+    shard_of: Mapping[str, str],
 ) -> MergedCase:
-    attempts = [with_proof(attempt, case.case.suite) for attempt in attempts]
     dropped = superseded(attempts)
     counted = [attempt for position, attempt in enumerate(attempts) if position not in dropped]
     result = aggregate_attempts(counted)
     return MergedCase(
         case=case.case,
         result=_never_reported(case, states, shard_of) if result is None else result,
-        attempts=tuple(attempts),
+        attempts=spool.stored(attempts),
         superseded=dropped,
     )
 

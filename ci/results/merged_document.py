@@ -97,7 +97,7 @@ class CaseDocument(Struct, frozen=True, kw_only=True, rename="camel"):
     differs: bool = False
 
     def __post_init__(self) -> None:
-        if any(position >= len(self.attempts) for position in self.superseded):
+        if self.superseded and max(self.superseded) >= len(self.attempts):
             raise ValueError("`superseded` must hold only positions in `attempts`")
 
 

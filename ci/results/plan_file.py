@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from ci.errors import ConfigurationError
 from ci.model import Case, Suites, SuiteWords
 from ci.results.case_fields import case_fields, case_from, suite_named, with_case_fields
+from ci.util.collection import no_collection
 from ci.util.given_files import read_given
 from ci.util.json_document import Json, decode_as
 
@@ -84,6 +85,7 @@ class Plan:
         return text.replace('[{"name": ', '[\n{"name": ').replace(', {"name": ', ',\n{"name": ') + "\n"
 
 
+@no_collection()
 def read_plan(source: Path | bytes | Mapping[str, Json], suites: Suites) -> Plan:
     """The plan in a file, or in a document; keys nobody knows are passed over.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
@@ -91,6 +92,7 @@ def shard_numbers(shard: str) -> tuple[int, int]:
     )
 
 
+@lru_cache(maxsize=1024)
 def check_shard(shard: str) -> None:
     """For records that are read: what is wrong with one is told by whoever reads it, with where it stands.
 

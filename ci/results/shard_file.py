@@ -12,11 +12,11 @@ import fcntl
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import Final, Generic, NoReturn, TypeVar
 
 from typing_extensions import Self
 
@@ -35,6 +35,7 @@ __all__ = [
     "checked_run",
     "finished_cases",
     "put_aside",
+    "read_attempts",
     "read_shard",
     "read_start",
     "red_cases",
@@ -262,9 +263,12 @@ def _claim(fd: int, path: Path) -> None:
 # --- reading ----------------------------------------------------------------------------------------------
 
 
+Kept = TypeVar("Kept")
+
+
 @dataclass(frozen=True, kw_only=True)
-class ShardResults:
-    """What a shard's file holds.
+class ShardResults(Generic[Kept]):
+    """What a shard's file holds, and of each attempt what is kept of it.
 
     :param start: the latest start line; None if there is no whole one
     :param end: None if the shard was cut short
@@ -272,13 +276,21 @@ class ShardResults:
     """
 
     start: RunStart | None = None
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[Kept, ...] = ()
     end: RunEnd | None = None
     torn: int = 0
 
 
-def read_shard(folder: Path) -> ShardResults:
+def read_shard(folder: Path) -> ShardResults[Attempt]:
     """Everything readable in the folder's results file; an absent or empty file reads as nothing.
+
+    :raises ConfigurationError: see `read_attempts`
+    """
+    return read_attempts(folder, lambda attempt: attempt)
+
+
+def read_attempts(folder: Path, keep: Callable[[Attempt], Kept]) -> ShardResults[Kept]:
+    """The same, attempt by attempt: of each only what `keep` makes of it stays in memory.
 
     :raises ConfigurationError: `results-corrupt` for a bad line that no killed process can have left there,
         `record-schema`, `results-unreadable`
@@ -286,7 +298,7 @@ def read_shard(folder: Path) -> ShardResults:
     path = folder / RESULTS_FILE
     start: RunStart | None = None
     end: RunEnd | None = None
-    attempts: list[Attempt] = []
+    attempts: list[Kept] = []
     torn = 0
     pending: tuple[int, InteropError] | None = None  # a bad line not yet known to be a torn one
     for number, line in enumerate(_lines(path), 1):
@@ -311,7 +323,7 @@ def read_shard(folder: Path) -> ShardResults:
             if (record.plan, record.shard) != (start.plan, start.shard):
                 problem = f"an attempt of shard {record.shard} of plan {record.plan}, which is not the file's own"
                 _corrupt(path, number, ConfigurationError("record-malformed", problem))
-            attempts.append(record)
+            attempts.append(keep(record))
             end = None
         else:
             end = record

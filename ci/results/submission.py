@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.errors import ConfigurationError
-from ci.results.merged import Merged, merged_from
+from ci.results.merged import Merged
+from ci.results.merged_file import merged_from
 from ci.util.given_files import read_given
 from ci.util.suggest import shown
 

@@ -7,13 +7,16 @@ import errno
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = ["write_atomically"]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Replace the file's content in one step; a reader sees the old bytes or the new ones.
+
+    :param content: as a whole, or piece by piece
 
     A symbolic link stays one and what it names is replaced. An existing file keeps its mode and, where this
     user may set it, its owner.
@@ -31,7 +34,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             if not hasattr(os, "fchmod"):
                 pass  # Windows, where a new file has the rights of its folder

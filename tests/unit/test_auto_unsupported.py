@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interop_runs import outcomes, run_of
 from record_strategies import unhurried
+from runs import bytes_of
 
 from ci.errors import ConfigurationError
 from ci.model import Outcome
@@ -105,9 +106,9 @@ def test_only_suites_with_test_cases_have_it() -> None:
 def test_what_is_derived_follows_from_rows_and_columns(letters: list[str], exempt: frozenset[str]) -> None:
     rows = ["".join(letters[3 * number : 3 * number + 3]) for number in range(3)]
     merged = square("/".join(rows))
-    before = merged.to_bytes()
+    before = bytes_of(merged)
     got = found(merged, exempt=exempt)
-    assert merged.to_bytes() == before
+    assert bytes_of(merged) == before
 
     def hopeless(line: str) -> bool:
         return set(line) <= set("FUT")

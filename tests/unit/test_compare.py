@@ -21,7 +21,8 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import Case, Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.reports.comparison import LONGEST_MARKDOWN, as_document, as_lines, as_markdown
 from ci.results.comparison import Change, Comparison, InputChange, compare
-from ci.results.merged import Merged, MergedCase, write_merged
+from ci.results.merged import Merged, MergedCase
+from ci.results.merged_file import write_merged
 from ci.results.records import Attempt, RoleRecord
 from ci.suites.registry import SUITES
 from ci.suites.transport.words import Stack

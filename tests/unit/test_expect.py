@@ -19,7 +19,8 @@ from ci.model import Case, Expectation, Expected, Outcome
 from ci.plan.expected import expected_cases
 from ci.plan.proposals import as_yaml, propose, removable
 from ci.results.aggregate import CaseVerdict
-from ci.results.merged import Merged, MergedCase, write_merged
+from ci.results.merged import Merged, MergedCase
+from ci.results.merged_file import write_merged
 from ci.suites.registry import known_suites
 from ci.suites.transport.words import Stack
 

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from runs import FAILED, PASSED, attempt, plan_of, start, write_shard
+from runs import FAILED, PASSED, attempt, bytes_of, plan_of, start, write_shard
 
 from ci.config.catalogue import Catalogue, load
 from ci.config.yaml_source import SourceError
@@ -16,7 +16,8 @@ from ci.model import Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.plan.expected import expected_cases
 from ci.results.aggregate import CaseVerdict, Flaky, Result, verdict
 from ci.results.merge import merge
-from ci.results.merged import Merged, merged_from
+from ci.results.merged import Merged
+from ci.results.merged_file import merged_from
 from ci.results.records import EvidenceFile
 from ci.suites.registry import known_suites
 from ci.suites.transport.words import Stack
@@ -273,7 +274,7 @@ def test_the_signature_is_looked_for_in_the_reason_and_in_what_was_written(
     assert merged.counts.expected == (meaning is EXPECTED)
     # What was measured stays what it was.
     assert merged.cases[0].result.outcome is FAILED
-    again = merged_from(merged.to_bytes(), known_suites())
+    again = merged_from(bytes_of(merged), known_suites())
     assert again == merged
     assert again.cases[0].expectation == known
 
@@ -299,7 +300,7 @@ def test_a_stale_expectation_is_red_on_demand(tmp_path: Path) -> None:
 
 
 def test_a_merged_file_that_names_no_expectation_is_refused(tmp_path: Path) -> None:
-    data = run(tmp_path, expectation()).to_bytes().replace(b'"id":"one"', b'"id":"two"')
+    data = bytes_of(run(tmp_path, expectation())).replace(b'"id":"one"', b'"id":"two"')
     with pytest.raises(ConfigurationError, match="`expectations` holds no 'one', named by a-v1 x b-v1"):
         merged_from(data, known_suites())
 

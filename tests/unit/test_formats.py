@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import unhurried
-from runs import FAILED, attempt, merged_of
+from runs import FAILED, attempt, bytes_of, merged_of
 
 from ci.__main__ import main
 from ci.errors import ExitCode
@@ -22,7 +22,8 @@ from ci.model import Case, Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.reports.base import ReportOptions
 from ci.reports.registry import load_report
 from ci.results.aggregate import CaseVerdict
-from ci.results.merged import Merged, MergedCase, merged_from, write_merged
+from ci.results.merged import Merged, MergedCase
+from ci.results.merged_file import merged_from, write_merged
 from ci.results.records import Attempt
 from ci.suites.registry import known_suites
 from ci.suites.transport.words import Stack
@@ -127,8 +128,8 @@ def test_prometheus_text_is_what_its_readers_take(merged: Merged) -> None:
 @given(runs())
 def test_json_lines_are_the_cases_of_merged_json(merged: Merged) -> None:
     lines = [json.loads(line) for line in rendered("json-lines", merged).splitlines()]
-    assert lines == json.loads(merged.to_bytes())["cases"]
-    assert merged_from(merged.to_bytes(), known_suites()) == merged
+    assert lines == json.loads(bytes_of(merged))["cases"]
+    assert merged_from(bytes_of(merged), known_suites()) == merged
 
 
 @unhurried

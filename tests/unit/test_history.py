@@ -17,7 +17,8 @@ from ci.errors import ConfigurationError, ExitCode
 from ci.model import Case, Expectation, Expected, Outcome, Reason, ReasonCode
 from ci.reports.history import LONG_GREEN, case_lines, proposals
 from ci.results.history import KEPT_RUNS, HistoryRun, add_run, history_of, lower_bound, read_history, runs_of
-from ci.results.merged import Merged, write_merged
+from ci.results.merged import Merged
+from ci.results.merged_file import write_merged
 from ci.results.records import Attempt, RoleRecord
 from ci.suites.transport.words import Stack
 

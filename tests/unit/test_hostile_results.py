@@ -13,7 +13,7 @@ from runs import FAILED, RED, YAMUX, attempt, merged_of
 from ci.__main__ import main
 from ci.errors import ExitCode
 from ci.reports.registry import REPORTS
-from ci.results.merged import write_merged
+from ci.results.merged_file import write_merged
 
 CASE = YAMUX.case("a-v1", "b-v1")
 Damage = Callable[[dict[str, Any]], bytes]

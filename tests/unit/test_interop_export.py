@@ -21,7 +21,8 @@ from ci.__main__ import main
 from ci.errors import ConfigurationError, ExitCode
 from ci.model import Outcome
 from ci.reports.page_names import page_names
-from ci.results.merged import Merged, write_merged
+from ci.results.merged import Merged
+from ci.results.merged_file import write_merged
 from ci.suites.quic.reports.export import interop_export
 from ci.suites.registry import SUITES
 

@@ -11,7 +11,7 @@ from ci.__main__ import main
 from ci.commands.latest import latest_run, mark_latest
 from ci.errors import ExitCode
 from ci.reports.markers import Pair
-from ci.results.merged import write_merged
+from ci.results.merged_file import write_merged
 
 PAIR = Pair("INTEROP")
 

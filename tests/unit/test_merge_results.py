@@ -9,7 +9,7 @@ from runs import attempt, plan_of, start, write_shard
 
 from ci.__main__ import command_line, main
 from ci.commands.workspace import Workspace
-from ci.results.merged import read_merged
+from ci.results.merged_file import read_merged
 from ci.results.plan_file import Plan
 from ci.runner.evidence_folder import EvidenceFolder, case_folder
 from ci.suites.registry import known_suites

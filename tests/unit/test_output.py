@@ -16,7 +16,7 @@ import pytest
 from runs import attempt, plan_of, start, write_shard
 
 from ci.model import Outcome
-from ci.results.merged import read_merged
+from ci.results.merged_file import read_merged
 from ci.suites.registry import known_suites
 from ci.suites.transport.words import Stack
 from ci.terminal.output import Output

@@ -14,7 +14,8 @@ from ci.commands.merge_results import report
 from ci.errors import ExitCode
 from ci.model import Case, Outcome, Proof, proof_of
 from ci.results.aggregate import aggregate_attempts
-from ci.results.merged import Merged, read_merged, write_merged
+from ci.results.merged import Merged
+from ci.results.merged_file import read_merged, write_merged
 from ci.results.record_lines import from_json, to_json
 from ci.results.records import Attempt, with_proof
 from ci.suites.dashboards import green_cases, published_cells, render_partial

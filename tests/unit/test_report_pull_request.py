@@ -17,7 +17,8 @@ from runs import attempt, merged_of
 from ci.commands.workspace import Workspace
 from ci.errors import ExitCode
 from ci.model import Outcome
-from ci.results.merged import Merged, write_merged
+from ci.results.merged import Merged
+from ci.results.merged_file import write_merged
 
 COMMIT = "1" * 40
 TOKEN = "t0ken"  # noqa: S105 -- of nobody

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_strategies import attempts, records, unhurried
 from referencing import Registry, Resource
-from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, merged_of, plan_of, start, write_shard
+from runs import FAILED, PASSED, PLANNED_OUT, QUIC, YAMUX, attempt, bytes_of, merged_of, plan_of, start, write_shard
 
 from ci.model import Outcome
 from ci.results.merge import merge
-from ci.results.merged import ShardState, merged_from
+from ci.results.merged import ShardState
+from ci.results.merged_file import merged_from
 from ci.results.record_lines import from_json, to_json, to_line
 from ci.results.records import Attempt, Record, with_proof
 from ci.results.shard_file import RESULTS_FILE
@@ -59,13 +60,12 @@ def test_unknown_keys_are_allowed(record: Record, more: dict[str, int]) -> None:
 @given(st.lists(attempts, min_size=1, max_size=3))
 def test_every_merged_case_is_valid(tried: list[Attempt]) -> None:
     tried = [with_proof(attempt, TRANSPORT) for attempt in tried]
-    document = json.loads(merged_of({QUIC.case("a", "b"): tried}).to_bytes())
+    document = json.loads(bytes_of(merged_of({QUIC.case("a", "b"): tried})))
     merged_validator.validate(document)
     document["cases"][0]["somethingNew"] = 1
     merged_validator.validate(document)
-    assert (
-        merged_from(json.dumps(document).encode(), known_suites()).to_bytes()
-        == merged_of({QUIC.case("a", "b"): tried}).to_bytes()
+    assert bytes_of(merged_from(json.dumps(document).encode(), known_suites())) == bytes_of(
+        merged_of({QUIC.case("a", "b"): tried})
     )
 
 
@@ -77,7 +77,7 @@ def test_a_real_run_is_valid(tmp_path: Path) -> None:
     for line in (folder / RESULTS_FILE).read_bytes().splitlines():
         line_validator.validate(json.loads(line))
     merged = merge([folder], plan_of(cases), suites=known_suites())
-    merged_validator.validate(json.loads(merged.to_bytes()))
+    merged_validator.validate(json.loads(bytes_of(merged)))
     assert {shard.state for shard in merged.shards} == {ShardState.TRUNCATED, ShardState.MISSING}
 
 
@@ -113,10 +113,10 @@ def test_the_schema_names_every_field_that_is_written() -> None:
     written = to_json(attempt(QUIC.case("a", "b"), FAILED))
     assert set(RESULTS["$defs"]["Attempt"]["properties"]) == set(written)
     assert set(RESULTS["$defs"]["Reason"]["properties"]) == set(written["reason"])
-    merged = json.loads(merged_of({QUIC.case("a", "b"): [attempt(QUIC.case("a", "b"))]}).to_bytes())
+    merged = json.loads(bytes_of(merged_of({QUIC.case("a", "b"): [attempt(QUIC.case("a", "b"))]})))
     assert set(MERGED["properties"]) == set(merged)
     assert set(MERGED["$defs"]["TransportCaseDocument"]["properties"]) == set(merged["cases"][0])
     over_a_network = SUITES["quic"].words.case("a", "b", "retry")
-    merged = json.loads(merged_of({over_a_network: [attempt(over_a_network)]}).to_bytes())
+    merged = json.loads(bytes_of(merged_of({over_a_network: [attempt(over_a_network)]})))
     merged_validator.validate(merged)
     assert set(MERGED["$defs"]["WebtransportCaseDocument"]["properties"]) == set(merged["cases"][0])

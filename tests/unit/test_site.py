@@ -18,7 +18,8 @@ from interop_runs import case, run_of, tried
 from ci.__main__ import main
 from ci.errors import ExitCode
 from ci.model import Case, Outcome
-from ci.results.merged import MergedShard, ShardState, write_merged
+from ci.results.merged import MergedShard, ShardState
+from ci.results.merged_file import write_merged
 from ci.results.records import Attempt, EvidenceFile
 from ci.results.shard_file import shard_folder
 

@@ -14,7 +14,7 @@ from ci.errors import ExitCode
 from ci.images.caches.registry import CACHES
 from ci.model import Outcome
 from ci.reports.registry import REPORTS
-from ci.results.merged import read_merged
+from ci.results.merged_file import read_merged
 from ci.suites.dashboards import published_cells
 from ci.suites.registry import SUITES, known_suites
 

@@ -14,7 +14,8 @@ from ci.__main__ import main
 from ci.errors import ExitCode
 from ci.model import Outcome
 from ci.reports.markers import Pair, section
-from ci.results.merged import Merged, MergedShard, ShardState, write_merged
+from ci.results.merged import Merged, MergedShard, ShardState
+from ci.results.merged_file import write_merged
 from ci.suites.dashboards import published_cells, render
 from ci.suites.registry import SUITES
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ci.results.merged import case_document
-from ci.util.json_document import canonical
+from ci.results.merged_file import case_line
 
 if TYPE_CHECKING:
     from ci.reports.base import ReportOptions
@@ -19,7 +18,7 @@ class _JsonLines:
     has_page = False
 
     def render(self, merged: Merged, _: ReportOptions) -> bytes:
-        return b"".join(canonical(case_document(case)) + b"\n" for case in merged.cases)
+        return b"".join(case_line(case) + b"\n" for case in merged.cases)
 
 
 JSON_LINES: Final = _JsonLines()

@@ -13,6 +13,7 @@ from ci.reports.evidence_files import place_of
 from ci.reports.formats.badge import BADGE
 from ci.reports.page.report import HTML
 from ci.results.aggregate import CaseVerdict
+from ci.results.merged_file import merged_lines
 from ci.util.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def lay_out_page(merged: Merged, options: ReportOptions, site: Path, *, most_byt
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(place, target)
         links[attempt.run, file.path] = "/".join(map(quote, parts))
-    write_atomically(site / "merged.json", merged.to_bytes() + b"\n")
+    write_atomically(site / "merged.json", merged_lines(merged))
     write_atomically(site / BADGE.file_name, BADGE.render(merged, options))
     write_atomically(site / "index.html", HTML.render(merged, replace(options, links=links)).encode())
     return PageFolder(files=len(links), left_out=left_out)
