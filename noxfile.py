@@ -42,9 +42,10 @@ nox.options.sessions = ["lint", "types", "tests"]
 logging.getLogger("nox").addFilter(lambda record: record.getMessage() != "uv binary not found.")
 
 ACTIONLINT = "v1.7.7"
-# What the package needs, and what its tests and linters need besides; made by the session `lock`.
+# What the package needs, and what its tests and linters, or its benchmarks, need besides; made by the session `lock`.
 RUN_LOCK = ROOT / "ci" / "requirements" / "run.txt"
 CHECK_LOCK = ROOT / "ci" / "requirements" / "check.txt"
+BENCH_LOCK = ROOT / "ci" / "requirements" / "bench.txt"
 
 
 def environment(session: nox.Session, lock: Path = RUN_LOCK) -> str:
@@ -348,6 +349,14 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """What cases, commands and images cost, into docs/bench; `-- --quick` only sees that it can be measured."""
+    path = os.pathsep.join(str(ROOT / it) for it in ("tests", "."))
+    python = environment(session, BENCH_LOCK)
+    session.run(python, "-m", "bench", *session.posargs, env={"PYTHONPATH": path}, external=True)
+
+
+@nox.session(venv_backend="none")
 def schemas(session: nox.Session) -> None:
     """Write the JSON Schemas in docs/ anew, after a change of what they are made of."""
     session.run(environment(session), "-m", "ci.suites.schemas", "docs", external=True)
@@ -369,8 +378,9 @@ def lock(session: nox.Session) -> None:
         "--python-version", "3.10", "--custom-compile-command", "nox -s lock", *upgrade, "pyproject.toml",
     ]  # fmt: skip
     session.run(*compile_, "--output-file", str(RUN_LOCK.relative_to(ROOT)), external=True)
-    more = ["--group", "check", "--constraints", str(RUN_LOCK.relative_to(ROOT))]
-    session.run(*compile_, *more, "--output-file", str(CHECK_LOCK.relative_to(ROOT)), external=True)
+    for group, path in (("check", CHECK_LOCK), ("bench", BENCH_LOCK)):
+        more = ["--group", group, "--constraints", str(RUN_LOCK.relative_to(ROOT))]
+        session.run(*compile_, *more, "--output-file", str(path.relative_to(ROOT)), external=True)
 
 
 if __name__ == "__main__":

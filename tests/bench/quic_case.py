@@ -1,0 +1,72 @@
+"""(h) a case over a simulated network: what it takes beside what is simulated, and how many there can be at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.cells import Cells, run_shard
+from bench.measuring import Cost, Section, Table, at_least, at_most, by_turns, ratios, spread
+
+__all__ = ["simulated"]
+
+MOST_SECONDS = 2.0
+
+
+def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
+    """(h)"""
+    tests = ("handshake",) if quick else ("handshake", "transfer", "retry", "resumption")
+    names = " and ".join(("client:quic-go-v0.65", "server:quic-go-v0.65"))
+    cells = Cells(tuple(f"{names} and {it}" for it in tests), suite="quic")
+    # Whether the endpoints answer 127 is asked once per shard: with several cells that is no part of each.
+    counts = ("1", "2") if quick else ("1", "2", "3", "4")
+    overheads: dict[str, list[float]] = {}
+    shares: list[float] = []
+
+    def run(count: str) -> Cost:
+        folder = scratch / f"quic-{count}"
+        cost, records = run_shard(cells, folder, "--workers", count, "--captures", "all")
+        if count == "1":
+            for record in records:
+                wall = record["durations"]["total"] / 1000
+                where = folder / "bench/shard-1-of-1" / Path(record["evidence"][0]["path"]).parent
+                report = json.loads((where / "sim/simulator.json").read_text(encoding="utf-8"))
+                inside = report["finished_monotonic"] - report["started_monotonic"]
+                overheads.setdefault(record["params"]["testCase"], []).append(wall - inside)
+                shares.append(1 - record["durations"]["verdict"] / 1000 / wall)
+        return cost
+
+    ways: dict[str, Callable[[], Cost]] = {it: (lambda it=it: run(it)) for it in counts}  # type: ignore[misc]
+    found = by_turns(ways, repetitions)
+    one = [it.wall for it in found["1"]]
+    against = {count: ratios(one, [it.wall for it in each]) for count, each in found.items()}
+    worst = max(spread(each).median for each in overheads.values())
+    return Section(
+        letter="h",
+        title="Over a simulated network",
+        method="Cells of quic-go-v0.65 with itself. Beside the time that the simulator simulates (it writes down both "
+        "ends of it) a case is made of: pods given their addresses, files put in and taken out, containers started, "
+        "the captures ended 0.4 s after the last packet, tshark. The first case of each endpoint also waits for its "
+        "answer to a test case that does not exist.",
+        tables=(
+            Table(
+                columns=("test case", "seconds beside what is simulated"),
+                rows=tuple((name, str(spread(each))) for name, each in overheads.items()),
+                note=f"Of a case's time {spread([100 * it for it in shares])} % come after its end is known: stopping, "
+                "gathering, tshark.",
+            ),
+            Table(
+                columns=("slots", "times as many cells a minute", "processors busy"),
+                rows=tuple(
+                    (it, f"{against[it]} ×", str(spread([one.cpu / one.wall for one in found[it]]))) for it in counts
+                ),
+            ),
+        ),
+        bars=(
+            at_most("quic case: beside what is simulated", MOST_SECONDS, "s", worst, f"{worst:.2f}"),
+            at_least("two quic slots against one", 1.8, "×", against["2"].median, str(against["2"])),
+        ),
+        plot={"cells a minute against one slot": [(float(it), against[it].median) for it in counts]},
+        axes=("slots", "times as many cells a minute"),
+    )
