@@ -27,11 +27,11 @@ from ci.engines.registry import AUTO, ENGINES
 from ci.errors import ExitCode, InteropError
 from ci.images.base import Image, Provider, Unavailable
 from ci.images.caches.folder import Stopped
-from ci.model import Case, Expected, Outcome, ReasonCode
+from ci.model import Case, Outcome, ReasonCode
 from ci.plan.parallel_job import AUTO as AUTO_SHARD
 from ci.plan.parallel_job import shard_of_job
 from ci.plan.shard import Shard, slice_of
-from ci.results.expectations import unexpectedly_red
+from ci.results.expectations import red_as_expected, unexpectedly_red
 from ci.results.host_load import load_note
 from ci.results.records import RunStart
 from ci.results.reuse import Reusable, reusable
@@ -275,7 +275,8 @@ def run_one_shard(
         ) as progress,
     ):
         write_atomically(folder / "plan.json", workspace.plan.to_json().encode())
-        red = red_cases(planned, earlier.attempts)
+        foreseen = red_as_expected(earlier.attempts, folder, workspace.expected.by_key)
+        red = {case: n for case, n in red_cases(planned, earlier.attempts).items() if case.key not in foreseen}
         due = [*left, *red]
         found = images(due, pool, progress)
         progress.awaits(found.values())
@@ -299,9 +300,7 @@ def run_one_shard(
                 retry_cases=arguments.retry_cases,
                 retry_seconds=arguments.retry_minutes * 60.0,
                 confirm=arguments.confirm,
-                expected_red=frozenset(
-                    key for key, it in workspace.expected.by_key.items() if it.expect is Expected.FAIL
-                ),
+                expected=workspace.expected.by_key,
                 reusable=earlier_results,
                 verify=arguments.verify,
                 repro=partial(repro_command, arguments),

@@ -64,7 +64,6 @@ def case_from(document: Struct, suite: SuiteWords, known: dict[tuple[str | None,
     return Case(suite, first, second, known.setdefault(params, params))
 
 
-def case_fields(case: Case, *, nested: bool) -> Mapping[str, Any]:
-    """The same fields, to be written."""
-    params = case.named_params
-    return {**case.versions, **({"params": params} if nested else params)}
+def case_fields(case: Case) -> Mapping[str, Any]:
+    """The same fields, to be written beside others."""
+    return {**case.versions, **case.named_params}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ci.model import Outcome
+from ci.model import Expected, Outcome
 from ci.results.aggregate import CaseVerdict, aggregate_attempts, verdict
 from ci.util.given_files import open_given
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ci.results.merged import MergedCase
     from ci.results.records import Attempt
 
-__all__ = ["differs", "held_against", "unexpectedly_red", "written_lines"]
+__all__ = ["differs", "held_against", "red_as_expected", "unexpectedly_red", "written_lines"]
 
 # Of the streams of one attempt: what is looked for stands near an end of them, and they are hostile.
 MOST_BYTES: Final = 1 << 20
@@ -59,6 +59,21 @@ def unexpectedly_red(attempts: Iterable[Attempt], folder: Path, expected: Mappin
         if verdict(result, known, differs=other) is CaseVerdict.UNEXPECTED:
             found.add(key)
     return frozenset(found)
+
+
+def red_as_expected(attempts: Sequence[Attempt], folder: Path, expected: Mapping[str, Expectation]) -> frozenset[str]:
+    """The cases of one shard that were to fail, and did, in the way that was foreseen: their keys.
+
+    :param folder: of the shard
+    """
+    foreseen = {
+        it.key
+        for it in attempts
+        if it.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
+        and it.key in expected
+        and expected[it.key].expect is Expected.FAIL
+    }
+    return frozenset(foreseen - unexpectedly_red(attempts, folder, expected)) if foreseen else frozenset()
 
 
 def _differs_in(

@@ -18,7 +18,7 @@ from msgspec import Struct
 from ci.errors import ConfigurationError
 from ci.model import Case, Expectation, Outcome, Proof, Suites, SuiteWords, proof_of
 from ci.results.aggregate import Result, proof_in
-from ci.results.case_fields import case_fields, case_from, suite_named, with_case_fields
+from ci.results.case_fields import case_from, suite_named, with_case_fields
 from ci.results.merged import Merged, MergedCase
 from ci.results.merged_document import SCHEMA, CaseDocument, CaseT, CountsDocument, MergedDocument, document_type
 from ci.results.record_lines import signed
@@ -92,9 +92,13 @@ def case_line(case: MergedCase) -> bytes:
     """A case as the document has it, in its canonical form."""
     result, attempts = case.result, case.attempts
     stored = attempts.canonical if isinstance(attempts, StoredAttempts) else None
-    document = CaseDocument(
+    kind: Any = with_case_fields(CaseDocument, case.case.suite, nested=True)
+    document = kind(
         case=case.name,
         key=case.key,
+        first=case.first,
+        second=case.second,
+        params=case.case.named_params,
         outcome=result.outcome,
         verdict=case.verdict,
         reason=result.reason and signed(result.reason),
@@ -105,10 +109,10 @@ def case_line(case: MergedCase) -> bytes:
         expectation=None if case.expectation is None else case.expectation.id,
         differs=case.differs,
     )
-    names = zip(document.__struct_encode_fields__, document.__struct_fields__, strict=True)
-    fields = {encoded: getattr(document, name) for encoded, name in names}
-    fields["superseded"] = tuple(sorted(case.superseded))
-    line = canonical({**fields, **case_fields(case.case, nested=True)})
+    if case.superseded:
+        # Of attempts that are stored there are none in this one.
+        msgspec.structs.force_setattr(document, "superseded", tuple(sorted(case.superseded)))
+    line = canonical(document)
     # `attempts` sorts before every other key.
     return line if stored is None else stored[:-1] + line.removeprefix(b'{"attempts":[]')
 

@@ -156,7 +156,7 @@ def _entry(planned: PlannedCase) -> dict[str, object]:
     return {
         "name": case.name,
         "key": case.key,
-        **case_fields(case, nested=False),
+        **case_fields(case),
         "selected": planned.selected,
         "why": planned.why,
         "seconds": planned.seconds,

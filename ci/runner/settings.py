@@ -11,7 +11,7 @@ from ci.runner.retry import RETRY_CASES, RETRY_SECONDS
 if TYPE_CHECKING:
     from ci.errors import EngineError
     from ci.images.base import Unavailable
-    from ci.model import Outcome, Reason
+    from ci.model import Expectation, Outcome, Reason
     from ci.results.reuse import Reusable
 
 __all__ = ["Settings", "Summary"]
@@ -26,7 +26,7 @@ class Settings:
     :param retry_cases: how many of them at most, in the whole shard
     :param retry_seconds: for how long; what is under way then is brought to its end
     :param confirm: how often a case that passed although it was expected to fail is run again, alone
-    :param expected_red: keys of the cases that are expected to fail
+    :param expected: what is known of cases, by key; what fails as foreseen is not tried again
     :param replaces: where all of this runs cases of another run again: the attempt that a case's is to replace, by key
     :param reusable: results of an earlier run; where a case has equal inputs, it is not run
     :param verify: run it all the same, and say where that came to something else
@@ -39,7 +39,7 @@ class Settings:
     retry_cases: int = RETRY_CASES
     retry_seconds: float = RETRY_SECONDS
     confirm: int = 0
-    expected_red: frozenset[str] = frozenset()
+    expected: Mapping[str, Expectation] = field(default_factory=dict)
     replaces: Mapping[str, str | None] | None = None
     reusable: Reusable = field(default_factory=dict)
     verify: bool = False

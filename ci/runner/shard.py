@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from ci.errors import EngineError
 from ci.images.base import Image, Unavailable
-from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
+from ci.model import Case, Expected, Outcome, Reason, ReasonCode, Verdict
+from ci.results.expectations import red_as_expected
 from ci.results.records import Attempt, Kind, RunStart, attempt_for, changed, timestamp
 from ci.results.reuse import reused
 from ci.runner.ahead import Ahead
@@ -90,6 +91,7 @@ class Runner:
         self._retries_end: float | None = None
         self._quarantine = Quarantine()
         self._reused = 0
+        self._foreseen = 0
         self._confirmed: list[bool] = []
         self._recording = Recording(case_runner, start=start, folder=folder, settings=settings, tried=self._tried)
         self.summary = Summary()
@@ -132,6 +134,8 @@ class Runner:
     def _retry(self, planned: Sequence[Case], images: Mapping[str, Future[Image | Unavailable]]) -> None:
         """Try red cases again, alone, as long as the shard's budget for it lasts."""
         settings = self._settings
+        if self._foreseen and settings.retries:
+            self.summary.notes.append(f"{counted(self._foreseen, 'red case')} as expected, and so not tried again")
         self._retries_end = time.monotonic() + settings.retry_seconds
         left = settings.retry_cases
         for _ in range(settings.retries):
@@ -155,12 +159,16 @@ class Runner:
             surprising = [
                 case
                 for case in cases
-                if case.key in self._settings.expected_red and self.summary.outcomes.get(case.key) is Outcome.PASSED
+                if self._is_to_fail(case.key) and self.summary.outcomes.get(case.key) is Outcome.PASSED
             ]
             if not surprising or self._is_over():
                 return
             self._progress.again(len(surprising))
             self._work_off(surprising, images, kind="confirm")
+
+    def _is_to_fail(self, key: str) -> bool:
+        known = self._settings.expected.get(key)
+        return known is not None and known.expect is Expected.FAIL
 
     # --- workers --------------------------------------------------------------------------------------
 
@@ -344,12 +352,15 @@ class Runner:
             return
         # What an endpoint says it does not do, it will not do the second time.
         red = record.outcome not in (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.NOT_RUN)
+        foreseen = red and bool(red_as_expected([record], self._folder, self._settings.expected))
         with self._lock:
             self.summary.first_at = self.summary.first_at or time.monotonic()
             earlier = self.summary.outcomes.get(record.key)
             self.summary.outcomes[record.key] = record.outcome
             self.summary.reasons[record.key] = record.reason
-            if red:
+            if foreseen:
+                self._foreseen += 1
+            elif red:
                 self._again.append(ready.case)
         # How the programs were built was said when they were.
         said = notes_of(ready.case, ready.images)

@@ -33,10 +33,7 @@ class Sandbox(Protocol):
     """A place without a network, without rights and with limits, that is gone afterwards."""
 
     def write(self, name: str, data: bytes) -> str:
-        """Put a file there, which programs can only read; its path there.
-
-        :raises EngineError: the engine broke
-        """
+        """Put a file there, which programs can only read; its path there."""
 
     def run(self, command: Sequence[str], *, seconds: float) -> Iterator[bytes]:
         """What a program writes to its standard output, as it comes.

@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.case_cost import against_compose, against_floor, by_workers, until_it_runs
 from bench.cells import ROOT
 from bench.engines import images, local_against_docker
+from bench.leaks import nothing_grows
 from bench.measuring import Section
 from bench.page import write_page
 from bench.plots import draw
@@ -28,7 +29,7 @@ PAGE = ROOT / "docs/bench"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measures what cases, commands and images cost.")
     parser.add_argument("--quick", action="store_true", help="see that every benchmark works; its figures say nothing")
-    parser.add_argument("--only", default="abcdefghi", metavar="LETTERS", help="of the benchmarks, such as `be`")
+    parser.add_argument("--only", default="abcdefghij", metavar="LETTERS", help="of the benchmarks, such as `be`")
     parser.add_argument("--output", type=Path, default=PAGE, metavar="FOLDER", help="default: docs/bench")
     parser.add_argument("--run", type=Path, metavar="MERGED.JSON", help="a run of the whole transport matrix, for (g)")
     parser.add_argument("--scratch", type=Path, metavar="FOLDER", help="kept, so that synthetic runs are made once")
@@ -75,6 +76,7 @@ def _benchmarks(scratch: Path, arguments: argparse.Namespace, repetitions: int) 
         "f": local_against_docker,
         "h": simulated,
         "i": images,
+        "j": nothing_grows,
     }
     found: dict[str, Callable[[], Section]] = {
         letter: partial(measure, scratch, repetitions=repetitions, quick=arguments.quick)

@@ -25,7 +25,7 @@ from ci.runner.schedule import Ready
 from ci.spec.attempt import Surroundings
 from ci.suites.transport.running import TransportRun
 
-__all__ = ["against_compose", "against_floor", "by_workers", "until_it_runs"]
+__all__ = ["SlotCases", "against_compose", "against_floor", "by_workers", "until_it_runs"]
 
 ROLES = ("dialer", "listener")
 NATIVE = Cells(tuple(pairs(ROLES, "go-v0.51", "rust-v0.57")))
@@ -76,7 +76,7 @@ def against_floor(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         engine = DockerEngine(session.daemon, helper=session.helper)
         with engine.slot(0) as slot:
             session.daemon.api.asked.clear()
-            runner = _Cases(session, engine, slot, scratch, cases)
+            runner = SlotCases(session, engine, slot, scratch, cases)
             runner.all(overlap=True)
             asked = Counter(session.daemon.api.asked)
             found = by_turns(
@@ -122,7 +122,7 @@ def against_floor(scratch: Path, *, repetitions: int, quick: bool) -> Section:
     )
 
 
-class _Cases:
+class SlotCases:
     """Cases as a worker runs them, in a slot that is there."""
 
     def __init__(

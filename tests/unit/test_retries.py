@@ -20,7 +20,7 @@ from runs import RED, attempt, merged_of, start, write_shard
 from ci.engines.base import Slot
 from ci.errors import ConfigurationError
 from ci.images.base import Image, Unavailable
-from ci.model import Case, Outcome, Reason, ReasonCode, Verdict
+from ci.model import Case, Expectation, Expected, Outcome, Reason, ReasonCode, Verdict
 from ci.results.aggregate import Flaky, aggregate_attempts
 from ci.results.history import runs_of
 from ci.results.reuse import Reusable, reusable
@@ -96,6 +96,7 @@ def run(
     retry_seconds: float = 1000,
     confirm: int = 0,
     expected: Sequence[Case] = (),
+    code: ReasonCode | None = None,
     reusable: Reusable | None = None,
     verify: bool = False,
 ) -> Summary:
@@ -118,7 +119,9 @@ def run(
                 retry_cases=retry_cases,
                 retry_seconds=retry_seconds,
                 confirm=confirm,
-                expected_red=frozenset(case.key for case in expected),
+                expected={
+                    case.key: Expectation(id="known", select=(), expect=Expected.FAIL, code=code) for case in expected
+                },
                 reusable=reusable or {},
                 verify=verify,
                 repro=lambda name: name,
@@ -225,7 +228,7 @@ def test_the_budget_is_of_all_rounds_together(tmp_path: Path) -> None:
 
 
 def test_what_passes_against_expectation_is_confirmed(tmp_path: Path) -> None:
-    """As long as it passes; what is red as expected is tried again like anything red, and not confirmed."""
+    """As long as it passes; what is red as expected is neither tried again nor confirmed."""
     stale, lucky, red, other = (quic(f"client-v{number}", "handshake")[0] for number in range(4))
 
     class Lucky(Scripted):
@@ -236,7 +239,7 @@ def test_what_passes_against_expectation_is_confirmed(tmp_path: Path) -> None:
     stages = Lucky([red, red])
     run(tmp_path, stages, [stale, lucky, red, other], confirm=3, expected=[stale, lucky, red])
     tried = Counter(name for name, _ in stages.played)
-    assert tried == {stale.name: 4, lucky.name: 2, red.name: 2, other.name: 1}
+    assert tried == {stale.name: 4, lucky.name: 2, red.name: 1, other.name: 1}
     attempts = read_shard(tmp_path).attempts
     assert [it.kind for it in attempts if it.key == stale.key] == ["first", "confirm", "confirm", "confirm"]
     assert all(it.attempt <= it.of for it in attempts)
@@ -344,3 +347,14 @@ def test_what_was_reused_names_the_run_that_measured_it_and_is_no_new_evidence(t
     assert {it.reused for it in reusable(merged, {}).values()} == {it.reused for it in attempts}
     with pytest.raises(ConfigurationError, match="nothing to remember"):
         runs_of(merged)
+
+
+@pytest.mark.parametrize(("code", "attempts"), [(None, 1), (ReasonCode.CLIENT_EXIT, 1), (ReasonCode.SERVER_EXIT, 2)])
+def test_what_fails_as_foreseen_is_not_tried_again(tmp_path: Path, code: ReasonCode | None, attempts: int) -> None:
+    """It is no flake; but what fails in another way than was foreseen may be one."""
+    case, *others = quic("client-v1", *TESTS)
+    stages = Scripted([case, case])
+    summary = run(tmp_path, stages, [case, *others], expected=[case], code=code)
+    assert [number for name, number in stages.played if name == case.name] == list(range(1, attempts + 1))
+    noted = ["1 red case as expected, and so not tried again"] if attempts == 1 else []
+    assert summary.notes == noted

@@ -62,17 +62,27 @@ class ContainerSandbox:
     def __init__(self, daemon: Daemon, container: str) -> None:
         self._daemon = daemon
         self._container = container
+        self._unsent: dict[str, bytes] = {}
 
     def write(self, name: str, data: bytes) -> str:
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(data), 0o444
-            tar.addfile(member, io.BytesIO(data))
-        self._daemon.call(self._daemon.api.put_archive, self._container, FILES, archive.getvalue())
+        # With others that come before the next command: for each time the engine starts a program of its own.
+        self._unsent[name] = data
         return f"{FILES}/{name}"
 
+    def _send(self) -> None:
+        files, self._unsent = self._unsent, {}
+        if not files:
+            return
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for name, data in files.items():
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(data), 0o444
+                tar.addfile(member, io.BytesIO(data))
+        self._daemon.call(self._daemon.api.put_archive, self._container, FILES, archive.getvalue())
+
     def run(self, command: Sequence[str], *, seconds: float) -> Iterator[bytes]:
+        self._send()
         api = self._daemon.api
         asked = self._daemon.call(
             api.exec_create,
