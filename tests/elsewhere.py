@@ -7,6 +7,6 @@ import sys
 
 for module in ("fcntl", "resource", "termios"):
     sys.modules[module] = None  # type: ignore[assignment]
-for name in ("fchmod", "fchown", "mkfifo", "O_NONBLOCK", "O_CLOEXEC"):
+for name in ("fchmod", "fchown", "mkfifo", "pread", "O_NONBLOCK", "O_CLOEXEC"):
     if hasattr(os, name):
         delattr(os, name)

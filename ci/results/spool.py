@@ -105,6 +105,8 @@ class Spool:
 
     def _write(self, data: bytes) -> int:
         offset = self._size
+        if self._file.tell() != offset:  # something of it was read since
+            self._file.seek(offset)
         self._file.write(data)
         self._size += len(data)
         return offset

@@ -8,7 +8,7 @@ is another file.
 from __future__ import annotations
 
 import contextlib
-import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, overload
 
@@ -80,13 +80,15 @@ class AttemptStore:
 
     def __init__(self, file: IO[bytes], suite: SuiteWords, *, where: str, canonical: bool = False) -> None:
         self.canonical = canonical
+        self._lock = threading.Lock()
         self._file = file
         self._suite = suite
         self._where = where
 
     def raw(self, offset: int, length: int) -> bytes:
-        self._file.flush()  # of one that is still written
-        return os.pread(self._file.fileno(), length, offset)
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(length)
 
     def read(self, offset: int, length: int) -> tuple[Attempt, ...]:
         """:raises ConfigurationError: `record-malformed`"""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,9 @@ def run_shard(cells: Cells, folder: Path, *words: str) -> tuple[Cost, list[dict[
     records = [record for record in map(json.loads, lines) if record["type"] == "attempt"]
     if done.returncode not in (0, 1) or not records or any(it["outcome"] in ("error", "not-run") for it in records):
         raise RuntimeError(f"the cells could not be run:\n{done.stdout}{done.stderr}")
+    begins = [datetime.fromisoformat(it["startedAt"].replace("Z", "+00:00")).timestamp() for it in records]
+    ends = [begin + it["durations"]["total"] / 1000 for begin, it in zip(begins, records, strict=True)]
+    cost.running = max(ends) - min(begins)
     return cost, records
 
 

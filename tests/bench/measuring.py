@@ -38,10 +38,14 @@ def ratios(some: Sequence[float], others: Sequence[float]) -> Spread:
 
 @dataclass
 class Cost:
-    """Seconds by the clock, and of all processors of the host together."""
+    """Seconds by the clock, and of all processors of the host together.
+
+    :param running: by the clock, without what comes before the first case and after the last one
+    """
 
     wall: float = 0.0
     cpu: float = 0.0
+    running: float = 0.0
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -122,3 +124,16 @@ def test_every_toolchain_is_one_locked_package(name: str) -> None:
     assert len(pins) == 1
     # At least one for each of Linux and macOS.
     assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) >= 2
+
+
+def test_the_platform_is_one_whoever_asks_first() -> None:
+    """Python's own table of it is there in parts while a thread fills it."""
+    script = (
+        "import sys; from concurrent.futures import ThreadPoolExecutor\n"
+        "from ci.engines.local.toolchains import host_platform\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "with ThreadPoolExecutor(16) as pool: print(len(set(pool.map(lambda _: host_platform(), range(64)))))\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    said = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert said == "1\n"

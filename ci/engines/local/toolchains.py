@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import sysconfig
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -35,10 +36,16 @@ _WHEELS: Final = Path(str(resources.files("ci").joinpath("data/toolchains")))
 _WHEEL_TAGS: Final = {"redis": ("--python-version", "3.9", "--implementation", "cp", "--abi", "cp39")}
 
 
+_ASKING: Final = threading.Lock()
+
+
 def host_platform() -> str:
     """System, processor and C library, as far as a native program depends on them."""
-    libc = sysconfig.get_config_var("HOST_GNU_TYPE") or ""
-    return "-".join(part for part in (sysconfig.get_platform(), libc.rpartition("-")[2]) if part)
+    # Python reads what it knows of them when it is first asked, and whoever asks meanwhile is given what is there by
+    # then: half of an answer, by which a tool that is there would be looked for elsewhere.
+    with _ASKING:
+        libc = sysconfig.get_config_var("HOST_GNU_TYPE") or ""
+        return "-".join(part for part in (sysconfig.get_platform(), libc.rpartition("-")[2]) if part)
 
 
 def wheel_version(name: str) -> Numbers:

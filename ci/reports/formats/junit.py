@@ -60,7 +60,8 @@ def _is_skipped(case: MergedCase) -> bool:
 
 
 def _add(suite: Xml.Element, case: MergedCase, name: str) -> None:
-    seconds = sum(it.durations.get("total", 0) for it in case.attempts) / 1000
+    attempts = tuple(case.attempts)
+    seconds = sum(it.durations.get("total", 0) for it in attempts) / 1000
     test = Xml.SubElement(
         suite,
         "testcase",
@@ -82,7 +83,7 @@ def _add(suite: Xml.Element, case: MergedCase, name: str) -> None:
         Xml.SubElement(test, "skipped", message=in_xml(f"{about}; {text}" if text else about))
     elif case.result.flaky is not None:
         _repeated(test, "flakyFailure", [it for it in case.counted if it.outcome is not Outcome.PASSED])
-    if (repro := next((it.repro for it in case.attempts if it.repro), None)) is not None:
+    if (repro := next((it.repro for it in attempts if it.repro), None)) is not None:
         Xml.SubElement(test, "system-out").text = in_xml(f"again: {repro}")
 
 

@@ -40,7 +40,7 @@ def _cells(case: MergedCase) -> Iterator[str]:
     yield "" if flaky is None else f"{flaky.passed} of {flaky.of}"
     yield from ("", "", "") if reason is None else (reason.code.value, reason.side, reason.text)
     yield "" if case.expectation is None else case.expectation.id
-    yield str(len(case.counted))
+    yield str(len(case.counted_briefs))
 
 
 def _numbers(case: MergedCase, metrics: list[str]) -> Iterator[str]:
