@@ -13,6 +13,7 @@ from ci.images.base import PullPolicy
 from ci.images.caches.base import Limits
 from ci.images.caches.chain import CacheChain, Place
 from ci.images.caches.registry import open_cache
+from ci.runner.workers import most_workers
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +27,7 @@ __all__ = [
     "add_engine_argument",
     "add_image_arguments",
     "backend_for",
+    "backend_to_run_on",
     "caches_of",
     "engine_choices",
     "image_choice",
@@ -138,3 +140,17 @@ def backend_for(
         environment=os.environ,
     )
     return open_backend(choice, options)
+
+
+def backend_to_run_on(
+    choice: str, arguments: argparse.Namespace, workspace: Workspace, console: Console, *, run: str
+) -> Backend:
+    """The engine for as many cases at once as the arguments allow. See `backend_for`."""
+    return backend_for(
+        choice,
+        workspace,
+        console,
+        run=run,
+        images=image_choice(arguments, console),
+        workers=most_workers(arguments.workers, os.cpu_count() or 1),
+    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ci.commands.baseline import add_baseline_arguments, baseline_of, compared, verdict
 from ci.commands.build_images import print_report
-from ci.commands.engine_choice import backend_for, image_choice
+from ci.commands.engine_choice import backend_to_run_on
 from ci.commands.merge_results import add_proof_argument, add_strict_argument, merge_run, report
 from ci.commands.run_shard import (
     Images,
@@ -35,7 +35,6 @@ from ci.reports.markers import check_file, update_file
 from ci.results.aggregate import CaseVerdict
 from ci.results.merged_file import write_merged
 from ci.results.shard_file import shard_folder
-from ci.runner.workers import most_workers
 from ci.suites.dashboards import body_of, matrix_table, refuse_part, standalone
 from ci.terminal.progress import humane
 from ci.terminal.spelling import say_next, spelled
@@ -91,14 +90,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     arguments.run_name = arguments.run_name or f"{moment}-{os.getpid()}"
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, arguments.run_name, "1/1"), console)
-    backend = backend_for(
-        engine,
-        workspace,
-        console,
-        run=arguments.run_name,
-        images=image_choice(arguments, console),
-        workers=most_workers(arguments.workers, os.cpu_count() or 1),
-    )
+    backend = backend_to_run_on(engine, arguments, workspace, console, run=arguments.run_name)
     console.info(backend.why)
     workspace = _cut_to_size(workspace, backend, arguments, console)
     if arguments.write and not arguments.partial:

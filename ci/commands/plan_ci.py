@@ -16,7 +16,7 @@ from ci.engines.registry import AUTO
 from ci.errors import EngineError, ExitCode, NothingSelectedError
 from ci.model import BuildRecipe, Version
 from ci.plan.ci_jobs import Demand, JobLimits, ShardChoice, choose_shards
-from ci.plan.shard import BESIDE, assign
+from ci.plan.shard import assign, slots_held
 from ci.suites.registry import SUITES
 from ci.util.arguments import whole_number
 
@@ -135,8 +135,7 @@ def _demand(workspace: Workspace, wanted: int | None) -> Demand:
 
     def load(count: int) -> float:
         return max(
-            sum(seconds[case.name] * (BESIDE if case.alone else 1) for case in shard)
-            for shard in assign(cases, seconds, count)
+            sum(seconds[case.name] * slots_held(case) for case in shard) for shard in assign(cases, seconds, count)
         )
 
     built = [it for it in workspace.needed if isinstance(it.source, BuildRecipe)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci.commands.case_runs import add_case_arguments, add_time_arguments, by_digest, open_cases
-from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_for, image_choice
+from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_to_run_on
 from ci.commands.merge_results import add_strict_argument, merge_run, report
 from ci.commands.run_shard import add_worker_argument, engine_of, repro_command, start_of
 from ci.commands.workspace import Workspace, add_version_arguments
@@ -28,7 +28,6 @@ from ci.results.plan_file import PLAN_FILE
 from ci.results.rerun import outstanding, recorded
 from ci.results.shard_file import ResultsWriter, shard_folder
 from ci.runner.shard import Runner, Settings
-from ci.runner.workers import most_workers
 from ci.suites.registry import SUITES
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import Progress
@@ -79,15 +78,8 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
         return merged.exit_code(strict=arguments.strict)
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     name = f"rerun-{moment}-{os.getpid()}"
-    engine = engine_of(arguments, (it for case in merged.cases for it in case.attempts), console)
-    backend = backend_for(
-        engine,
-        workspace,
-        console,
-        run=name,
-        images=image_choice(arguments, console),
-        workers=most_workers(arguments.workers, os.cpu_count() or 1),
-    )
+    engine = engine_of(arguments, (it.engine for case in merged.cases for it in case.briefs), console)
+    backend = backend_to_run_on(engine, arguments, workspace, console, run=name)
     console.info(backend.why)
     if _run_again(arguments, workspace, backend, merged, cases, name, console).cancelled:
         return ExitCode.INTERRUPTED

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ci.commands.case_runs import add_case_arguments, add_time_arguments, open_cases
-from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_for, image_choice
+from ci.commands.engine_choice import add_engine_argument, add_image_arguments, backend_to_run_on
 from ci.commands.given_runs import given_run
 from ci.commands.latest import mark_latest
 from ci.commands.package_lists import keep_package_lists
@@ -39,7 +39,6 @@ from ci.results.shard_file import ResultsWriter, finished_cases, put_aside, read
 from ci.runner.retry import RETRY_CASES, RETRY_SECONDS
 from ci.runner.shard import Runner, Settings, Summary
 from ci.runner.workers import AUTO as AUTO_WORKERS
-from ci.runner.workers import most_workers
 from ci.terminal.interrupts import interruptible
 from ci.terminal.progress import Progress
 from ci.terminal.spelling import say_next
@@ -48,7 +47,7 @@ from ci.util.atomic import write_atomically
 from ci.util.text import counted
 
 if TYPE_CHECKING:
-    from ci.results.records import Attempt
+    from ci.results.records import Attempt, Object
     from ci.terminal.console import Console
 
 Images: TypeAlias = "Mapping[str, Future[Image | Unavailable]]"
@@ -159,14 +158,7 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     workspace = Workspace.from_arguments(arguments)
     name = workspace.run_name(arguments.run_name)
     engine = engine_to_go_on_with(arguments, shard_folder(arguments.results, name, str(shard)), console)
-    backend = backend_for(
-        engine,
-        workspace,
-        console,
-        run=name,
-        images=image_choice(arguments, console),
-        workers=most_workers(arguments.workers, os.cpu_count() or 1),
-    )
+    backend = backend_to_run_on(engine, arguments, workspace, console, run=name)
     console.info(backend.why)
 
     def find(cases: Sequence[Case], pool: ThreadPoolExecutor, _: Progress) -> Images:
@@ -198,14 +190,14 @@ def engine_to_go_on_with(arguments: argparse.Namespace, folder: Path, console: C
     """
     if arguments.engine != AUTO or arguments.fresh:
         return str(arguments.engine)
-    return engine_of(arguments, read_shard(folder).attempts, console)
+    return engine_of(arguments, (it.engine for it in read_shard(folder).attempts), console)
 
 
-def engine_of(arguments: argparse.Namespace, attempts: Iterable[Attempt], console: Console) -> str:
-    """The engine asked for; where that is left to us, the one that these attempts were made with."""
+def engine_of(arguments: argparse.Namespace, described: Iterable[Object], console: Console) -> str:
+    """The engine asked for; where that is left to us, the one of those that attempts were made with."""
     if arguments.engine != AUTO:
         return str(arguments.engine)
-    used = {attempt.engine.get("name") for attempt in attempts}
+    used = {engine.get("name") for engine in described}
     for name in ENGINES:
         if name in used:
             console.info(f"engine: {name}, with which this was begun; --engine takes another")

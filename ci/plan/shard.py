@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ci.model import Case
     from ci.results.plan_file import Plan, PlannedCase
 
-__all__ = ["BESIDE", "MAXIMUM_SHARDS", "Shard", "assign", "slice_of", "slices_of"]
+__all__ = ["MAXIMUM_SHARDS", "Shard", "assign", "slice_of", "slices_of", "slots_held"]
 
 # As many jobs as one GitHub matrix may have; more shards than that are a slip of the keyboard.
 MAXIMUM_SHARDS: Final = 256
@@ -69,6 +69,11 @@ class Shard:
         return f"{self.index}/{self.count}"
 
 
+def slots_held(case: Case) -> int:
+    """How many of the cases that a shard runs at once `case` takes the place of."""
+    return BESIDE if case.alone else 1
+
+
 def assign(cases: Sequence[Case], seconds: Mapping[str, float], count: int) -> tuple[tuple[Case, ...], ...]:
     """Pack `cases` into `count` shards; with few cases some stay empty.
 
@@ -77,7 +82,7 @@ def assign(cases: Sequence[Case], seconds: Mapping[str, float], count: int) -> t
     """
     last = Shard(count, count)
     # Whole milliseconds: sums of floats would depend on the order of addition.
-    weighed = [(-round(seconds[case.name] * 1000) * (BESIDE if case.alone else 1), case.name, case) for case in cases]
+    weighed = [(-round(seconds[case.name] * 1000) * slots_held(case), case.name, case) for case in cases]
     weighed.sort(key=lambda item: item[:2])
     shards: tuple[list[Case], ...] = tuple([] for _ in range(last.count))
     loads = [(0, 0, index) for index in range(last.count)]  # milliseconds, cases, shard: already a heap

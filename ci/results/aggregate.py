@@ -26,6 +26,7 @@ __all__ = [
     "proof_in",
     "superseded",
     "verdict",
+    "weakest",
 ]
 
 
@@ -153,7 +154,12 @@ def aggregate_attempts(attempts: Sequence[Speaking]) -> Result | None:
 
 def proof_in(attempts: Iterable[Speaking]) -> Proof | None:
     """Of several attempts the weakest proof; None where none has any."""
-    found = {attempt.proof for attempt in attempts}
+    return weakest(attempt.proof for attempt in attempts)
+
+
+def weakest(proofs: Iterable[Proof | None]) -> Proof | None:
+    """The proof that most leaves to belief; None where there is none."""
+    found = set(proofs)
     return next((proof for proof in (Proof.BELIEVED, Proof.PROVED) if proof in found), None)
 
 

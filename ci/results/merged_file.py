@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ci.errors import ConfigurationError
 from ci.model import Case, Expectation, Outcome, Proof, Suites, SuiteWords, proof_of
-from ci.results.aggregate import Result, proof_in
+from ci.results.aggregate import Result, proof_in, weakest
 from ci.results.case_fields import case_from, suite_named, with_case_fields
 from ci.results.merged import Merged, MergedCase
 from ci.results.merged_document import SCHEMA, CaseDocument, CaseT, CountsDocument, MergedDocument, document_type
@@ -353,9 +353,8 @@ class _Proofs:
 
 def _proof(document: _CaseLine, proofs: _Proofs) -> Proof | None:
     """Of several attempts that passed the weakest."""
-    found = {
+    return weakest(
         proofs.of(it)
         for at, it in enumerate(document.attempts)
         if it.outcome is Outcome.PASSED and at not in document.superseded
-    }
-    return next((proof for proof in (Proof.BELIEVED, Proof.PROVED) if proof in found), None)
+    )
