@@ -60,8 +60,7 @@ class PreparedAttempt:
 
     def discard(self) -> None:
         """Remove them: they will not be started."""
-        for it in self.running.values():
-            it.remove()
+        AT_ONCE.remove([*self.running.values()])
 
 
 def prepare(
@@ -182,11 +181,9 @@ def attempt(
         finally:
             if coordinator is not None:
                 coordinator.end()
-            if left:
-                pass
-            elif ended:
+            if ended and not left:
                 housekeeping.remove([running[role] for role in spec.roles])
-            else:
+            elif not left:
                 each(lambda it: it.remove(), spec.roles)
     return evidence
 
