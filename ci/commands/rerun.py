@@ -115,7 +115,7 @@ def _run_again(
     versions = _versions(workspace, cases)
     folder = shard_folder(arguments.folder, name, SHARD)
     plan = find_shards([arguments.folder])[0] / PLAN_FILE
-    start = start_of(name, merged.plan, SHARD)
+    start = start_of(name, merged.plan, SHARD, rerun=True)
     console.info(f"run {name}: {counted(len(cases), 'case')} again")
     with (
         ResultsWriter(folder, start) as writer,
@@ -138,7 +138,7 @@ def _run_again(
                 workers=arguments.workers,
                 retries=0,
                 repro=partial(repro_command, arguments),
-                replaces={case.key: known.references.get(case.key) for case in cases},
+                replaces=known.references,
             ),
             cancelled=cancelled,
         )

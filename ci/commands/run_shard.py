@@ -205,7 +205,7 @@ def engine_of(arguments: argparse.Namespace, described: Iterable[Object], consol
     return AUTO
 
 
-def start_of(run: str, plan: str, shard: str) -> RunStart:
+def start_of(run: str, plan: str, shard: str, *, rerun: bool = False) -> RunStart:
     """The first line of a shard that is run here and now."""
     return RunStart(
         run=run,
@@ -214,6 +214,7 @@ def start_of(run: str, plan: str, shard: str) -> RunStart:
         ci_attempt=_ci_attempt(os.environ),
         tool_version=_tool_version(),
         commit=_commit(),
+        rerun=rerun,
         host=_host(),
     )
 

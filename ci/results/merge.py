@@ -41,7 +41,9 @@ class _Shard:
     @property
     def rerun(self) -> bool:
         """Whether it only repeats cases of another run, and is no slice of the plan."""
-        return bool(self.results.attempts) and all(a.kind == "rerun" for a in self.results.attempts)
+        # Older versions did not say it at the start.
+        attempts = self.results.attempts
+        return self.start.rerun or (bool(attempts) and all(it.kind == "rerun" for it in attempts))
 
     @property
     def complete(self) -> bool:

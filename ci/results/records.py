@@ -113,6 +113,7 @@ class RunStart(Struct, frozen=True, kw_only=True, rename="camel", tag="start"):
     :param ci_attempt: 1, or more when the CI provider re-runs the job; the highest wins
     :param tool_version: of this package
     :param commit: of the checkout; with `-dirty` behind it where it was changed; None where it is none
+    :param rerun: it repeats single cases of other runs and is no slice of the plan
     :param host: what machine it was, free form
     """
 
@@ -123,6 +124,7 @@ class RunStart(Struct, frozen=True, kw_only=True, rename="camel", tag="start"):
     ci_attempt: Ordinal = 1
     tool_version: str
     commit: str | None = None
+    rerun: bool = False
     host: Object = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci.images.base import Image
-    from ci.model import Case, Verdict
+    from ci.model import Case, Outcome, Reason, Verdict
     from ci.results.records import Attempt, EvidenceFile, Kind, RunStart
     from ci.runner.base import AttemptContext, AttemptResult, CaseRunner
     from ci.runner.schedule import Ready
@@ -91,12 +91,10 @@ class Recording:
         """
         case = ready.case
         return changed(
-            attempt_for(self._start, case, verdict.outcome, verdict.reason),
+            self.of_none(case, verdict.outcome, verdict.reason, kind),
             inputs=self.inputs(ready),
             attempt=context.number,
             of=max(context.number, self._tried.get(case.key, 0) + 1 + self._settings.retries),
-            kind=kind if self._settings.replaces is None else "rerun",
-            supersedes=(self._settings.replaces or {}).get(case.key),
             started_at=context.started_at,
             metrics=verdict.metrics,
             negotiated=verdict.negotiated,
@@ -104,6 +102,14 @@ class Recording:
             engine=self._described,
             host={"cpus": os.cpu_count() or 1, "load1": round(os.getloadavg()[0], 2), "workers": workers},
             repro=self._settings.repro(case.name),
+        )
+
+    def of_none(self, case: Case, outcome: Outcome, reason: Reason | None, kind: Kind = "first") -> Attempt:
+        """Of a case that was not tried."""
+        return changed(
+            attempt_for(self._start, case, outcome, reason),
+            kind="rerun" if self._start.rerun else kind,
+            supersedes=self._settings.replaces.get(case.key),
         )
 
     def _traceback(self, ready: Ready, context: AttemptContext, error: Exception | None) -> tuple[EvidenceFile, ...]:

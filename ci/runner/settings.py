@@ -27,7 +27,7 @@ class Settings:
     :param retry_seconds: for how long; what is under way then is brought to its end
     :param confirm: how often a case that passed although it was expected to fail is run again, alone
     :param expected: what is known of cases, by key; what fails as foreseen is not tried again
-    :param replaces: where all of this runs cases of another run again: the attempt that a case's is to replace, by key
+    :param replaces: in a re-run: the attempt that a case's is to replace, by key, where it has one
     :param reusable: results of an earlier run; where a case has equal inputs, it is not run
     :param verify: run it all the same, and say where that came to something else
     :param repro: the command that repeats one case, given its name
@@ -40,7 +40,7 @@ class Settings:
     retry_seconds: float = RETRY_SECONDS
     confirm: int = 0
     expected: Mapping[str, Expectation] = field(default_factory=dict)
-    replaces: Mapping[str, str | None] | None = None
+    replaces: Mapping[str, str] = field(default_factory=dict)
     reusable: Reusable = field(default_factory=dict)
     verify: bool = False
     repro: Callable[[str], str] = 'nox -s repro -- "{}"'.format

@@ -22,7 +22,7 @@ from ci.errors import EngineError
 from ci.images.base import Image, Unavailable
 from ci.model import Case, Expected, Outcome, Reason, ReasonCode, Verdict
 from ci.results.expectations import red_as_expected
-from ci.results.records import Attempt, Kind, RunStart, attempt_for, changed, timestamp
+from ci.results.records import Attempt, Kind, RunStart, changed, timestamp
 from ci.results.reuse import reused
 from ci.runner.ahead import Ahead
 from ci.runner.base import AttemptContext
@@ -375,7 +375,7 @@ class Runner:
     def _not_run(self, item: Unrunnable) -> None:
         reason = Reason(code=item.why.code, text=item.why.text, side="harness")
         outcome = Outcome.NOT_RUN if item.why.error is None else Outcome.ERROR
-        record = attempt_for(self._start, item.case, outcome, reason)
+        record = self._recording.of_none(item.case, outcome, reason)
         if item.why.error is not None:
             record = changed(record, evidence=keep_traceback(self._folder, item.case.key, item.why.error))
         if not self._write(record):

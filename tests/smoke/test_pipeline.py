@@ -102,6 +102,22 @@ def test_what_a_run_left_open_is_run_again_and_merged_with_it(
     assert "what was run again is as it should be, but 5 cases of the run still outstanding\n" in said
 
 
+def test_a_rerun_in_which_an_image_is_not_there_is_merged_with_its_run(
+    checkout: Callable[[Mapping[str, str]], Checkout],
+) -> None:
+    it = checkout({"a-v1": "good", "b-v1": "127.0.0.1:1/nobody/listens:v1"})
+    assert it.run("run-shard", "1/1", "--run", RUN, "--retries", "0")[0] == ExitCode.GREEN
+
+    for again in (1, 2):  # what an earlier one has left is merged, too
+        it.run("rerun", f"results/{RUN}", "a-v1", "--engine", "docker")
+        merged = json.loads((it.folder / f"results/{RUN}/merged.json").read_text())
+        tries = {case["case"]: [(one["kind"], one["outcome"]) for one in case["attempts"]] for case in merged["cases"]}
+        first, *others, never = tries.values()
+        assert first == [("first", "passed"), *[("rerun", "passed")] * again]
+        assert others == [[("first", "not-run"), *[("rerun", "not-run")] * again]] * 2
+        assert never == [("first", "not-run")]
+
+
 def test_the_whole_job_ends_with_what_is_unexpected(checkout: Callable[[Mapping[str, str]], Checkout]) -> None:
     """The same run is red the first time and not the second, when somebody has said so."""
     it = checkout({"a-v1": "good", "b-v1": "good", "c-v1": "exit-3"})

@@ -357,6 +357,15 @@ def test_a_rerun_that_broke_hides_nothing(tmp_path: Path) -> None:
     assert merged.cases[0].verdict is CaseVerdict.UNEXPECTED
 
 
+def test_a_rerun_that_was_ended_before_its_first_result_is_no_slice(tmp_path: Path) -> None:
+    begin = replace(start("1/1", run="r2"), rerun=True)
+    merged = merge(
+        [failing(tmp_path / "one"), write_shard(tmp_path / "two", [], begin=begin, ends=False)], suites=known_suites()
+    )
+    assert [shard.rerun for shard in merged.shards] == [False, True]
+    assert len(merged.cases[0].attempts) == 2
+
+
 def test_a_green_rerun_alone_is_incomplete(tmp_path: Path) -> None:
     merged = merge([rerun(tmp_path, PASSED)], DOCUMENT, suites=known_suites())
     assert merged.counts.of(PASSED) == 1
