@@ -5,9 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ci.engines.coordination import Asked, CoordinationLost, Published
 from ci.errors import EngineError
@@ -39,6 +39,10 @@ LONGEST_PUBLISHED: Final = 4096
 # Of what was seen at Redis: a peer may ask for one key after the other as fast as it can.
 MEETING_BYTES: Final = 64 << 10
 QUIET_SECONDS: Final = 0.05
+
+
+# Whether all of it was taken, by role and the folder it is put into.
+_Gathering: TypeAlias = "dict[tuple[Role, str], Future[bool]]"
 
 
 def never(_stdout: str) -> bool:
@@ -139,7 +143,10 @@ def attempt(
     inbox, running = prepared.inbox, prepared.running
     watch = _Watch(spec, inbox, has_result)
     left = ended = False
-    with ThreadPoolExecutor(max_workers=len(spec.participants)) as pool:
+    gathering: _Gathering = {}
+    # Nobody's stop waits for what is gathered of others.
+    most = len(spec.participants) + sum(map(len, spec.outputs.values()))
+    with ThreadPoolExecutor(max_workers=most) as pool:
 
         def each(do: Callable[[RunningParticipant], None], roles: tuple[Role, ...]) -> None:
             list(pool.map(do, [running[role] for role in roles]))
@@ -171,11 +178,13 @@ def attempt(
             left = observer.over(evidence)
             if not left:
                 each(lambda it: it.stop(spec.stop_timeout), inner)
+                gathering = _gather(pool, running, spec, inner, folder)
                 each(lambda it: it.stop(spec.stop_timeout), spec.outer)
                 watch.drain(spec.stop_timeout + ENGINE_SECONDS)
                 ended = True
             exits = {it: end if it in ended_alone else replace(end, stopped=True) for it, end in watch.exits.items()}
-            cut = _gather(pool, running, spec, folder)
+            rest = tuple(role for role in spec.roles if left or role in spec.outer)
+            cut = _cut(gathering | _gather(pool, running, spec, rest, folder))
             evidence = replace(evidence, exits=exits, cut=cut, **watch.coordination)
             left = left or observer.gathered(evidence)
         finally:
@@ -189,22 +198,30 @@ def attempt(
 
 
 def _gather(
-    pool: ThreadPoolExecutor, running: Mapping[Role, RunningParticipant], spec: AttemptSpec, folder: Path | None
-) -> dict[Role, tuple[str, ...]]:
-    """What each leaves, all at once: the engine takes its time to open a container's files."""
+    pool: ThreadPoolExecutor,
+    running: Mapping[Role, RunningParticipant],
+    spec: AttemptSpec,
+    roles: Sequence[Role],
+    folder: Path | None,
+) -> _Gathering:
+    """Begin to gather what these leave, all at once: the engine takes its time to open a container's files."""
 
     def collected(role: Role, source: str, target: str) -> bool:
         assert folder is not None, "an attempt with outputs has a folder for them"  # noqa: S101
         return running[role].collect(source, folder / target, most_bytes=spec.output_bytes)
 
-    whole = {
+    return {
         (role, target): pool.submit(collected, role, source, target)
-        for role, folders in spec.outputs.items()
-        for source, target in folders.items()
+        for role in roles
+        for source, target in spec.outputs.get(role, {}).items()
     }
+
+
+def _cut(gathering: _Gathering) -> dict[Role, tuple[str, ...]]:
+    """Once it is gathered: by role, what is not there as a whole."""
     cut: dict[Role, tuple[str, ...]] = {}
-    for (role, target), future in whole.items():
-        if not future.result():
+    for (role, target), whole in gathering.items():
+        if not whole.result():
             cut[role] = (*cut.get(role, ()), target)
     return cut
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from ci.engines.docker.daemon import Daemon
-from ci.engines.docker.sandbox import open_sandbox
+from ci.engines.docker.sandbox import Sandboxes, open_sandbox
+from ci.errors import EngineError
 from ci.spec.sandbox import ProgramFailedError, ProgramLateError, Sandbox
 
 
@@ -82,3 +83,34 @@ def test_nothing_of_it_stays(daemon: Daemon, helper_image: str) -> None:
         first.write("secret", b"of the first")
     with open_sandbox(daemon, helper_image) as second, pytest.raises(ProgramFailedError, match="No such file"):
         said(second, "cat /srv/secret")
+
+
+def running(daemon: Daemon) -> set[str]:
+    return {it["Id"] for it in daemon.api.containers(filters={"name": "sandbox"})}
+
+
+def test_one_that_is_ready_has_not_been_used(daemon: Daemon, helper_image: str) -> None:
+    before = running(daemon)
+    sandboxes = Sandboxes(daemon, helper_image)
+    with sandboxes.one_ready():
+        for turn in range(3):
+            with sandboxes.open() as first, sandboxes.open() as beside:
+                for sandbox in (first, beside):
+                    assert said(sandbox, "ls /srv /tmp | grep -v :") == ""
+                first.write("secret", b"of the first")
+                said(first, f"echo {turn} > /tmp/secret")
+                assert said(first, "cat /srv/secret") == "of the first"
+                assert said(beside, "ls /srv /tmp | grep -v :") == ""
+    assert running(daemon) == before
+    with sandboxes.open() as later:
+        assert running(daemon) - before
+        assert said(later, "echo here") == "here"
+    assert running(daemon) == before
+
+
+def test_an_engine_that_opens_none_says_so_when_it_is_asked(daemon: Daemon) -> None:
+    sandboxes = Sandboxes(daemon, "interop/nobody:has-made-this")
+    with sandboxes.one_ready():
+        for _ in range(2):
+            with pytest.raises(EngineError, match="No such image"), sandboxes.open():
+                pass

@@ -28,7 +28,7 @@ from ci.engines.docker.namespaces import LOOK_AT_ALL
 from ci.engines.docker.network_by_hand import long_values, network_lines
 from ci.engines.docker.places import MEMLOCK, POD_RESTRICTIONS, POD_SYSCTLS, addressing, restrictions_of
 from ci.engines.docker.pod_shell import SHELL
-from ci.engines.docker.sandbox import open_sandbox
+from ci.engines.docker.sandbox import Sandboxes
 from ci.engines.docker.sealed_network import create_network, seal
 from ci.engines.docker.slot import ContainerSlot
 from ci.engines.restrictions import Restrictions
@@ -74,12 +74,13 @@ class NetworkEngine:
     def __init__(self, daemon: Daemon, *, helper: str) -> None:
         self.daemon = daemon
         self.helper = helper
+        self._sandboxes = Sandboxes(daemon, helper)
 
     def describe(self) -> dict[str, str | int]:
         return describe(self.daemon)
 
     def sandbox(self) -> AbstractContextManager[Sandbox]:
-        return open_sandbox(self.daemon, self.helper)
+        return self._sandboxes.open()
 
     def reproduction(
         self, spec: AttemptSpec, slot: Slot, *, names: Mapping[str, str], folder: Path | None
@@ -99,7 +100,7 @@ class NetworkEngine:
         daemon = self.daemon
         self._refuse_masquerading()
         prefix = daemon.name(str(number))
-        with ExitStack() as stack:
+        with self._sandboxes.one_ready(), ExitStack() as stack:
             networks = {}
             for side in ("left", "right"):
                 networks[side] = create_network(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from docker.types import LogConfig
 
 from ci.engines.docker.daemon import TROUBLE, Daemon
 from ci.engines.restrictions import Restrictions
+from ci.errors import EngineError
 from ci.spec.attempt import MIB
 from ci.spec.sandbox import ProgramFailedError, ProgramLateError
 
-__all__ = ["open_sandbox"]
+__all__ = ["Sandboxes", "open_sandbox"]
 
 USER: Final = "nobody"
 HOME: Final = "/tmp"  # noqa: S108 -- of the container: a small file system in memory, and the only place to write to
@@ -54,6 +56,84 @@ def open_sandbox(daemon: Daemon, helper: str) -> Iterator[ContainerSandbox]:
         yield ContainerSandbox(daemon, str(container))
     finally:
         daemon.remove(container)
+
+
+class Sandboxes:
+    """The sandboxes of an engine, which need not be waited for while a slot keeps one ready.
+
+    :param helper: reference of the helper image
+    """
+
+    def __init__(self, daemon: Daemon, helper: str) -> None:
+        self._daemon = daemon
+        self._helper = helper
+        # As many as there are slots, less those that are in use; a list's `append` and `pop` are atomic.
+        self._ready: list[_Ready] = []
+
+    @contextmanager
+    def one_ready(self) -> Iterator[None]:
+        """While the block runs, there is one more that is open before it is asked for."""
+        self._ready.append(_Ready(self._daemon, self._helper))
+        try:
+            yield
+        finally:
+            # Any will do: those of others are either here or will be put back.
+            self._ready.pop().close()
+
+    @contextmanager
+    def open(self) -> Iterator[ContainerSandbox]:
+        """A sandbox that nobody has used.
+
+        :raises EngineError: the engine broke
+        """
+        try:
+            ready = self._ready.pop()
+        except IndexError:
+            with open_sandbox(self._daemon, self._helper) as sandbox:
+                yield sandbox
+            return
+        try:
+            with ready.taken() as sandbox:
+                yield sandbox
+        finally:
+            self._ready.append(ready)
+
+
+class _Ready:
+    """One sandbox that is open, and always the next one; what is opened and removed is so in a thread."""
+
+    def __init__(self, daemon: Daemon, helper: str) -> None:
+        self._daemon = daemon
+        self._helper = helper
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox")
+        self._next = self._begin()
+
+    def _begin(self) -> Future[tuple[ContainerSandbox, ExitStack]]:
+        return self._thread.submit(self._opened)
+
+    def _opened(self) -> tuple[ContainerSandbox, ExitStack]:
+        with ExitStack() as stack:
+            sandbox = stack.enter_context(open_sandbox(self._daemon, self._helper))
+            return sandbox, stack.pop_all()
+
+    @contextmanager
+    def taken(self) -> Iterator[ContainerSandbox]:
+        try:
+            sandbox, stack = self._next.result()
+        finally:
+            self._next = self._begin()
+        try:
+            yield sandbox
+        finally:
+            self._thread.submit(stack.close)
+
+    def close(self) -> None:
+        with self._thread:
+            try:
+                _, stack = self._next.result()
+            except EngineError:
+                return  # it is not there
+            stack.close()
 
 
 class ContainerSandbox:
