@@ -63,28 +63,13 @@ def select(
     :raises NothingSelectedError: everything is understood and no case is left
     """
     resolver = Resolver(suites=suites, versions=versions, aliases=aliases)
-    fitting = _Fitting(cases=cases, resolver=resolver)
-    selected_by = {text: fitting.expression(resolver.resolve(text)) for text in selects}
-    ignored_by = {text: fitting.expression(resolver.resolve(text)) for text in ignores}
+    fitting = Fitting(cases, resolver)
+    selected_by = {text: fitting.at_least_one(text) for text in selects}
+    ignored_by = {text: fitting.at_least_one(text) for text in ignores}
     decisions = tuple(_decide(case, index, selected_by, ignored_by) for index, case in enumerate(cases))
     if not any(decision.selected for decision in decisions):
         raise _nothing_left(len(cases), selected_by, ignored_by)
     return decisions
-
-
-class Fitting:
-    """Which cases fit expressions, as often as that is asked of the same cases; there may be none."""
-
-    def __init__(self, cases: Sequence[Case], resolver: Resolver) -> None:
-        self._resolver = resolver
-        self._fitting = _Fitting(cases=cases, resolver=resolver)
-
-    def any_of(self, expressions: Sequence[str]) -> frozenset[int]:
-        """The positions of the cases that fit any of these.
-
-        :raises ConfigurationError: an expression has no clear meaning
-        """
-        return frozenset().union(*(self._fitting.fits(self._resolver.resolve(text)) for text in expressions))
 
 
 def _decide(
@@ -126,16 +111,27 @@ def _nothing_left(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fitting:
-    """The cases each node fits, as indices; each node is evaluated once, however often aliases use it."""
+@dataclass(frozen=True)
+class Fitting:
+    """Which cases fit expressions, by position; each part of one is looked at once, however often aliases use it."""
 
     cases: Sequence[Case]
     resolver: Resolver
     _known: dict[int, tuple[object, frozenset[int]]] = field(default_factory=dict, init=False)
 
-    def expression(self, expression: AllOf) -> frozenset[int]:
-        """:raises ConfigurationError: it fits no case."""
+    def any_of(self, expressions: Sequence[str]) -> frozenset[int]:
+        """The cases that fit any of these; there may be none.
+
+        :raises ConfigurationError: an expression has no clear meaning
+        """
+        return frozenset().union(*(self._of(self.resolver.resolve(text)) for text in expressions))
+
+    def at_least_one(self, text: str) -> frozenset[int]:
+        """The cases that fit an expression.
+
+        :raises ConfigurationError: it has no clear meaning, or there is no case that fits it or one of its terms
+        """
+        expression = self.resolver.resolve(text)
         for term in expression.terms:
             positive = term.term if isinstance(term, NotTerm) else term
             if not self._of(positive):
@@ -149,9 +145,6 @@ class _Fitting:
                 hint="`list` with one term at a time shows where they part",
             )
         return fits
-
-    def fits(self, expression: AllOf) -> frozenset[int]:
-        return self._of(expression)
 
     def _of(self, node: Term | AllOf) -> frozenset[int]:
         # The node itself is kept next to its answer, so that its id stays its own.

@@ -17,10 +17,10 @@ from ci.errors import ExitCode
 from ci.model import Expectation, Expected, Outcome, Proof, Reason, ReasonCode
 
 __all__ = [
+    "AttemptOutcome",
     "CaseVerdict",
     "Flaky",
     "Result",
-    "Speaking",
     "aggregate_attempts",
     "aggregate_run",
     "proof_in",
@@ -70,7 +70,7 @@ class Result:
     proof: Proof | None = None
 
 
-class Speaking(Protocol):
+class AttemptOutcome(Protocol):
     """Of an attempt what decides about its case's result; `Attempt` itself, or what is kept of one."""
 
     @property
@@ -91,7 +91,7 @@ class Speaking(Protocol):
     def proof(self) -> Proof | None: ...
 
 
-def superseded(attempts: Sequence[Speaking]) -> frozenset[int]:
+def superseded(attempts: Sequence[AttemptOutcome]) -> frozenset[int]:
     """Positions of the attempts that a later run replaces.
 
     A re-run names an attempt as `run/key/number`: that one and those before it in the same run no longer
@@ -115,7 +115,7 @@ def _reference(text: str) -> tuple[str, str, int]:
     return run, key, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
 
 
-def aggregate_attempts(attempts: Sequence[Speaking]) -> Result | None:
+def aggregate_attempts(attempts: Sequence[AttemptOutcome]) -> Result | None:
     """The case's result, from its attempts in the order they were made; None without any.
 
     - Errors are dropped as soon as there is a conclusive attempt: they say nothing about the versions.
@@ -152,7 +152,7 @@ def aggregate_attempts(attempts: Sequence[Speaking]) -> Result | None:
     )
 
 
-def proof_in(attempts: Iterable[Speaking]) -> Proof | None:
+def proof_in(attempts: Iterable[AttemptOutcome]) -> Proof | None:
     """Of several attempts the weakest proof; None where none has any."""
     return weakest(attempt.proof for attempt in attempts)
 

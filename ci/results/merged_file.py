@@ -7,17 +7,17 @@ it is read case by case, however many there are, and of their attempts no more t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from ci.errors import ConfigurationError
 from ci.model import Case, Expectation, Outcome, Proof, Suites, SuiteWords, proof_of
-from ci.results.aggregate import Result, proof_in, weakest
+from ci.results.aggregate import Result, weakest
 from ci.results.case_fields import case_from, suite_named, with_case_fields
 from ci.results.merged import Merged, MergedCase
 from ci.results.merged_document import SCHEMA, CaseDocument, CaseT, CountsDocument, MergedDocument, document_type
@@ -139,6 +139,9 @@ class _AttemptLine(Struct, frozen=True, kw_only=True, rename="camel"):
     negotiated: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
 
 
+_AttemptT = TypeVar("_AttemptT", Attempt, _AttemptLine)
+
+
 class _CaseLine(CaseDocument, frozen=True, kw_only=True, rename="camel"):
     attempts: tuple[_AttemptLine, ...]  # type: ignore[assignment]
 
@@ -221,8 +224,7 @@ def _looked_at(
 ) -> MergedCase:
     """A case of whose attempts all has been read."""
     attempts = tuple(with_proof(attempt, suite) for attempt in document.attempts)
-    passed = [it for at, it in enumerate(attempts) if at not in document.superseded]
-    proof = proof_in(passed) if document.outcome is Outcome.PASSED else None
+    proof = _proof_of(document, suite, attempts, lambda it: it.proof)
     return _case(document, case, attempts, proof, expectations)
 
 
@@ -319,7 +321,7 @@ class _Lines:
                     case = case_from(document, suite, params)
                 briefs = tuple(_brief(it, interned) for it in document.attempts)
                 attempts = StoredAttempts(store, offset, len(line), briefs)
-                proof = _proof(document, proofs) if suite.negotiated and document.outcome is Outcome.PASSED else None
+                proof = _proof_of(document, suite, document.attempts, proofs.of)
                 yield _case(document, case, attempts, proof, expectations)
             offset += len(line)
 
@@ -351,10 +353,15 @@ class _Proofs:
         return found
 
 
-def _proof(document: _CaseLine, proofs: _Proofs) -> Proof | None:
-    """Of several attempts that passed the weakest."""
+def _proof_of(
+    document: CaseDocument, suite: SuiteWords, attempts: Sequence[_AttemptT], of: Callable[[_AttemptT], Proof | None]
+) -> Proof | None:
+    """Of a case that passed, the weakest proof of its attempts that count and passed.
+
+    :param of: the proof of one attempt that passed
+    """
+    if not suite.negotiated or document.outcome is not Outcome.PASSED:
+        return None
     return weakest(
-        proofs.of(it)
-        for at, it in enumerate(document.attempts)
-        if it.outcome is Outcome.PASSED and at not in document.superseded
+        of(it) for at, it in enumerate(attempts) if it.outcome is Outcome.PASSED and at not in document.superseded
     )

@@ -65,12 +65,10 @@ class EngineCases:
         return {**self.engine.describe(), **self.suite.describe()}
 
     def inputs(self, ready: Ready) -> Mapping[str, Json]:
-        digests = {name: image.digest for name, image in ready.images.items()}
         module = type(self.suite).__module__
-        limits = self.suite.case_run(ready.case, digests, identity="", number=1).limits
         return {
-            **self.suite.inputs(ready.case, digests),
-            "limits": limits,
+            **self.suite.inputs(ready.case, _digests(ready)),
+            "limits": self._any_run(ready).limits,
             "auxiliary": {name: image.digest for name, image in self.auxiliary.items()},
             # What starts, watches and judges them.
             "code": source_digest(*CODE, module.rpartition(".")[0] or module),
@@ -78,8 +76,7 @@ class EngineCases:
 
     def roles(self, ready: Ready) -> tuple[Role, ...]:
         """Who takes part in a case."""
-        digests = {name: image.digest for name, image in ready.images.items()}
-        return self.suite.case_run(ready.case, digests, identity="", number=1).roles
+        return self._any_run(ready).roles
 
     def slot(self, number: int) -> AbstractContextManager[Slot]:
         return self.engine.slot(number)
@@ -102,8 +99,11 @@ class EngineCases:
         return PreparedCase(key=ready.case.key, number=context.number, attempt=prepared, folder=folder)
 
     def _case_run(self, ready: Ready, context: AttemptContext) -> CaseRun:
-        digests = {name: image.digest for name, image in ready.images.items()}
-        return self.suite.case_run(ready.case, digests, identity=context.identity, number=context.number)
+        return self.suite.case_run(ready.case, _digests(ready), identity=context.identity, number=context.number)
+
+    def _any_run(self, ready: Ready) -> CaseRun:
+        """For what is the same in all attempts."""
+        return self.suite.case_run(ready.case, _digests(ready), identity="", number=1)
 
     def run_case(
         self,
@@ -124,7 +124,7 @@ class EngineCases:
             slot.restore(*spec.roles)
             return attempt(slot, spec, labels=context.labels, cancelled=cancelled, folder=folder)
 
-        with closing(_Spare(prepared)) as spare:
+        with closing(_FirstPrepared(prepared)) as first_prepared:
             objection = run.objection(try_out)
             if objection is not None:
                 return AttemptResult(verdict=objection, roles={}, elapsed=0.0, keep=lambda _: ())
@@ -135,7 +135,7 @@ class EngineCases:
             for number, where in enumerate(run.repetitions):
                 place = None if folder is None else folder.path / where
                 repetitions.append(
-                    _repeated(run, number, slot, place, context, cancelled, observer, spare, housekeeping)
+                    _repeated(run, number, slot, place, context, cancelled, observer, first_prepared, housekeeping)
                 )
                 if repetitions[-1].verdict.outcome is not Outcome.PASSED:
                     break
@@ -175,13 +175,17 @@ class EngineCases:
         return self.engine.reproduction(spec, slot, names=names, folder=folder)
 
 
+def _digests(ready: Ready) -> dict[str, str]:
+    return {name: image.digest for name, image in ready.images.items()}
+
+
 def drop_prepared(folder: Path) -> None:
     """Remove what a run that was killed had prepared in the folder of its shard."""
     for path in folder.glob(f"{PREPARED}*"):
         shutil.rmtree(path, ignore_errors=True)
 
 
-class _Spare:
+class _FirstPrepared:
     """What was prepared for the first repetition of a case, until it is used."""
 
     def __init__(self, prepared: PreparedCase | None) -> None:
@@ -211,14 +215,14 @@ def _repeated(
     context: AttemptContext,
     cancelled: threading.Event,
     observer: CaseObserver | None,
-    spare: _Spare,
+    first_prepared: _FirstPrepared,
     housekeeping: Housekeeping,
 ) -> Repetition:
     slot.restore(*run.roles)
     spec = run.spec(number, place, slot.surroundings)
     seen = None if observer is None else _Observed(observer, run, number, spec, place, slot)
     try:
-        prepared = spare.take(slot, place)
+        prepared = first_prepared.take(slot, place)
         if place is not None and prepared is None:
             place.mkdir(exist_ok=True)
             run.write_inputs(number, place)

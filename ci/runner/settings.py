@@ -19,8 +19,9 @@ __all__ = ["Settings", "Summary"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """:param workers: cases under way at once; `ci.runner.workers.AUTO`: as many as the host has room for
+    """How a shard is run.
 
+    :param workers: cases under way at once; `ci.runner.workers.AUTO`: as many as the host has room for
     :param overlap: a case's participants are created while the one before it runs
     :param retries: how often a red case is tried again, alone, at the end
     :param retry_cases: how many of them at most, in the whole shard

@@ -54,8 +54,8 @@ HARNESS_TROUBLE: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Errand:
-    """What all workers of one round have in common."""
+class _Batch:
+    """What all workers share while they work off one list of cases."""
 
     schedule: Schedule
     workers: Workers
@@ -187,25 +187,25 @@ class Runner:
         """
         schedule = Schedule(cases, images, rank=self._quarantine.rank)
         count = Workers(workers, cases=len(cases), processors=os.cpu_count() or 1)
-        errand = _Errand(schedule=schedule, workers=count, kind=kind, overlap=overlap)
+        batch = _Batch(schedule=schedule, workers=count, kind=kind, overlap=overlap)
         with ThreadPoolExecutor(max_workers=count.most) as pool, count.adapting():
-            futures = [pool.submit(self._worker, number, errand) for number in range(count.most)]
+            futures = [pool.submit(self._worker, number, batch) for number in range(count.most)]
             wait(futures)
         trouble = [gave_up for future in futures if (gave_up := future.result()) is not None]
         # What one worker could not do another has done, as long as there was one.
         if schedule.close() and trouble:
             self.summary.lost = self.summary.lost or trouble[0]
 
-    def _worker(self, number: int, errand: _Errand) -> EngineError | None:
+    def _worker(self, number: int, batch: _Batch) -> EngineError | None:
         """Take cases until there are none; the trouble, where it cannot go on."""
         broken = 0
         try:
-            while self._is_wanted(number, errand) and self._has_work(number, errand):
+            while self._is_wanted(number, batch) and self._has_work(number, batch):
                 try:
                     with self._case_runner.slot(number) as slot, Ahead() as ahead:
-                        errand.workers.begun()
+                        batch.workers.begun()
                         broken = 0
-                        if self._run_all(number, slot, ahead, errand):
+                        if self._run_all(number, slot, ahead, batch):
                             return None
                 except EngineError as error:
                     broken += 1
@@ -214,32 +214,32 @@ class Runner:
         except Cancelled:
             pass
         except BaseException:
-            errand.schedule.close()
+            batch.schedule.close()
             raise
         finally:
-            errand.workers.begun()
+            batch.workers.begun()
         return None
 
-    def _is_wanted(self, number: int, errand: _Errand) -> bool:
+    def _is_wanted(self, number: int, batch: _Batch) -> bool:
         """Wait until there is room for this worker; False where there will be no case for it."""
-        return errand.workers.admitted(number, lambda: self._is_over() or errand.schedule.is_empty())
+        return batch.workers.admitted(number, lambda: self._is_over() or batch.schedule.is_empty())
 
-    def _has_work(self, number: int, errand: _Errand) -> bool:
+    def _has_work(self, number: int, batch: _Batch) -> bool:
         """Whether there is a case to run; of those that cannot be it is written down, which takes no slot."""
-        while isinstance(item := errand.schedule.take(self._is_over, number, look=True), Unrunnable):
+        while isinstance(item := batch.schedule.take(self._is_over, number, look=True), Unrunnable):
             self._not_run(item)
         return item is not None
 
-    def _run_all(self, number: int, slot: Slot, ahead: Ahead, errand: _Errand) -> bool:
+    def _run_all(self, number: int, slot: Slot, ahead: Ahead, batch: _Batch) -> bool:
         """Run cases until there are none; False when the slot has to be made anew before."""
-        while self._is_wanted(number, errand):
+        while self._is_wanted(number, batch):
             ahead.settle()
-            item = errand.schedule.take(self._is_over, number)
+            item = batch.schedule.take(self._is_over, number)
             if item is None:
                 break
             if isinstance(item, Unrunnable):
                 self._not_run(item)
-            elif not self._case(number, slot, ahead, item, errand):
+            elif not self._case(number, slot, ahead, item, batch):
                 return False
         return True
 
@@ -250,9 +250,9 @@ class Runner:
             or (by_budget and self._retries_end is not None and time.monotonic() >= self._retries_end)
         )
 
-    def _case(self, number: int, slot: Slot, ahead: Ahead, ready: Ready, errand: _Errand) -> bool:
+    def _case(self, number: int, slot: Slot, ahead: Ahead, ready: Ready, batch: _Batch) -> bool:
         """Run a case, unless it is not worth trying, and write down what came of it; whether its slot is whole."""
-        case, kind, recording, workers = ready.case, errand.kind, self._recording, errand.workers.now
+        case, kind, recording, workers = ready.case, batch.kind, self._recording, batch.workers.now
         context = self._context(case)
         with self._lock:
             self._attempts[case.key] = self._attempts.get(case.key, 0) + 1
@@ -271,8 +271,8 @@ class Runner:
             return True
         began = self._quarantine.now()
         prepared = ahead.take(case.key, context.number)
-        if errand.overlap:
-            ahead.intend(lambda: self._prepare_next(number, slot, errand.schedule))
+        if batch.overlap:
+            ahead.intend(lambda: self._prepare_next(number, slot, batch.schedule))
         try:
             result = self._case_runner.run_case(
                 slot, ready, context, self._cancelled, prepared=prepared, housekeeping=ahead
