@@ -44,19 +44,22 @@ def against_compose(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         running = [it.running for it in found["here"]]
         whole = ratios(compose, [it.wall for it in found["here"]])
         times = ratios(compose, running)
-        cpu = ratios([it.cpu for it in found["compose"]], [it.cpu for it in found["here"]])
         per_minute = (str(spread([60 * count / it for it in each])) for each in (running, compose))
-        rows.append((what, str(count), *per_minute, f"{times} ×", f"{whole} ×", f"{cpu} ×"))
+        cpu = (str(spread([it.cpu / count for it in found[way]])) for way in ("here", "compose"))
+        busy = ratios([it.cpu for it in found["here"]], [it.wall for it in found["here"]])
+        rows.append((what, str(count), *per_minute, f"{times} ×", f"{whole} ×", *cpu, str(busy)))
         bars.append(at_least(f"cells/min against compose, {what}", wanted, "×", times.median, str(times)))
     columns = (
-        "images", "cells", "cells/min here", "cells/min with compose", "times", "start to end", "CPU of compose",
+        "images", "cells", "cells/min here", "cells/min with compose", "times", "start to end",
+        "CPU s a cell here", "CPU s a cell with compose", "processors busy here",
     )  # fmt: skip
     return Section(
         letter="a",
         title="Against one compose project per case",
         method=f"The same images and cells, {WORKERS} at once: `run-shard` from its first case to the end of its last "
         "one, and from its start to its end, against `docker compose up --exit-code-from dialer` and `down` for each "
-        "cell. Two seconds for start and end are little for a shard and much for these few cells.",
+        "cell. Two seconds for start and end are little for a shard and much for these few cells. With the processors "
+        "busy, it is CPU a cell that says how many cells a minute there can be.",
         tables=(Table(columns=columns, rows=tuple(rows)),),
         bars=tuple(bars),
     )
