@@ -264,7 +264,11 @@ def run_one_shard(
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
         _stopping(backend.provider),
         Progress(
-            console, len(left), arguments.workers, expected={case.name: seconds[case] for case in left}
+            console,
+            len(left),
+            arguments.workers,
+            expected={case.name: seconds[case] for case in left},
+            alone=[case.name for case in left if case.alone],
         ) as progress,
     ):
         write_atomically(folder / "plan.json", workspace.plan.to_json().encode())

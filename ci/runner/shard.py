@@ -85,6 +85,7 @@ class Runner:
         self._settings = settings
         self._cancelled = cancelled
         self._lock = threading.Lock()
+        self._cases: Sequence[Case] = ()
         self._attempts: dict[str, int] = {}
         self._tried: dict[str, int] = {}
         self._again: list[Case] = []
@@ -113,6 +114,7 @@ class Runner:
         :param tried: how often earlier processes tried any, by key: no attempt has the number of another
         :param planned: all of the shard, those that an earlier process has finished among them; `cases` if None
         """
+        self._cases = cases
         self._tried.update({case.key: tried.get(case.key, 0) for case in cases})
         measurements = [case for case in cases if case.alone]
         others = [case for case in cases if not case.alone]
@@ -385,6 +387,8 @@ class Runner:
             self.summary.reasons[item.case.key] = reason
             first = item.version not in self.summary.unrunnable
             self.summary.unrunnable[item.version] = item.why
+        if first:
+            self._progress.never(case.name for case in self._cases if item.version in case.pair)
         # Once per image, not once per cell: the cells are in the records.
         self._progress.skipped(item.case.name, f"{item.version}: {item.why.text}" if first else "")
 

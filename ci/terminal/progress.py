@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -47,6 +47,7 @@ class Progress(LiveView):
     :param workers: how many cases run at once; 0 where that changes
     :param expected: seconds that each case took before, by its name; the longest come first, so the mean of those that
         are through says little about the others
+    :param alone: names of those that run one at a time
     :param clock: monotonic, in seconds
     """
 
@@ -57,6 +58,7 @@ class Progress(LiveView):
         workers: int,
         *,
         expected: Mapping[str, float] = MappingProxyType({}),
+        alone: Collection[str] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(console)
@@ -66,6 +68,7 @@ class Progress(LiveView):
         self._skipped = 0  # of these, without taking time
         self._taken = 0.0  # seconds, of all that ran
         self._left = dict(expected)  # of those that have not run yet
+        self._alone = frozenset(alone)
         self._foreseen = 0.0  # seconds, of all that ran
         self._images: Collection[Future[Any]] = ()
         self._builds = BuildProgress(console, clock=clock)
@@ -109,6 +112,12 @@ class Progress(LiveView):
         with self._state:
             self._workers = 1
         self._console.info(f"{counted(count, 'measurement')}, with nothing beside")
+
+    def never(self, names: Iterable[str]) -> None:
+        """These will take no time, though they have no result yet: an image of theirs is not there."""
+        with self._state:
+            for name in names:
+                self._left.pop(name, None)
 
     def started(self, worker: int, name: str) -> None:
         """A worker begins with a case."""
@@ -158,11 +167,14 @@ class Progress(LiveView):
         """The time to go at the pace so far, which cases alone have made; builds and pulls come on top of it."""
         ran = self._done - self._skipped
         missing = sum(not image.done() for image in self._images)
+        at_once = self._workers or at_once
         if self._foreseen and self._left:
-            seconds = sum(self._left.values()) * self._taken / self._foreseen
+            alone = sum(seconds for name, seconds in self._left.items() if name in self._alone)
+            others = sum(self._left.values()) - alone
+            seconds = (others / at_once + alone) * self._taken / self._foreseen
         else:
-            seconds = self._taken / max(1, ran) * max(0, self._total - self._done)
-        there = humane(seconds / (self._workers or at_once)) if ran else ""
+            seconds = self._taken / max(1, ran) * max(0, self._total - self._done) / at_once
+        there = humane(seconds) if ran else ""
         images = counted(missing, "image") if missing else ""
         if not there:
             return images and f"{images} to come"

@@ -29,7 +29,12 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         folder = scratch / f"quic-{count}"
         cost, records = run_shard(cells, folder, "--workers", count, "--captures", "all")
         if count == "1":
-            for record in records[1:]:  # the first one waits for what both endpoints answer to what there is not
+            asked: set[str] = set()
+            for record in records:
+                versions = {it["version"] for it in record["roles"].values()}
+                if not versions <= asked:  # an endpoint's first case waits for its answer to what there is not
+                    asked |= versions
+                    continue
                 wall = record["durations"]["total"] / 1000
                 where = folder / "bench/shard-1-of-1" / Path(record["evidence"][0]["path"]).parent
                 report = json.loads((where / "sim/simulator.json").read_text(encoding="utf-8"))
@@ -49,7 +54,7 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         method="Cells of two versions of quic-go with one of them, from the first one's start to the last one's end. "
         "Beside the time that the simulator simulates (it writes down both "
         "ends of it) a case is made of: pods given their addresses, files put in and taken out, containers started, "
-        "the captures ended 0.4 s after the last packet, tshark. The first case, in which both endpoints are also "
+        "the captures ended 0.4 s after the last packet, tshark. The first case of an endpoint, in which it is also "
         "asked for a test case that does not exist, is left out.",
         tables=(
             Table(

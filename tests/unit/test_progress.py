@@ -103,6 +103,19 @@ def test_what_took_long_before_is_expected_to_do_so_again() -> None:
     ]
 
 
+def test_what_runs_alone_and_what_will_never_run_is_told_apart() -> None:
+    file, clock = File(), Clock()
+    expected = {"first": 10.0, "other": 10.0, "another": 20.0, "rate": 30.0, "rate of nobody": 3600.0}
+    alone = ["rate", "rate of nobody"]
+    with Progress(file.console, 5, 2, clock=clock, expected=expected, alone=alone) as progress:
+        progress.never(["rate of nobody", "unheard of"])
+        progress.started(0, "first")
+        clock.now += 10
+        progress.finished(0, "first", "passed", 10)
+    # Two at once of the others, then the measurement.
+    assert file.text.splitlines()[-1].split("eta ")[1].split("  ")[0] == "45 s"
+
+
 def test_many_workers_count_each_case_once_and_in_order() -> None:
     file = File()
     with Progress(file.console, 80, 4) as progress:
