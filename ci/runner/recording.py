@@ -91,7 +91,7 @@ class Recording:
         """
         case = ready.case
         return changed(
-            self.of_none(case, verdict.outcome, verdict.reason, kind),
+            self._record(case, verdict.outcome, verdict.reason, kind),
             inputs=self.inputs(ready),
             attempt=context.number,
             of=max(context.number, self._tried.get(case.key, 0) + 1 + self._settings.retries),
@@ -104,8 +104,12 @@ class Recording:
             repro=self._settings.repro(case.name),
         )
 
-    def of_none(self, case: Case, outcome: Outcome, reason: Reason | None, kind: Kind = "first") -> Attempt:
+    def of_none(self, case: Case, outcome: Outcome, reason: Reason) -> Attempt:
         """Of a case that was not tried."""
+        return self._record(case, outcome, reason, "first")
+
+    def _record(self, case: Case, outcome: Outcome, reason: Reason | None, kind: Kind) -> Attempt:
+        """With what is true of every record of this shard."""
         return changed(
             attempt_for(self._start, case, outcome, reason),
             kind="rerun" if self._start.rerun else kind,

@@ -43,7 +43,7 @@ _MOST_HELD: Final = 5
 class Progress(LiveView):
     """Of one run; use it as a context manager.
 
-    :param total: attempts expected; more may come (`expect`) when red cases are retried
+    :param total: attempts expected; more may come (`again`) when red cases are retried
     :param workers: how many cases run at once; 0 where that changes
     :param expected: seconds that each case took before, by its name; the longest come first, so the mean of those that
         are through says little about the others
