@@ -29,11 +29,11 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         folder = scratch / f"quic-{count}"
         cost, records = run_shard(cells, folder, "--workers", count, "--captures", "all")
         if count == "1":
-            asked: set[str] = set()
+            asked: set[tuple[str, str]] = set()
             for record in records:
-                versions = {it["version"] for it in record["roles"].values()}
-                if not versions <= asked:  # an endpoint's first case waits for its answer to what there is not
-                    asked |= versions
+                roles = {(role, it["version"]) for role, it in record["roles"].items()}
+                if not roles <= asked:  # an endpoint's first case in a role waits for its answer to what there is not
+                    asked |= roles
                     continue
                 wall = record["durations"]["total"] / 1000
                 where = folder / "bench/shard-1-of-1" / Path(record["evidence"][0]["path"]).parent
@@ -54,8 +54,8 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         method="Cells of two versions of quic-go with one of them, from the first one's start to the last one's end. "
         "Beside the time that the simulator simulates (it writes down both "
         "ends of it) a case is made of: pods given their addresses, files put in and taken out, containers started, "
-        "the captures ended 0.4 s after the last packet, tshark. The first case of an endpoint, in which it is also "
-        "asked for a test case that does not exist, is left out.",
+        "the captures ended 0.4 s after the last packet, tshark. The first case of an endpoint in each of its roles, "
+        "in which it is also asked for a test case that does not exist, is left out.",
         tables=(
             Table(
                 columns=("test case", "seconds beside what is simulated"),
