@@ -69,6 +69,7 @@ class Progress(LiveView):
         self._taken = 0.0  # seconds, of all that ran
         self._left = dict(expected)  # of those that have not run yet
         self._alone = frozenset(alone)
+        self._never: set[str] = set()
         self._foreseen = 0.0  # seconds, of all that ran
         self._images: Collection[Future[Any]] = ()
         self._builds = BuildProgress(console, clock=clock)
@@ -107,17 +108,20 @@ class Progress(LiveView):
             self._workers = 1
         self._console.info(f"{counted(count, 'red cell')} again, alone")
 
-    def alone(self, count: int) -> None:
-        """What is left are so many measurements, one after the other."""
+    def alone(self, names: Iterable[str]) -> None:
+        """What is left are these measurements, one after the other."""
         with self._state:
             self._workers = 1
-        self._console.info(f"{counted(count, 'measurement')}, with nothing beside")
+            count = len(set(names) - self._never)
+        if count:
+            self._console.info(f"{counted(count, 'measurement')}, with nothing beside")
 
     def never(self, names: Iterable[str]) -> None:
         """These will take no time, though they have no result yet: an image of theirs is not there."""
         with self._state:
             for name in names:
                 self._left.pop(name, None)
+                self._never.add(name)
 
     def started(self, worker: int, name: str) -> None:
         """A worker begins with a case."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from bench.cells import ROOT
+from bench.commands import Measured
 from bench.measuring import Section, Table, at_most, spread
 from bench.synthetic import SIZES, write_run, write_versions
 from ci.plan.shard import assign
@@ -28,16 +27,12 @@ BARRED = ("list", "shard", "merge", "render", "compare")
 LINEAR = 1.2
 
 
-@dataclass(frozen=True)
-class _Use:
-    seconds: float
-    memory: int
-
-
 def pure_stages(scratch: Path, *, repetitions: int, quick: bool) -> Section:
     """(e)"""
     sizes = [1_000] if quick else list(SIZES)
-    uses: dict[tuple[str, int], list[_Use]] = {}
+    measured = Measured(scratch / "stages.json")
+    measured.file.unlink(missing_ok=True)
+    names: dict[tuple[str, int], str] = {}
     cases: dict[int, int] = {}
     folders = {}
     for size in sizes:
@@ -45,24 +40,25 @@ def pure_stages(scratch: Path, *, repetitions: int, quick: bool) -> Section:
     for _ in range(repetitions):
         for size in sizes:
             for stage, words in _stages(folders[size], html=size < 100_000).items():
-                uses.setdefault((stage, size), []).append(_run(words, scratch))
-    stages = list(dict.fromkeys(stage for stage, _ in uses))
-    seconds = {key: [it.seconds for it in each] for key, each in uses.items()}
-    memory = {key: max(it.memory for it in each) >> 20 for key, each in uses.items()}
+                names[stage, size] = f"{stage}, {cases[size]:,} cases"
+                measured.run(names[stage, size], words)
+    stages = list(dict.fromkeys(stage for stage, _ in names))
+    seconds = {key: measured.seconds(name) for key, name in names.items()}
+    memory = {key: measured.memory(name) >> 20 for key, name in names.items()}
     rows, bars = [], []
     for stage in stages:
         cells = [
-            f"{spread(seconds[stage, size])} s, {memory[stage, size]} MB" if (stage, size) in uses else ""
+            f"{spread(seconds[stage, size])} s, {memory[stage, size]} MB" if (stage, size) in names else ""
             for size in sizes
         ]
         growth = ""
-        if len(sizes) == 3 and (stage, sizes[2]) in uses:
+        if len(sizes) == 3 and (stage, sizes[2]) in names:
             # What each case takes beyond what the command takes with hardly any.
             points = [(cases[size], statistics.median(seconds[stage, size])) for size in sizes]
             earlier, later = ((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(points))
             growth = f"{later / earlier:.2f} ×"
             if stage in BARRED:
-                what, time_taken = f"{stage}, {cases[sizes[2]]:,} cases", spread(seconds[stage, sizes[2]])
+                what, time_taken = names[stage, sizes[2]], spread(seconds[stage, sizes[2]])
                 bars += [
                     at_most(what, MOST_SECONDS, "s", time_taken.median, str(time_taken)),
                     at_most(what, MOST_MEGABYTES, "MB", memory[stage, sizes[2]], str(memory[stage, sizes[2]])),
@@ -74,12 +70,13 @@ def pure_stages(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         title="Stages that start nothing",
         method="Whole commands on matrices of 11, 35 and 112 versions that share eight stacks, and on runs of them in "
         "eight shards, each record as large as one of a real run (3.4 KB; the run of 100,352 cases has 340 MB). Time, "
-        "and the largest resident memory. The last column compares what one more case costs: from the second size to "
-        "the third against from the first to the second.",
+        "and the largest resident memory, as pyperf measures them; with `--scratch FOLDER` its file is kept there as "
+        "`stages.json`, and `python -m pyperf compare_to` tells two of them apart. The last column compares what one "
+        "more case costs: from the second size to the third against from the first to the second.",
         tables=(Table(columns=("stage", *(f"{cases[size]:,} cases" for size in sizes), "growth"), rows=tuple(rows)),),
         bars=tuple(bars),
         plot={
-            stage: [(cases[it], statistics.median(seconds[stage, it])) for it in sizes if (stage, it) in uses]
+            stage: [(cases[it], statistics.median(seconds[stage, it])) for it in sizes if (stage, it) in names]
             for stage in stages
         },
         axes=("cases", "seconds"),
@@ -117,41 +114,12 @@ def _stages(folder: Path, *, html: bool) -> Mapping[str, list[str]]:
     return {
         "list": ["list", *versions],
         "shard": ["list", "--shards", "8", *versions],
-        "merge": ["merge-results", *versions, *results, "--run", "base"],
+        "merge": ["merge-results", *versions, *results, "--run", "base", "--accept-red"],
         "render": ["update-readme", *versions, base, "--readme", str(folder / "README.md")],
-        "compare": ["compare", base, head],
+        "compare": ["compare", base, head, "--fail-on", "removed"],  # of which there are none: it is to end with 0
         "report, CSV": [*report, "csv"],
         **({"report, HTML": [*report, "html"]} if html else {}),
     }
-
-
-# The kernel's own count for a process begins with the memory of the one that it is a copy of for a moment.
-_MEASURED = """
-import atexit, pathlib, runpy, sys
-
-def tell(place=sys.argv.pop(1)):
-    status = pathlib.Path("/proc/self/status").read_text()
-    pathlib.Path(place).write_text(status.partition("VmHWM:")[2].split()[0])
-
-atexit.register(tell)
-runpy.run_module("ci", run_name="__main__")
-"""
-
-
-def _run(words: list[str], scratch: Path) -> _Use:
-    place = scratch / "memory"
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURED, str(place), *words],
-        cwd=ROOT,
-        check=False,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    seconds = time.monotonic() - began
-    if done.returncode not in (0, 1):  # red cells
-        raise RuntimeError(f"{' '.join(words)}: {done.returncode}: {done.stderr.decode()}")
-    return _Use(seconds, int(place.read_text(encoding="ascii")) * 1024)
 
 
 def shard_balance(merged: Path | None) -> Section:

@@ -280,6 +280,15 @@ def test_only_what_belongs_to_a_connection_is_kept(captured: Captured, open_sand
     assert all(p.decrypted for d in kept for p in d.packets)
 
 
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in CAPTURES.glob("*/left.pcap.gz")))
+def test_long_headers_are_read_the_same_without_the_rest(captured: Captured, name: str) -> None:
+    part, whole = captured(name, ()), captured(name)
+    for some, everything in ((part.left, whole.left), (part.right, whole.right)):
+        assert some.datagrams == tuple(
+            it for it in everything.datagrams if it.packets[0].type is not PacketType.ONE_RTT
+        )
+
+
 def test_a_frame_that_is_cut_off_is_left_out(captured: Captured) -> None:
     """tshark tells the type of the frame, and of which stream it is no more."""
     left = captured("torn-stream").left

@@ -116,6 +116,15 @@ def test_what_runs_alone_and_what_will_never_run_is_told_apart() -> None:
     assert file.text.splitlines()[-1].split("eta ")[1].split("  ")[0] == "45 s"
 
 
+def test_measurements_are_told_of_without_those_that_will_never_run() -> None:
+    file = File()
+    with Progress(file.console, 3, 2) as progress:
+        progress.never(["rate of nobody"])
+        progress.alone(["rate", "rate of nobody"])
+        progress.alone(["rate of nobody"])
+    assert file.text.splitlines() == ["1 measurement, with nothing beside"]
+
+
 def test_many_workers_count_each_case_once_and_in_order() -> None:
     file = File()
     with Progress(file.console, 80, 4) as progress:
