@@ -202,7 +202,8 @@ class Attempt(Struct, frozen=True, kw_only=True, rename="camel", tag="attempt"):
     :param supersedes: `reference` of the last attempt that a re-run replaces; that one and those before it in
         the same run no longer count
     :param started_at: from `timestamp`; None if it never started
-    :param durations: milliseconds by the monotonic clock: queue, start, handshake, total …
+    :param durations: milliseconds by the monotonic clock: `verdict` until all was there that decides, `judging` for the
+        decision, `total` for the whole attempt
     :param metrics: milliseconds: `handshakePlusOneRTTMillis`, `pingRTTMilllis` (the contract's spelling)
     :param negotiated: the stack the endpoints say they negotiated
     :param proof: whether the stack of a passed attempt was reported by a side or is believed, see `with_proof`

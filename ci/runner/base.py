@@ -68,6 +68,7 @@ class AttemptResult:
     """What one attempt came to.
 
     :param elapsed: seconds until it was decided
+    :param judging: seconds it took to come to the verdict from the evidence
     :param keep: writes the evidence, given all durations in milliseconds; raises `OSError`
     :param error: what kept it from being judged, where the verdict says no more than that
     :param seed: what chance there was came from it
@@ -83,6 +84,7 @@ class AttemptResult:
     published: tuple[str, ...] = ()
     limits: Mapping[str, Json] = field(default_factory=dict)
     seed: int | None = None
+    judging: float = 0.0
     by_hand: Callable[[Mapping[str, str]], list[str]] | None = None
 
 

@@ -148,6 +148,7 @@ class EngineCases:
             error=last.error,
             roles=_roles(last, images, self.versions),
             elapsed=sum(repetition.evidence.elapsed for repetition in repetitions),
+            judging=sum(repetition.judging for repetition in repetitions),
             published=last.evidence.published,
             limits=run.limits,
             seed=run.seed,
@@ -251,6 +252,7 @@ def _repeated(
         evidence=evidence,
         verdict=result.verdict,
         error=result.error,
+        judging=result.seconds,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,18 +23,24 @@ ERRORS: Final = "errors"
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict, and the error where there is no other verdict than that."""
+    """A verdict, and the error where there is no other verdict than that.
+
+    :param seconds: it took to come to
+    """
 
     verdict: Verdict
     error: Exception | None = None
+    seconds: float = 0.0
 
 
 def judged(case: Case, judge: Callable[[], Verdict]) -> Judged:
     """The verdict of `judge`, or why it could not come to one: never an exception, so that the evidence is kept."""
+    began = time.monotonic()
     try:
-        return Judged(judge())
+        verdict, problem = judge(), None
     except Exception as error:
-        return Judged(error_verdict(case, error, otherwise=ReasonCode.NOT_JUDGED), error)
+        verdict, problem = error_verdict(case, error, otherwise=ReasonCode.NOT_JUDGED), error
+    return Judged(verdict, problem, time.monotonic() - began)
 
 
 def error_verdict(case: Case, error: Exception, *, otherwise: ReasonCode = ReasonCode.ENGINE_LOST) -> Verdict:

@@ -58,8 +58,9 @@ class Recording:
         self, ready: Ready, result: AttemptResult, context: AttemptContext, kind: Kind, *, total: float, workers: int
     ) -> Attempt:
         """Of a case that was run to its end, with its evidence."""
-        # Until it was decided, and with everything stopped and gathered.
-        durations = {"verdict": round(result.elapsed * 1000, 1), "total": round(total * 1000, 1)}
+        # Until all was there that decides; for the decision itself; with everything stopped and gathered.
+        seconds = {"verdict": result.elapsed, "judging": result.judging, "total": total}
+        durations = {name: round(it * 1000, 1) for name, it in seconds.items()}
         verdict, evidence = result.verdict, self._traceback(ready, context, result.error)
         try:
             evidence = (*result.keep(durations), *evidence)

@@ -135,6 +135,7 @@ class Repetition:
     :param where: its folder within that of the attempt, with a slash at the end; empty where there is only one
     :param seed: what chance there was came from it
     :param error: what kept it from being judged, if anything did
+    :param judging: seconds it took to come to the verdict from the evidence
     """
 
     where: str
@@ -143,6 +144,7 @@ class Repetition:
     evidence: Evidence
     verdict: Verdict
     error: Exception | None = None
+    judging: float = 0.0
 
 
 class TryOut(Protocol):

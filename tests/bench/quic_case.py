@@ -23,6 +23,7 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
     )
     counts = ("1", "2") if quick else ("1", "2", "3", "4")
     overheads: dict[str, list[float]] = {}
+    readings: dict[str, list[float]] = {}
     shares: list[float] = []
 
     def run(count: str) -> Cost:
@@ -39,7 +40,9 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
                 where = folder / "bench/shard-1-of-1" / Path(record["evidence"][0]["path"]).parent
                 report = json.loads((where / "sim/simulator.json").read_text(encoding="utf-8"))
                 inside = report["finished_monotonic"] - report["started_monotonic"]
-                overheads.setdefault(record["params"]["testCase"], []).append(wall - inside)
+                test = record["params"]["testCase"]
+                overheads.setdefault(test, []).append(wall - inside)
+                readings.setdefault(test, []).append(record["durations"]["judging"] / 1000)
                 shares.append(1 - record["durations"]["verdict"] / 1000 / wall)
         return cost
 
@@ -58,8 +61,8 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         "in which it is also asked for a test case that does not exist, is left out.",
         tables=(
             Table(
-                columns=("test case", "seconds beside what is simulated"),
-                rows=tuple((name, str(spread(each))) for name, each in overheads.items()),
+                columns=("test case", "seconds beside what is simulated", "of these, tshark and what is made of it"),
+                rows=tuple((name, str(spread(each)), str(spread(readings[name]))) for name, each in overheads.items()),
                 note=f"Of a case's time {spread([100 * it for it in shares])} % come after its end is known: stopping, "
                 "gathering, tshark.",
             ),

@@ -110,7 +110,7 @@ def _attempt(start: RunStart, case: Case, number: int, *, red: bool) -> Attempt:
         inputs=hashlib.sha256(case.key.encode()).hexdigest(),
         of=2,
         started_at="2026-11-28T00:14:38.677Z",
-        durations={"verdict": 100 + number % 300, "total": 200 + number % 300},
+        durations={"verdict": 100 + number % 300, "judging": 1, "total": 200 + number % 300},
         metrics={} if red else {"handshakePlusOneRTTMillis": 5 + number % 100 / 10, "pingRTTMilllis": 0.5},
         negotiated=None if red else stack,
         published=(

@@ -72,6 +72,7 @@ def test_who_is_to_blame_is_said(
     assert ended == exit_code
     assert record["roles"].keys() == {"client", "server", "simulator"}
     assert isinstance(record["seed"], int)
+    assert record["durations"].keys() == {"verdict", "judging", "total"}
 
 
 def test_what_an_endpoint_does_not_do_is_no_failure(

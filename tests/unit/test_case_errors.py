@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -116,6 +117,19 @@ def test_what_the_host_refuses_a_case_is_said_as_it_is(
             assert attempt.reason.code is code
             assert f"{os.strerror(number)}: '/some/file'" in attempt.reason.text
     assert exit_code(summary, accept_red=True) is ExitCode.INCOMPLETE
+
+
+@pytest.mark.parametrize("error", [None, KeyError("udp")])
+def test_what_a_decision_took_is_known_however_it_ended(error: Exception | None) -> None:
+    def judge() -> Verdict:
+        began = time.monotonic()
+        while time.monotonic() == began:
+            pass
+        if error is not None:
+            raise error
+        return Verdict(outcome=Outcome.PASSED)
+
+    assert judged(CASES[0], judge).seconds > 0
 
 
 def test_a_judgement_that_fails_does_not_cost_the_slot(tmp_path: Path) -> None:
