@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from ci.reports.footnotes import REFERENCE, needed, read_definitions
@@ -68,16 +69,20 @@ class Board:
     @property
     def colours(self) -> Counter[str]:
         """How many cells have which colour."""
-        return Counter(map(colour_of, self._symbols))
+        found: Counter[str] = Counter()
+        for symbol, count in self._symbols.items():
+            found[colour_of(symbol)] += count
+        return found
 
-    @property
-    def _symbols(self) -> Iterator[str]:
-        return (symbol for cells in self.tables.values() for symbol in cells.values())
+    @cached_property
+    def _symbols(self) -> Counter[str]:
+        """How often each stands in the tables: of thousands of cells there are a few."""
+        return Counter(symbol for cells in self.tables.values() for symbol in cells.values())
 
     @property
     def _expected(self) -> int:
         """How many cells are red as expected."""
-        return sum(_EXPECTED.search(symbol) is not None for symbol in self._symbols)
+        return sum(count for symbol, count in self._symbols.items() if _EXPECTED.search(symbol))
 
     def text(self) -> str:
         """What goes between the markers."""
@@ -97,7 +102,7 @@ class Board:
     @property
     def _believed(self) -> str:
         """How many cells, and of how many where all are of one run: an earlier one may not have looked at this."""
-        believed = sum(symbol.endswith(BELIEVED) for cells in self.tables.values() for symbol in cells.values())
+        believed = sum(count for symbol, count in self._symbols.items() if symbol.endswith(BELIEVED))
         passed = counted(self.colours["green"] + self.colours["yellow"] - self._expected, "cell")
         if not believed or len(self.runs) < 2:
             return f"{believed} of the {passed} that passed" if believed else ""

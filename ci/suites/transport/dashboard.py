@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from typing_extensions import assert_never
@@ -49,13 +50,14 @@ def board_of(merged: Merged, *, run_url: str | None = None, established: bool = 
     """
     shown, absent = shown_and_absent(merged)
     symbols = {colour: _symbol(colour, run_url) for colour in _COLOURS} | {"white": WHITE}
+    written = cache(cell)  # thousands of cases are of a few versions
     groups: dict[tuple[str, ...], list[MergedCase]] = {}
     for case in merged.cases:
         if case.first in shown and case.second in shown:
-            groups.setdefault(tuple(map(cell, case.words)), []).append(case)
+            groups.setdefault(tuple(map(written, case.words)), []).append(case)
     return Board(
         tables={
-            words: {(cell(case.first), cell(case.second)): _cell(case, symbols, established) for case in cases}
+            words: {(written(case.first), written(case.second)): _cell(case, symbols, established) for case in cases}
             for words, cases in groups.items()
         },
         notes={words: note for words, cases in groups.items() if (note := "; ".join(notes(cases)))},
