@@ -159,8 +159,12 @@ def proof_in(attempts: Iterable[AttemptOutcome]) -> Proof | None:
 
 def weakest(proofs: Iterable[Proof | None]) -> Proof | None:
     """The proof that most leaves to belief; None where there is none."""
-    found = set(proofs)
-    return next((proof for proof in (Proof.BELIEVED, Proof.PROVED) if proof in found), None)
+    weakest_yet = None
+    for proof in proofs:
+        if proof is Proof.BELIEVED:
+            return proof
+        weakest_yet = proof or weakest_yet
+    return weakest_yet
 
 
 def verdict(result: Result, expectation: Expectation | None = None, *, differs: bool = False) -> CaseVerdict:
