@@ -28,9 +28,12 @@ _NAMED: Final = re.compile(r"(?P<name>`[^`]*`|[^\s,`]+)(?: \(\d+ cells?\))?(?:, 
 
 def shown_and_absent(merged: Merged) -> tuple[frozenset[str], list[str]]:
     """Versions with a result, and those without a single one."""
-    everyone = {version for case in merged.cases for version in case.pair}
-    shown = {version for case in merged.cases if case.result.outcome.conclusive for version in case.pair}
-    return frozenset(shown), sorted(everyone - shown, key=by_code_unit)
+    shown = _versions([case for case in merged.cases if case.result.outcome.conclusive])
+    return shown, sorted(_versions(merged.cases) - shown, key=by_code_unit)
+
+
+def _versions(cases: Collection[MergedCase]) -> frozenset[str]:
+    return frozenset({it.first for it in cases} | {it.second for it in cases})
 
 
 def notes(cases: Iterable[MergedCase]) -> Iterator[str]:

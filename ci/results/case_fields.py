@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -58,10 +59,17 @@ def case_from(document: Struct, suite: SuiteWords, known: dict[tuple[str | None,
 
     :param known: params met before; thousands of cases share a few
     """
-    holder: Any = getattr(document, "params", document)
-    params = tuple(getattr(holder, f"param_{number}") for number in range(len(suite.params)))
-    first, second = (getattr(document, field) for field in _VERSIONS)
-    return Case(suite, first, second, known.setdefault(params, params))
+    fields: Any = document
+    params = _params_of(len(suite.params))(getattr(document, "params", document))
+    return Case(suite, fields.first, fields.second, known.setdefault(params, params))
+
+
+@cache
+def _params_of(count: int) -> Callable[[Struct], tuple[str | None, ...]]:
+    """What reads so many of them from what holds them."""
+    if count == 1:
+        return lambda holder: (holder.param_0,)  # type: ignore[attr-defined]
+    return attrgetter(*(f"param_{number}" for number in range(count)))
 
 
 def case_fields(case: Case) -> Mapping[str, Any]:
