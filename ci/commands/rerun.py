@@ -121,7 +121,7 @@ def _run_again(
         ResultsWriter(folder, start) as writer,
         interruptible(console, stop=backend.provider.stop) as cancelled,
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="image") as pool,
-        Progress(console, len(cases), arguments.workers) as progress,
+        Progress(console, len(cases), arguments.workers, alone=[case.name for case in cases if case.alone]) as progress,
     ):
         shutil.copyfile(plan, folder / PLAN_FILE)
         auxiliary = workspace.suite.auxiliary_images.needed(cases, workspace.simulator)

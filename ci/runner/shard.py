@@ -120,7 +120,7 @@ class Runner:
         others = [case for case in cases if not case.alone]
         self._work_off(others, images, kind="first", workers=self._settings.workers, overlap=self._settings.overlap)
         if measurements and not self._is_over():
-            self._progress.alone(case.name for case in measurements)
+            self._progress.alone()
             self._work_off(measurements, images, kind="first")
         if not self._cancelled.is_set():
             self._attempts.update({case.key: tries for case, tries in red.items()})

@@ -68,8 +68,7 @@ class Progress(LiveView):
         self._skipped = 0  # of these, without taking time
         self._taken = 0.0  # seconds, of all that ran
         self._left = dict(expected)  # of those that have not run yet
-        self._alone = frozenset(alone)
-        self._never: set[str] = set()
+        self._alone = set(alone)  # and may yet run
         self._foreseen = 0.0  # seconds, of all that ran
         self._images: Collection[Future[Any]] = ()
         self._builds = BuildProgress(console, clock=clock)
@@ -108,11 +107,11 @@ class Progress(LiveView):
             self._workers = 1
         self._console.info(f"{counted(count, 'red cell')} again, alone")
 
-    def alone(self, names: Iterable[str]) -> None:
-        """What is left are these measurements, one after the other."""
+    def alone(self) -> None:
+        """What is left are measurements, one after the other."""
         with self._state:
             self._workers = 1
-            count = len(set(names) - self._never)
+            count = len(self._alone)
         if count:
             self._console.info(f"{counted(count, 'measurement')}, with nothing beside")
 
@@ -121,7 +120,7 @@ class Progress(LiveView):
         with self._state:
             for name in names:
                 self._left.pop(name, None)
-                self._never.add(name)
+                self._alone.discard(name)
 
     def started(self, worker: int, name: str) -> None:
         """A worker begins with a case."""

@@ -7,14 +7,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.cells import ROOT
 
-__all__ = ["Measured"]
+__all__ = ["Measured", "Use"]
 
 # Turns are ours, so that what is compared is measured in one run: pyperf runs a command once, and is not to warm it up.
 ONCE = ("--processes", "1", "--values", "1", "--loops", "1", "--warmups", "0")
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a command took each time it was run.
+
+    :param memory: the largest resident memory of any run, in bytes
+    """
+
+    seconds: list[float]
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -45,14 +55,13 @@ class Measured:
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
 
-    def seconds(self, name: str) -> list[float]:
-        return list(self._benchmark(name).get_values())
-
-    def memory(self, name: str) -> int:
-        """The largest resident memory of any run, in bytes."""
-        return max(int(it.get_metadata()["command_max_rss"]) for it in self._benchmark(name).get_runs())
-
-    def _benchmark(self, name: str) -> Any:
+    def uses(self) -> dict[str, Use]:
         from pyperf import BenchmarkSuite  # noqa: PLC0415 -- of the bench group alone
 
-        return BenchmarkSuite.load(str(self.file)).get_benchmark(name)
+        return {
+            it.get_name(): Use(
+                seconds=list(it.get_values()),
+                memory=max(run.get_metadata()["command_max_rss"] for run in it.get_runs()),
+            )
+            for it in BenchmarkSuite.load(str(self.file)).get_benchmarks()
+        }

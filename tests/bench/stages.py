@@ -43,8 +43,9 @@ def pure_stages(scratch: Path, *, repetitions: int, quick: bool) -> Section:
                 names[stage, size] = f"{stage}, {cases[size]:,} cases"
                 measured.run(names[stage, size], words)
     stages = list(dict.fromkeys(stage for stage, _ in names))
-    seconds = {key: measured.seconds(name) for key, name in names.items()}
-    memory = {key: measured.memory(name) >> 20 for key, name in names.items()}
+    uses = measured.uses()
+    seconds = {key: uses[name].seconds for key, name in names.items()}
+    memory = {key: uses[name].memory >> 20 for key, name in names.items()}
     rows, bars = [], []
     for stage in stages:
         cells = [

@@ -118,10 +118,11 @@ def test_what_runs_alone_and_what_will_never_run_is_told_apart() -> None:
 
 def test_measurements_are_told_of_without_those_that_will_never_run() -> None:
     file = File()
-    with Progress(file.console, 3, 2) as progress:
+    with Progress(file.console, 3, 2, alone=["rate", "rate of nobody"]) as progress:
         progress.never(["rate of nobody"])
-        progress.alone(["rate", "rate of nobody"])
-        progress.alone(["rate of nobody"])
+        progress.alone()
+        progress.never(["rate"])
+        progress.alone()
     assert file.text.splitlines() == ["1 measurement, with nothing beside"]
 
 

@@ -83,9 +83,8 @@ class _Readings:
 
 def _together(first: dict[int, Datagram], second: dict[int, Datagram]) -> dict[int, Datagram]:
     """Of each datagram the reading in which more of its packets are open."""
-    # What is emptied for the second reading may be in the first alone.
-    numbers = sorted({*first, *second})
-    return {number: max((it[number] for it in (first, second) if number in it), key=_opened) for number in numbers}
+    better = {number: max((first.get(number, it), it), key=_opened) for number, it in second.items()}
+    return {**first, **better}  # what is emptied for the second reading may be in the first alone
 
 
 def _opened(datagram: Datagram) -> int:
