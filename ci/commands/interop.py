@@ -179,7 +179,7 @@ def _provide(
         try:
             backend.provide(versions, done, progress.building)
         except BaseException as error:
-            # Whoever waits for an image has to learn that it will never come.
+            # Cases that wait for an image have to learn that it will never come.
             for image in images.values():
                 if not image.done():
                     image.set_exception(error)

@@ -55,8 +55,8 @@ class Repeat:
     """A case on a slot.
 
     :param folder: below which each try keeps its evidence
-    :param live: shows what everybody writes, as they do; None shows nothing
-    :param over: told of a verdict, also by number, before whoever took part is removed
+    :param live: shows what participants write, as they do; None shows nothing
+    :param over: told of a verdict, also by number, before the participants are removed
     :param around: entered for each try, given the folder for files of its own
     """
 

@@ -20,7 +20,7 @@ __all__ = ["SHOWN_BYTES", "LiveOutput"]
 # Of each stream. A flood would be throttled by the terminal, and so behave differently from the case it repeats.
 SHOWN_BYTES: Final = 1024 * 1024
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
-# Of the one that begins, the one that answers, and whoever else takes part, in turn.
+# Of the one that begins, the one that answers, and the other participants, in turn.
 _COLOURS: Final = ("cyan", "magenta", "yellow", "blue", "green")
 
 

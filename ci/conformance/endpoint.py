@@ -263,7 +263,7 @@ ENDPOINT_CHECKS: Final[tuple[Check[EndpointBehaviour], ...]] = (
         f"a test case nobody knows is answered with exit code {NOT_IMPLEMENTED}",
         "1.7, 1.8",
         _refuses,
-        "whoever takes what it does not know fails what it never claimed: runners leave such an image out altogether",
+        "one that takes what it does not know fails what it never claimed: runners leave such an image out altogether",
         f"compare TESTCASE with what the program does before anything else, and exit {NOT_IMPLEMENTED} for the rest",
     ),
     _check(

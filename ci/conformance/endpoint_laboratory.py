@@ -40,7 +40,7 @@ __all__ = ["EndpointLaboratory", "basics_of"]
 
 # How long an endpoint may take to say that it does not know a test case; what a run of the matrix allows, too.
 REFUSAL_SECONDS: Final = 30.0
-# Whoever has not refused a test case in this time takes it; longer where it took its time to refuse nonsense.
+# An endpoint that has not refused a test case in this time takes it; longer where it took its time to refuse nonsense.
 CLAIM_SECONDS: Final = 3.0
 SLOW: Final = 4
 # Started at the same time when they are asked what they do. They are alone: nobody answers them, nothing is fetched.

@@ -59,7 +59,7 @@ class Published:
 
     @property
     def kind(self) -> Kind:
-        """What lies there now: whoever asks for the other kind is refused (`WRONGTYPE`)."""
+        """What lies there now: a client that asks for the other kind is refused (`WRONGTYPE`)."""
         return PUBLISHES[self.command]
 
 
@@ -72,12 +72,12 @@ class Asked:
 
     @property
     def kind(self) -> Kind:
-        """What whoever asks can be given."""
+        """What the command can be given."""
         return ASKS[self.command]
 
     @property
     def waits(self) -> bool:
-        """Whether the answer may come later: what is published after this still reaches whoever asked."""
+        """Whether the answer may come later: what is published after this still reaches the client that asked."""
         return self.command in WAITS
 
 
@@ -217,7 +217,7 @@ class RedisCoordinator:
     def change(self) -> str | None:
         """What a case has changed that a flush does not undo, in words; None where all is as it was at the start.
 
-        Whoever is still connected as another user is disconnected: no case is under way.
+        Clients still connected as another user are disconnected: no case is under way.
 
         :raises EngineError: Redis does not answer
         """

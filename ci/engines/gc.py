@@ -36,7 +36,7 @@ class Owner(str, Enum):
     ALIVE = "alive"
     GONE = "gone"
     UNKNOWN = "unknown"  # it named itself and ran elsewhere, or did not name itself where it should have
-    SHARED = "shared"  # made for whoever comes next
+    SHARED = "shared"  # made for later runs
 
     __str__ = str.__str__
 

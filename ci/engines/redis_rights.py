@@ -1,6 +1,6 @@
 """What the two sides of a case may do in the Redis where they meet, and what the runner alone may.
 
-Existing images send no password, so they are Redis's user `default`. A server outlives a case: whoever may set
+Existing images send no password, so they are Redis's user `default`. A server outlives a case: a peer that may set
 something there, or shut it down, decides what becomes of the cases after its own. So that user may do what the
 container contract needs, and what client libraries send by themselves when they connect, and nothing else.
 """
@@ -30,7 +30,7 @@ _CONNECTIONS: Final = (
 # Sent by libraries that know it, where the server does.
 OPTIONAL: Final = ("client|setinfo",)
 
-# A value that is a megabyte long is no address. What is beyond these is refused to whoever sends it, and what cannot be
+# A value that is a megabyte long is no address. What is beyond these is refused, and what cannot be
 # refused ends with the server's container or process, which has a limit of its own.
 BOUNDS: Final = {
     "maxmemory": "64mb",

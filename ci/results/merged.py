@@ -27,7 +27,7 @@ class MergedCase:
     """One cell: what was planned, what it came to, and every attempt.
 
     :param attempts: in the order they were made, the superseded ones among them; of a run in a file they stay there, so
-        that whoever looks at those of all cases asks `briefs` first
+        code that looks at those of all cases asks `briefs` first
     :param superseded: positions in `attempts` that no longer count
     :param expectation: what is known of it
     :param differs: its reason is not the one that the expectation tells

@@ -94,7 +94,7 @@ def shard_numbers(shard: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=1024)
 def check_shard(shard: str) -> None:
-    """For records that are read: what is wrong with one is told by whoever reads it, with where it stands.
+    """For records that are read: what is wrong with one is told by the code that reads it, with where it stands.
 
     :raises ValueError: as `shard_numbers`
     """
@@ -171,7 +171,7 @@ class EvidenceFile(Struct, frozen=True, kw_only=True, rename="camel"):
     :param path: relative to the shard's folder, `/` between parts
     :param size: bytes in the file
     :param truncated: more was written than kept
-    :param name: what whoever wrote it called it, from the attempt's folder on; None where `path` ends with just that
+    :param name: its path below the attempt's folder, as it was written; None where `path` ends with just that
     """
 
     role: str

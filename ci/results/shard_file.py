@@ -81,7 +81,7 @@ def checked_run(run: str) -> str:
 class ResultsWriter:
     """Appends records to a shard's file, each with one write before the call returns.
 
-    What is written is there for whoever comes after this process, however that ends. So that it also survives the end
+    What is written outlives this process, however that ends. So that it also survives the end
     of the host, it is put on the disk right after; several records that come meanwhile are put there together.
     Safe to use from several threads; a second process on the same folder is refused.
 
@@ -359,7 +359,7 @@ def finished_cases(attempts: Iterable[Attempt]) -> frozenset[str]:
 def red_cases(planned: Iterable[Case], attempts: Iterable[Attempt]) -> dict[Case, int]:
     """The cases that every conclusive attempt so far has found red, and the number of the last one.
 
-    A killed process has not come to its retries; whoever resumes its shard owes them.
+    A killed process has not come to its retries; the run that resumes its shard makes them.
     """
     tried: dict[str, list[Attempt]] = {}
     for attempt in attempts:

@@ -1,7 +1,7 @@
-"""Attempts that stay in a file until somebody wants all of one: of a hundred thousand cases they fill gigabytes.
+"""Attempts that stay in a file until all of one is asked for: of a hundred thousand cases they fill gigabytes.
 
-What most readers ask of many attempts at once (when, where, what came of it) is kept as *briefs*; whoever wants more of
-one attempt has it read again. A file is read through a descriptor that is kept open: what is put in its place meanwhile
+What most readers ask of many attempts at once (when, where, what came of it) is kept as *briefs*; for more of one
+attempt, it is read again. A file is read through a descriptor that is kept open: what is put in its place meanwhile
 is another file.
 """
 

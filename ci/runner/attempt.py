@@ -1,4 +1,4 @@
-"""One attempt: prepare and start whoever takes part, watch, stop, gather. Knows neither engine nor protocol."""
+"""One attempt: prepare and start its participants, watch, stop, gather. Knows neither engine nor protocol."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Housekeeping:
     """What is to be done about an attempt that comes to its end. This one does it at once; others may have time."""
 
     def decided(self) -> None:
-        """The waiting is over: whoever still runs is about to be stopped, and processors have little to do."""
+        """The waiting is over: participants still running are about to be stopped, and processors have little to do."""
 
     def remove(self, running: Sequence[RunningParticipant]) -> None:
         """Remove participants that have ended."""

@@ -27,7 +27,7 @@ __all__ = ["After", "AttemptContext", "AttemptResult", "CaseObserver", "CaseRunn
 
 
 class After(Enum):
-    """What becomes of whoever took part once the verdict is known."""
+    """What becomes of the participants once the verdict is known."""
 
     CLEAR = "clear"  # stopped and removed at once
     LOOKED = "looked"  # the same, after somebody has looked around: what happened meanwhile must not count
@@ -123,7 +123,7 @@ class CaseRunner(Protocol):
 
         Called from another thread than `run_case`.
 
-        :raises EngineError, OSError: see `run_case`; whoever runs the case without it will learn the same
+        :raises EngineError, OSError: see `run_case`; a run of the case that was not prepared raises the same
         """
 
     def slot(self, number: int) -> AbstractContextManager[Slot]:

@@ -58,7 +58,7 @@ def error_verdict(case: Case, error: Exception, *, otherwise: ReasonCode = Reaso
 
 
 def keep_traceback(folder: Path, name: str, error: Exception) -> tuple[EvidenceFile, ...]:
-    """Write down where an error came from, for whoever mends it; nothing where even that cannot be written.
+    """Write down where an error came from; nothing where even that cannot be written.
 
     :param folder: of the shard
     :param name: of the attempt, fit for a file's name

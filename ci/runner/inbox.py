@@ -32,7 +32,7 @@ class AttemptObserver:
         """Somebody has written something, `at` seconds after the start. Called from the engine's threads."""
 
     def over(self, evidence: Evidence) -> bool:  # noqa: ARG002
-        """The waiting is over: what is known by now. Whoever still runs is stopped when this returns.
+        """The waiting is over: what is known by now. Participants still running are stopped when this returns.
 
         :return: True to leave everybody as they are
         """
@@ -59,7 +59,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Lost:
-    """:param error: the reason is a mistake in whoever reads, not the engine"""
+    """:param error: the reason is a mistake in the code that reads, not the engine"""
 
     role: Role
     why: str

@@ -128,7 +128,7 @@ class Probe:
         self._slot.coordinator.push(key, value)
 
     def published(self, key: str) -> tuple[str, ...]:
-        """Everything pushed to `key` so far, by whomever."""
+        """Everything pushed to `key` so far, by any side."""
         with self._changed:
             return tuple(value for at, value in self._published if at == key)
 

@@ -121,7 +121,7 @@ class Quarantine:
         return trail.others_do_well and len(self._did_well.intersection(trail.others)) >= SUSPICIOUS
 
     def _always_there(self, suspects: list[VersionInRole]) -> list[VersionInRole]:
-        """Where nobody is left to be compared with: whoever was there each time, if that can be told."""
+        """Where no other version is left to compare with: the ones that took part each time, if that can be told."""
         if not suspects or len(self._in_a_row) < CONVINCING:
             return []
         always = frozenset.intersection(*self._in_a_row)

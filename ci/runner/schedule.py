@@ -1,6 +1,7 @@
 """Which case a free worker takes next: the first one, in the shard's order, whose images are both there.
 
-A worker may reserve the one it will most likely take next, to prepare it. Whoever has nothing else to do takes it over.
+A worker may reserve the one it will most likely take next, to prepare it. Another that finds no other case takes it
+over.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where a Redis answers, for whoever is meant to read it."""
+    """Where a Redis answers, as one side sees it: the runner, or the participants."""
 
     host: str
     port: int
@@ -130,8 +130,8 @@ class AttemptSpec:
 
     :param participants: in the order in which their lines are shown
     :param deadline: seconds from the start of the endpoints until the runner stops waiting
-    :param stop_timeout: seconds that whoever still runs then has to end by itself
-    :param coordination: where both sides meet at a Redis. Without it the first end, whoever's it is, ends the attempt
+    :param stop_timeout: seconds that participants still running then have to end by themselves
+    :param coordination: where both sides meet at a Redis. Without it the first participant to end ends the attempt
     :param outer: of the participants, who is started before the others and stopped after them: what stands between the
         endpoints, so that what it has recorded outlives them
     :param inputs: per role, folders of this machine by where in the container their content is put before the start

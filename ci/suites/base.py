@@ -105,7 +105,7 @@ class RunOptions:
     :param folder: of the shard, for what the suite learns of the versions
     :param timeout: seconds for every case, instead of what is declared for it
     :param timeout_factor: for slow hosts: what is declared for a case, times this
-    :param strict_exit: fail whoever stays after its result
+    :param strict_exit: fail a participant that does not exit after its result
     :param seed: for every case, instead of one of its own
     :param seeds: for these cases, by key
     :param captures: of which results the captures are kept

@@ -24,7 +24,7 @@ SUITES: Final[dict[str, Suite]] = {
 
 
 def known_suites() -> Suites:
-    """The words of every suite, for whoever reads files or selections."""
+    """The words of every suite, with which files and selections are read."""
     return {name: suite.words for name, suite in SUITES.items()}
 
 

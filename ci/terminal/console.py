@@ -1,6 +1,6 @@
-"""The one way to speak to the person at the terminal, or to whoever reads the CI's log.
+"""The one way to write to a terminal or to a CI's log.
 
-One `Console` is made from a stream and passed to whoever has something to say. What the stream can show is
+One `Console` is made from a stream and passed to all code that writes. What the stream can show is
 decided once, when it is made. Everything printed may contain other people's text, so escape sequences and
 control characters are taken out, markup is never interpreted, and on GitHub no line but ours can act as a
 workflow command.

@@ -91,7 +91,7 @@ def _arrivals(asked: queue.SimpleQueue[tuple[int, float] | None]) -> Iterator[No
 
     Python runs handlers in the main thread alone, when that next runs. But a signal may be taken by another thread,
     such as one that is just starting a further one; a main thread that waits for its workers then sleeps on, and Ctrl-C
-    would be lost. What Python writes to its wakeup descriptor is written by whoever takes the signal, at once.
+    would be lost. What Python writes to its wakeup descriptor is written by the thread that takes the signal, at once.
     """
     reading, writing = socket.socketpair()
     writing.setblocking(False)

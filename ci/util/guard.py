@@ -14,7 +14,7 @@ __all__: list[str] = []
 
 
 def _watch() -> None:
-    os.read(0, 1)  # nobody ever writes: this is the end of whoever started us
+    os.read(0, 1)  # nothing is ever written: it returns when the process that started us has ended
     os.killpg(0, signal.SIGKILL)
 
 

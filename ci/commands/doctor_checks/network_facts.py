@@ -160,7 +160,7 @@ def _rivals(found: tuple[ConflictingNetwork, ...]) -> Finding:
         name=name,
         state=State.WARN,
         value=f"on {ours}: {', '.join(map(str, found))}",
-        impact="nothing: slots keep these addresses to themselves; but whoever looks at packets on this host will "
-        "find the same addresses twice",
+        impact="nothing: slots keep these addresses to themselves; but a capture of this host's packets shows "
+        "the same addresses twice",
         advice="`docker network rm` it if it is a leftover of the established runner",
     )

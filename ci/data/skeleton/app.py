@@ -255,7 +255,7 @@ def reachable_ip(settings: Settings) -> str:
 # --- a life -----------------------------------------------------------------------------------------------
 
 
-# Held while a line is written, and by whoever ends the process until it has ended: the reason is the last line.
+# Held while a line is written, and by the thread that ends the process until it has ended: the reason is the last line.
 LINES = threading.RLock()
 
 

@@ -195,7 +195,7 @@ class DockerParticipant:
         self._disk.start()
 
     def _read(self) -> None:
-        """Report all there is to report: whoever waits for the end must not wait in vain, whatever comes up."""
+        """Report all there is to report, and the end in any case: others wait for it."""
         try:
             self._report()
         except TROUBLE as error:

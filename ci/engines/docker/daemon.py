@@ -112,7 +112,7 @@ def connect(environment: Mapping[str, str] | None = None, *, workers: int = 1) -
         client = EngineClient(address, workers=workers)
         version = client.api.version()
         api = tuple(int(part) for part in version["ApiVersion"].split("."))
-    # The last ones: an address that is none, or whoever answers there is no engine.
+    # The last ones: an address that is none, or what answers there is no engine.
     except (*TROUBLE, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError(
             "engine-unreachable",

@@ -106,7 +106,7 @@ def _connections(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _links(lines: Iterable[str]) -> Iterator[str]:
-    """Name, size of packets, queue and address; not whether it is up, which whoever addresses it sees to."""
+    """Name, size of packets, queue and address; not whether it is up, which is set with the address (`places`)."""
     for line in lines:
         words = line.split()
         known = {name: words[words.index(name) + 1] for name in ("mtu", "qdisc", "link/ether") if name in words}

@@ -98,7 +98,7 @@ def _run_inside(daemon: Daemon, container: str, command: list[str]) -> None:
 
 
 class _Reader(threading.Thread):
-    """Takes what tcpdump writes: packets to the file, words to whoever wants to know why there are none."""
+    """Takes what tcpdump writes: packets to the file, and its messages, which say why there are none."""
 
     def __init__(self, output: Any, path: Path) -> None:
         super().__init__(name=f"packets-{path.stem}", daemon=True)

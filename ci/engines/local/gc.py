@@ -127,7 +127,7 @@ def a_run_lives(found: Sequence[Leftover]) -> bool:
 
 
 def _lock_of(path: Path, kind: Kind) -> Path:
-    """The file or folder that whoever uses `path` has locked."""
+    """The file or folder that a process locks while it uses `path`."""
     if kind is Kind.SCRATCH:
         return path
     return path.parent.parent / LOCKS / f"{path.parent.name}-{path.name.removesuffix(MAKING)}.lock"

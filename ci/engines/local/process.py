@@ -127,7 +127,7 @@ class Process:
             self._control.sendall(word)
 
     def _read(self) -> None:
-        """Pass on all there is: whoever waits for the end must not wait in vain, whatever comes up."""
+        """Pass on all there is, and the end in any case: others wait for it."""
         try:
             self._report()
         except Exception as error:
@@ -154,7 +154,7 @@ class Process:
                     elif data:
                         self._watcher.output("stdout" if key.fileobj is self._supervisor.stdout else "stderr", data)
                 if not connected and b"\nended " not in said:
-                    break  # whoever outlived its supervisor may write for ever
+                    break  # a process that outlived its supervisor may write for ever
         self._conclude(said.decode(errors="replace").splitlines())
 
     def _conclude(self, said: Sequence[str]) -> None:

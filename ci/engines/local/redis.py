@@ -35,7 +35,7 @@ TAKEN: Final = "Address already in use"
 
 @dataclass(frozen=True, kw_only=True)
 class LocalRedis:
-    """A Redis that answers whoever knows a password: that of the sides of a case, or the runner's own."""
+    """A Redis that answers clients with a password: that of the sides of a case, or the runner's own."""
 
     address: Address
     password: str = field(repr=False)

@@ -41,8 +41,8 @@ _ASKING: Final = threading.Lock()
 
 def host_platform() -> str:
     """System, processor and C library, as far as a native program depends on them."""
-    # Python reads what it knows of them when it is first asked, and whoever asks meanwhile is given what is there by
-    # then: half of an answer, by which a tool that is there would be looked for elsewhere.
+    # Python reads what it knows of them when it is first asked, and another thread that asks meanwhile is given what
+    # is there by then: half of an answer, by which a tool that is there would be looked for elsewhere.
     with _ASKING:
         libc = sysconfig.get_config_var("HOST_GNU_TYPE") or ""
         return "-".join(part for part in (sysconfig.get_platform(), libc.rpartition("-")[2]) if part)

@@ -21,7 +21,7 @@ __all__ = ["checked", "opened", "pack"]
 _DESCRIPTIONS: Final = ("manifest.json", "repositories", "index.json")
 _MOST_DESCRIPTION: Final = 1 << 20
 _NAME: Final = "io.containerd.image.name"
-# Unpacked. What claims to be more would fill the disk of whoever believes it.
+# Unpacked. What claims to be more would fill the disk.
 _MOST_BYTES: Final = 16 << 30
 _BLOCK: Final = 1 << 20
 

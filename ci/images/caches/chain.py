@@ -64,7 +64,7 @@ class CacheChain:
                 return False
             if (why := objection()) is None:
                 return True
-            # Whoever may write there has put another under this name.
+            # Another archive has been put under this name, by someone with the right to write there.
             store.forget(tag)
             cache.distrust(tag)
             raise OSError(why)

@@ -1,7 +1,7 @@
 """Images as files with an index entry each, on anything that keeps files by name: a folder, a web server, a bucket.
 
 Of an image are kept its archive, named after its own SHA-256, and a small JSON file named after the image's tag that
-says which archive it is. The archive is written first, so whoever finds the JSON file finds an archive; two that write
+says which archive it is. The archive is written first, so where there is a JSON file there is an archive; two writers
 at once leave two archives, and the JSON file of one of them.
 """
 

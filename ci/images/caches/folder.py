@@ -137,7 +137,7 @@ class Cache:
     def _locked(self, name: str) -> Iterator[None]:
         path = self.folder / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The file stays: whoever removed it could remove one that somebody has just locked.
+        # The file stays: to remove it could remove one that another process has just locked.
         with path.open("w") as lock:
             while True:
                 if self._stopped.is_set():

@@ -52,7 +52,7 @@ def open_s3(url: str, limits: Limits, environment: Mapping[str, str] = os.enviro
             limits,
             called=f"s3:{place}",
             auth=auth,
-            hides=True,  # whoever may not list a bucket is told 403 where there is nothing
+            hides=True,  # without the right to list a bucket, the answer for what is not there is 403
             read_only=None if auth else "there are no credentials to write with (AWS_ACCESS_KEY_ID, …)",
         )
     )

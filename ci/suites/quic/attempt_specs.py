@@ -33,7 +33,7 @@ __all__ = [
 
 SERVER_PORT: Final = "server:443"
 STOP_TIMEOUT_SECONDS: Final = 10.0  # section 1.6
-# What whoever runs the matrix may say to the images, in the environment of the runner (section 1.4).
+# Variables of the runner's own environment that are passed on to the images (section 1.4).
 OPERATOR_VARIABLES: Final = ("CLIENT_PARAMS", "SERVER_PARAMS", "CRON")
 # Chromium takes more than anything else that has been tried.
 MEMORY: Final = Limits(memory_bytes=2048 * 1024 * 1024, processes=2048)

@@ -147,7 +147,7 @@ class Compliance:
 
     def _answer(self, case: Case, role_images: RoleImages, role: Role, try_out: TryOut) -> dict[str, object]:
         key = _key(role_images, role)
-        # Whoever needs the same answer waits for it; others go on.
+        # Cases that need the same answer wait for it; others go on.
         with self._lock_of(key):
             if key not in self._answers:
                 name = Draw(0, f"{case.first}/{case.second}/{role}").slug()

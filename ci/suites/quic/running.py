@@ -71,7 +71,7 @@ class NetworkRun:
     :param factor: for slow hosts: a case's own limit, times this
     :param captures: of which results the captures are kept
     :param open_sandbox: where captures are read
-    :param operator: what whoever runs this says to the images, by variable
+    :param operator: variables of the runner's environment that are passed on to the images, by name
     """
 
     auxiliary: Mapping[str, str]
@@ -194,8 +194,8 @@ class NetworkCaseRun:
         read = partial(_read_and_log, place, open_sandbox)
         verdict = judge(self.test, self.test.case_files(self.seed + number), exchange, read=read)
         if verdict.outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and not (place / PACKETS).exists():
-            # Decided without a look at the traffic, which whoever asks why will want to see. Whatever that does to its
-            # readers, the verdict stands.
+            # Decided without a look at the traffic, which is read all the same: it may show why. Whatever that does to
+            # its readers, the verdict stands.
             with contextlib.suppress(Exception):
                 read(exchange.capture("left"), key_logs(place), whole=True)
         return verdict
@@ -251,7 +251,7 @@ def _there(folder: Path | None) -> Path:
 
 
 def _seed(identity: str) -> int:
-    """The same for the same attempt of the same case, whoever runs it."""
+    """The same for the same attempt of the same case, on every host."""
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big") >> 1
 
 

@@ -1,6 +1,6 @@
 """Which stack a connection really had: what both sides report of it, and what the published address says.
 
-Reports are lines on stderr (contract, section 1.9), read from the live connection by whoever writes them. Images that
+Reports are lines on stderr (contract, section 1.9), which an image reads from its live connection. Images that
 write none are believed: their cells are marked, see `ci.model.Proof`.
 """
 

@@ -38,7 +38,7 @@ def _begins(datagram: Datagram) -> bool:
 def _belongs(datagram: Datagram, ids: set[str], paths: set[_Path]) -> bool:
     if not datagram.packets:
         return False
-    # Whoever sees an Initial can decrypt it, also one of somebody else's connection.
+    # Keys of an Initial follow from what is sent in clear, so those of other connections are decrypted, too.
     if any(packet.decrypted and packet.type is not PacketType.INITIAL for packet in datagram.packets):
         return True
     first = datagram.packets[0]

@@ -1,7 +1,7 @@
 """What a run needs before it starts: files, requests, protocols, certificates, all from one seed.
 
-`CaseFiles` only describes; `prepare` writes it to disk. So whoever judges a run later, or repeats it, needs the seed
-and nothing else.
+`CaseFiles` only describes; `prepare` writes it to disk. So judging a run later, or repeating it, needs the seed and
+nothing else.
 """
 
 from __future__ import annotations

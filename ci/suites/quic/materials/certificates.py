@@ -1,7 +1,7 @@
 """The certificates of one run (quic-interop contract, section 3): root, intermediates, leaf, all on P-256.
 
 The keys come from the run's seed, so that a run can be repeated with the certificates it had; the times of validity
-do not. Whoever knows the seed knows the keys: they protect nothing but a test.
+do not. The seed tells the keys: they protect nothing but a test.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ __all__ = ["PROTOCOL_FILE", "wrong_files"]
 
 # Where both sides of a WebTransport handshake write what they agreed on.
 PROTOCOL_FILE: Final = "negotiated_protocol.txt"
-# A protocol's name is a word; whoever writes more has not written a name.
+# A protocol's name is a word; what is longer is no name.
 LONGEST_PROTOCOL: Final = 1024
 
 

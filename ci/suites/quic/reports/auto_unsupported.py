@@ -49,7 +49,7 @@ def auto_unsupported(merged: Merged, *, exempt: Collection[str] | None = None) -
 
 
 def default_exemption(merged: Merged) -> frozenset[str]:
-    """The only client, or the only server: whoever runs one implementation wants to see what it does."""
+    """The only client, or the only server: a run of one implementation is made to see what that does."""
     return frozenset(name for side in _participants(merged) if len(side) == 1 for name in side)
 
 

@@ -54,7 +54,7 @@ def _two_of(draw: Draw, bound: int) -> tuple[int, int]:
 
 
 def transfer(seed: int, *, sizes: tuple[int, ...], sender: Sender) -> CaseFiles:
-    """Files below one endpoint; whoever does not have them asks for them."""
+    """Files below one endpoint; the side that does not have them asks for them."""
     draw = Draw(seed, "webtransport")
     endpoint, protocol = draw.slug(), draw.slug()
     files = tuple(CaseFile(name=f"{endpoint}/{draw.slug()}", size=size) for size in sizes)
