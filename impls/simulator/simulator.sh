@@ -26,10 +26,8 @@ wait_for_any() {
 }
 
 stop() {
-    local child
-    for child in "$@"; do
-        kill -TERM "$child" 2>/dev/null && wait "$child"
-    done
+    kill -TERM "$@" 2>/dev/null
+    wait "$@"
 }
 
 # The kernel must not forward, nor answer for what it does not forward: every packet that comes in on these interfaces
@@ -47,19 +45,24 @@ keep_kernel_out() {
     done
 }
 
-# dumpcap is capturing as soon as it has named its file.
+# Without --update-interval (milliseconds), packets reach dumpcap 100 ms late.
 capture() { # interface, file
-    local name=$logs/dumpcap.$1.txt
-    : >"$name"
-    dumpcap -q -i "$1" -w "$logs/$2" >"$name" 2>&1 &
+    local said=$logs/dumpcap.$1.txt
+    : >"$said"
+    dumpcap -q --update-interval 20 -i "$1" -w "$logs/$2" >"$said" 2>&1 &
     children+=($!)
-    for _ in {1..100}; do
-        grep -q '^File: ' "$name" && return 0
-        kill -0 "${children[-1]}" 2>/dev/null || break
+}
+
+# dumpcap is capturing as soon as it has named its file.
+wait_for_capture() { # interface, process
+    local said=$logs/dumpcap.$1.txt
+    for _ in {1..250}; do
+        grep -q '^File: ' "$said" && return 0
+        kill -0 "$2" 2>/dev/null || break
         [ -z "$ended" ] || return 1
-        sleep 0.05
+        sleep 0.02
     done
-    tell "no capture on $1: $(tr '\n' ' ' <"$name")"
+    tell "no capture on $1: $(tr '\n' ' ' <"$said")"
     return 1
 }
 
@@ -84,7 +87,9 @@ main() {
     done
     keep_kernel_out || { tell "the kernel cannot be kept from forwarding: is there NET_ADMIN?"; return 1; }
 
-    if ! capture eth0 trace_node_left.pcap || ! capture eth1 trace_node_right.pcap; then
+    capture eth0 trace_node_left.pcap
+    capture eth1 trace_node_right.pcap
+    if ! wait_for_capture eth0 "${children[0]}" || ! wait_for_capture eth1 "${children[1]}"; then
         stop "${children[@]}"
         [ -n "$ended" ]
         return
@@ -94,9 +99,9 @@ main() {
     if [ -z "$ended" ]; then
         wait_for_any "${children[@]}" || status=$?
     fi
-    # The scenario ends first, and packets reach dumpcap some 100 ms late: the captures hold all that was simulated.
+    # The scenario ends first, and packets reach dumpcap some 20 ms late: the captures hold all that was simulated.
     stop "${children[-1]}"
-    sleep 0.4
+    sleep 0.2
     stop "${children[@]:0:2}"
     chmod a+r "$logs"/trace_node_*.pcap # dumpcap makes them readable for its user only
     if [ -n "$ended" ]; then
