@@ -57,7 +57,7 @@ def simulated(scratch: Path, *, repetitions: int, quick: bool) -> Section:
         method="Cells of two versions of quic-go with one of them, from the first one's start to the last one's end. "
         "Beside the time that the simulator simulates (it writes down both "
         "ends of it) a case is made of: pods given their addresses, files put in and taken out, containers started, "
-        "the captures ended 0.4 s after the last packet, tshark. The first case of an endpoint in each of its roles, "
+        "the captures ended 0.2 s after the last packet, tshark. The first case of an endpoint in each of its roles, "
         "in which it is also asked for a test case that does not exist, is left out.",
         tables=(
             Table(
