@@ -106,7 +106,7 @@ def test_what_the_reader_refuses_is_invalid(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", schemas(known_suites()))
 def test_the_published_schemas_are_made_of_the_classes(name: str) -> None:
-    assert schemas(known_suites())[name] == schema(name), "write it: make schemas"
+    assert schemas(known_suites())[name] == schema(name), "write it: nox -s schemas"
 
 
 def test_the_schema_names_every_field_that_is_written() -> None:
