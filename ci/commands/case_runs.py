@@ -110,7 +110,7 @@ def open_cases(
                 "no-network",
                 f"the image of the {version.id} is not there: {image.text}",
                 why="cases of this suite cannot be run without it",
-                hint=f"build it with `nox -s build-images -- --suite {suite}`",
+                hint=f"build it with `nox -s build-images -- --suite {suite} {version.id}`",
             )
         auxiliary[version.id] = image
     run = suite.open_run(

@@ -257,8 +257,14 @@ class Workspace:
     def versions_named(self, terms: Sequence[str]) -> tuple[Version, ...]:
         """The versions that these terms of the selection language name, without the ones they meet.
 
+        An auxiliary image of the suite is named by its id.
+
         :raises ConfigurationError: a term names no version
         """
+        auxiliary = tuple(it for it in self.auxiliary if it.id in terms)
+        terms = [it for it in terms if it not in {one.id for one in auxiliary}]
+        if not terms:
+            return auxiliary
         versions = self.catalogue.of(self.suite.words)
         # Each version alone with itself: then who plays which role is no question.
         words, role = self.suite.words, self.suite.words.roles[0]
@@ -267,7 +273,8 @@ class Workspace:
             alone, self.catalogue.suites, versions, self.catalogue.aliases, selects=[f"{role}:{term}" for term in terms]
         )
         named = {decision.case.first for decision in chosen if decision.selected}
-        return tuple(version for version in replace(self, selects=()).selected_versions if version.id in named)
+        selected = replace(self, selects=()).selected_versions
+        return (*(version for version in selected if version.id in named), *auxiliary)
 
     def content_keys(self, *, platform: str = "") -> dict[str, str]:
         """Content key by build folder; without a platform the same on every machine."""

@@ -94,7 +94,7 @@ class Images:
         if digest is None:
             return Unavailable(
                 code=ReasonCode.BUILD_FAILED,
-                text=f"no image {tag}: build it with `nox -s build-images -- {version.id}`, or see why that failed",
+                text=f"no image {tag}: it was not built here, or its build failed{_build_it(version)}",
             )
         return Image(digest=digest, build_key=key)
 
@@ -351,3 +351,10 @@ def _label(version: Version, key: str) -> str:
 
 def _file(version: Version) -> str:
     return version.source.image_file if isinstance(version.source, BuildRecipe) else ""
+
+
+def _build_it(version: Version) -> str:
+    """The command, for a version; auxiliary images are of no suite, and who needs one says how to have it."""
+    if not version.suites:
+        return ""
+    return f"; build it with `nox -s build-images -- --suite {version.suites[0]} {version.id}`"
