@@ -261,17 +261,15 @@ class Workspace:
 
         :raises ConfigurationError: a term names no version
         """
+        ids = {it.id for it in self.auxiliary}
         auxiliary = tuple(it for it in self.auxiliary if it.id in terms)
-        terms = [it for it in terms if it not in {one.id for one in auxiliary}]
-        if not terms:
+        selects = [f"{self.suite.words.roles[0]}:{term}" for term in terms if term not in ids]
+        if not selects:  # which would select everything
             return auxiliary
         versions = self.catalogue.of(self.suite.words)
         # Each version alone with itself: then who plays which role is no question.
-        words, role = self.suite.words, self.suite.words.roles[0]
-        alone = [words.case(version.id, version.id, "alone") for version in versions]
-        chosen = select(
-            alone, self.catalogue.suites, versions, self.catalogue.aliases, selects=[f"{role}:{term}" for term in terms]
-        )
+        alone = [self.suite.words.case(version.id, version.id, "alone") for version in versions]
+        chosen = select(alone, self.catalogue.suites, versions, self.catalogue.aliases, selects=selects)
         named = {decision.case.first for decision in chosen if decision.selected}
         selected = replace(self, selects=()).selected_versions
         return (*(version for version in selected if version.id in named), *auxiliary)

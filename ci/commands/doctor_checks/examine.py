@@ -290,7 +290,7 @@ def _support(host: HostFacts, version: Version) -> Finding:
         impact="no case of the suites quic and webtransport can be run"
         if version == _auxiliary()[0]
         else "the measurement crosstraffic cannot be run",
-        advice=f"`nox -s build-images -- --suite quic` says what is wrong with the {version.id}",
+        advice=f"`nox -s build-images -- --suite quic {version.id}` says what is wrong with it",
     )
 
 
